@@ -1,0 +1,118 @@
+"""The time span of a question: named ranges, or from/to, in the report time zone (`ui.md` 4.1 and 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+RANGES = {
+    "1h": gettext_lazy("Last hour"),
+    "24h": gettext_lazy("Last 24 hours"),
+    "today": gettext_lazy("Today"),
+    "yesterday": gettext_lazy("Yesterday"),
+    "7d": gettext_lazy("Last 7 days"),
+    "30d": gettext_lazy("Last 30 days"),
+    "90d": gettext_lazy("Last 90 days"),
+    "mtd": gettext_lazy("This month"),
+    "lastmonth": gettext_lazy("Last month"),
+    "all": gettext_lazy("All time"),
+}
+DEFAULT_RANGE = "7d"
+MAX_DAYS = 36_500
+
+
+class PeriodError(ValueError):
+    """A range that cannot be read; its text says which value, the rule, and what to write instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A half-open span `[since, until)` of aware datetimes; `name` is a key of RANGES, or empty for from/to."""
+
+    since: datetime
+    until: datetime
+    zone: ZoneInfo
+    name: str = ""
+
+    @property
+    def last_moment(self) -> datetime:
+        """The end as people write it: the last moment inside."""
+        return self.until.astimezone(self.zone) - timedelta(microseconds=1)
+
+
+def read_period(query: Mapping[str, str], zone: ZoneInfo, now: datetime) -> Period:
+    """Return the period that `query` asks for by `from`/`to`, `days` or `range`; without any, the default range.
+
+    Dates are days of `zone` with both ends included; date-times are half-open and, without an offset, of `zone`.
+    Raises PeriodError.
+    """
+    if "from" in query or "to" in query:
+        return _read_from_to(query, zone, now)
+    if "days" in query:
+        return _last_days(_read_days(query["days"]), zone, now)
+    name = query.get("range", DEFAULT_RANGE)
+    if name not in RANGES:
+        raise PeriodError(_("range=%(value)s is none of %(known)s") % {"value": name, "known": ", ".join(RANGES)})
+    return _named(name, zone, now)
+
+
+def _named(name: str, zone: ZoneInfo, now: datetime) -> Period:
+    today = now.astimezone(zone).date()
+    month = today.replace(day=1)
+    starts = {
+        "1h": now - timedelta(hours=1),
+        "24h": now - timedelta(hours=24),
+        "today": _midnight(today, zone),
+        "yesterday": _midnight(today - timedelta(days=1), zone),
+        "mtd": _midnight(month, zone),
+        "lastmonth": _midnight((month - timedelta(days=1)).replace(day=1), zone),
+        "all": datetime.fromtimestamp(0, zone),
+    }
+    ends = {"yesterday": starts["today"], "lastmonth": starts["mtd"]}
+    if name not in starts:
+        return _last_days(int(name.removesuffix("d")), zone, now, name=name)
+    return Period(starts[name], ends.get(name, now), zone, name)
+
+
+def _last_days(days: int, zone: ZoneInfo, now: datetime, *, name: str = "") -> Period:
+    """Today and the `days - 1` days before it, from midnight."""
+    first = now.astimezone(zone).date() - timedelta(days=days - 1)
+    return Period(_midnight(first, zone), now, zone, name or (f"{days}d" if f"{days}d" in RANGES else ""))
+
+
+def _read_days(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MAX_DAYS:
+        raise PeriodError(_("days=%(value)s is not a whole number from 1 to %(most)s") % {"value": text, "most": MAX_DAYS})
+    return int(text)
+
+
+def _read_from_to(query: Mapping[str, str], zone: ZoneInfo, now: datetime) -> Period:
+    since, until = query.get("from"), query.get("to")
+    start = _read_moment("from", since, zone) if since else datetime.fromtimestamp(0, zone)
+    end = _read_moment("to", until, zone, day_end=True) if until else now
+    if end <= start:
+        raise PeriodError(_("End is before start"))
+    return Period(start, end, zone)
+
+
+def _read_moment(name: str, text: str, zone: ZoneInfo, *, day_end: bool = False) -> datetime:
+    try:
+        if len(text) == len("2026-11-23"):
+            day = date.fromisoformat(text)
+            return _midnight(day + timedelta(days=1) if day_end else day, zone)
+        moment = datetime.fromisoformat(text)
+        return moment if moment.tzinfo else moment.replace(tzinfo=zone)
+    except (ValueError, OverflowError):
+        raise PeriodError(
+            _("%(name)s=%(value)s is neither a date such as 2026-11-23 nor a time such as 2026-11-23T18:00")
+            % {"name": name, "value": text}
+        ) from None
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, time.min, zone)

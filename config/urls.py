@@ -1,0 +1,11 @@
+"""All addresses: pages, setup, API, admin."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("", include("channels_app.urls")),
+]

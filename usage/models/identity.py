@@ -1,0 +1,197 @@
+"""Who used it and through what: channels, accounts, client keys, and what records show of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+from django.utils.text import slugify
+from django.utils.translation import gettext_lazy as _
+
+from usage.models.fields import InstantField
+from usage.models.instance import Instance
+from usage.models.slugs import free_slug
+
+
+class Channel(models.Model):
+    """A way upstream: an OAuth provider or a configured API provider.
+
+    Its colour and shape are given once and kept, whatever its rank (`ui.md` 8.2).
+    """
+
+    class Kind(models.TextChoices):
+        OAUTH = "oauth", _("OAuth")
+        API_KEY = "api_key", _("API key")
+
+    class Shape(models.TextChoices):
+        CIRCLE = "circle", _("Circle")
+        SQUARE = "square", _("Square")
+        TRIANGLE = "triangle", _("Triangle")
+        DIAMOND = "diamond", _("Diamond")
+
+    name = models.CharField(_("name"), max_length=300)
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind)
+    slug = models.SlugField(_("slug"), max_length=100, unique=True, editable=False)
+    color_slot = models.PositiveSmallIntegerField(_("colour"), default=1)
+    shape = models.CharField(
+        _("shape"), max_length=10, choices=Shape, default=Shape.CIRCLE
+    )
+
+    class Meta:
+        verbose_name = _("channel")
+        verbose_name_plural = _("channels")
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "name"], name="channel_kind_name")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        if not self.slug:
+            stem = (
+                slugify(self.name.partition("://")[2].replace("/", "-") or self.name)
+                or "channel"
+            )
+            self.slug = free_slug(Channel, stem)
+            self.color_slot, self.shape = self._marker()
+        super().save(*args, **kwargs)
+
+    def _marker(self) -> tuple[int, str]:
+        if self.kind == self.Kind.OAUTH and (preset := _PRESET_MARKERS.get(self.name)):
+            return preset
+        used = list(Channel.objects.values_list("color_slot", "shape"))
+        pairs = [(slot, shape) for shape in self.Shape.values for slot in range(1, 9)]
+        return min(pairs, key=used.count)
+
+
+_PRESET_MARKERS: dict[str, tuple[int, str]] = {
+    "claude": (2, "circle"),
+    "codex": (3, "square"),
+    "gemini": (1, "triangle"),
+    "gemini-cli": (1, "triangle"),
+    "aistudio": (1, "triangle"),
+    "vertex": (8, "diamond"),
+    "antigravity": (6, "diamond"),
+    "xai": (8, "square"),
+    "kimi": (4, "triangle"),
+    "qwen": (7, "circle"),
+    "iflow": (7, "triangle"),
+}
+
+
+class Account(models.Model):
+    """One credential in a channel: an OAuth login or one upstream API key, listed by its server now or once."""
+
+    class State(models.TextChoices):
+        ACTIVE = "active", _("Active")
+        DISABLED = "disabled", _("Disabled")
+        COOLING = "cooling", _("Cooling down")
+        REMOVED = "removed", _("Removed")
+
+    channel = models.ForeignKey(
+        Channel, models.PROTECT, related_name="accounts", verbose_name=_("channel")
+    )
+    instance = models.ForeignKey(
+        Instance, models.PROTECT, related_name="accounts", verbose_name=_("CPA server")
+    )
+    label = models.CharField(_("name"), max_length=300)
+    # Tells two accounts of one e-mail apart: the plan, the project, or the file.
+    qualifier = models.CharField(_("told apart by"), max_length=300, blank=True)
+    state = models.CharField(
+        _("state"), max_length=10, choices=State, default=State.ACTIVE
+    )
+    retry_at = InstantField(_("cooling down until"), null=True, blank=True)
+
+    # What identifies it upstream (contract G, H).
+    listed_in = models.CharField(_("listed in"), max_length=40)
+    provider = models.CharField(_("provider"), max_length=100)
+    auth_index = models.CharField(_("auth index"), max_length=64, blank=True)
+    file_name = models.CharField(_("file"), max_length=300, blank=True)
+    email = models.CharField(_("e-mail"), max_length=300, blank=True)
+    project = models.CharField(_("project"), max_length=300, blank=True)
+    base_url = models.CharField(_("base URL"), max_length=300, blank=True)
+    key_digest = models.BinaryField(
+        max_length=16, blank=True, default=b"", editable=False
+    )
+    key_mask = models.CharField(_("key"), max_length=20, blank=True)
+
+    class Meta:
+        verbose_name = _("account")
+        verbose_name_plural = _("accounts")
+        ordering = ["channel", "label"]
+
+    def __str__(self) -> str:
+        return f"{self.label} ({self.qualifier})" if self.qualifier else self.label
+
+
+class Source(models.Model):
+    """What records show of the credential that answered, and the account that this means as far as we know.
+
+    Records point here and not to accounts, so that a name learned later names all of the past by changing one row.
+    """
+
+    class Match(models.TextChoices):
+        AUTH_INDEX = "auth_index", _("By auth index")
+        SOURCE = "source", _("By source")
+        UNKNOWN = "unknown", _("Unknown")
+
+    instance = models.ForeignKey(
+        Instance, models.PROTECT, related_name="sources", verbose_name=_("CPA server")
+    )
+    provider = models.CharField(_("provider"), max_length=100, blank=True)
+    auth_index = models.CharField(_("auth index"), max_length=300, blank=True)
+    # Empty when the record shows no source, or only the client's own key (contract H).
+    source_digest = models.BinaryField(max_length=16, default=b"", editable=False)
+    auth_type = models.CharField(_("kind of login"), max_length=20, blank=True)
+    label = models.CharField(_("source"), max_length=300, blank=True)
+
+    match = models.CharField(
+        _("match"), max_length=10, choices=Match, default=Match.UNKNOWN
+    )
+    # With a channel but no account: several of its accounts fit.
+    channel = models.ForeignKey(
+        Channel, models.PROTECT, null=True, blank=True, verbose_name=_("channel")
+    )
+    account = models.ForeignKey(
+        Account,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="sources",
+        verbose_name=_("account"),
+    )
+
+    class Meta:
+        verbose_name = _("source")
+        verbose_name_plural = _("sources")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["instance", "provider", "auth_index", "source_digest"],
+                name="source_identity",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return (
+            " · ".join(
+                part for part in (self.provider, self.label, self.auth_index) if part
+            )
+            or "—"
+        )
+
+
+class ApiKey(models.Model):
+    """A client's key, known by its digest and shown by its mask or the name that the operator gave it."""
+
+    key_digest = models.BinaryField(max_length=16, unique=True, editable=False)
+    key_mask = models.CharField(_("key"), max_length=20)
+    alias = models.CharField(_("name"), max_length=100, blank=True)
+
+    class Meta:
+        verbose_name = _("API key")
+        verbose_name_plural = _("API keys")
+
+    def __str__(self) -> str:
+        return self.alias or self.key_mask

@@ -1,0 +1,113 @@
+"""The CPA servers that we read."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.core.validators import URLValidator
+from django.db import models
+from django.utils import timezone
+from django.utils.text import slugify
+from django.utils.translation import gettext_lazy as _
+
+from usage.models.fields import InstantField
+from usage.models.slugs import free_slug
+from usage.secrets import decrypt, encrypt
+
+
+class Instance(models.Model):
+    """One CPA server, how to reach it, and what the last look at it found."""
+
+    class Source(models.TextChoices):
+        """Where this server's records come from (contract section 0)."""
+
+        UNKNOWN = "", _("Not probed yet")
+        QUEUE = "queue", _("Usage queue")
+        LEGACY = "legacy", _("Usage snapshot")
+        RESP = "resp", _("RESP only")
+
+    class State(models.TextChoices):
+        NEW = "new", _("Not asked yet")
+        OK = "ok", _("Collecting")
+        STATISTICS_OFF = "statistics_off", _("Usage statistics are off")
+        KEY_REJECTED = "key_rejected", _("Management key rejected")
+        BANNED = "banned", _("Banned by CPA")
+        REMOTE_OFF = "remote_off", _("Remote management is off")
+        MANAGEMENT_OFF = "management_off", _("Management is off")
+        UNSUPPORTED = "unsupported", _("No way to collect")
+        UNREACHABLE = "unreachable", _("Unreachable")
+        FAULTY = "faulty", _("Faulty answers")
+
+    name = models.CharField(_("name"), max_length=100, unique=True)
+    slug = models.SlugField(_("slug"), max_length=100, unique=True, editable=False)
+    base_url = models.CharField(
+        _("URL"), max_length=300, unique=True, validators=[URLValidator(["http", "https"])],
+        help_text=_("Where CPA listens, such as http://127.0.0.1:8317"),
+    )  # fmt: skip
+    encrypted_key = models.TextField(editable=False)
+    verify_tls = models.BooleanField(_("check the TLS certificate"), default=True)
+    enabled = models.BooleanField(_("enabled"), default=True)
+
+    source = models.CharField(
+        _("records from"),
+        max_length=10,
+        choices=Source,
+        default=Source.UNKNOWN,
+        blank=True,
+        editable=False,
+    )
+    version = models.CharField(
+        _("CPA version"), max_length=40, blank=True, editable=False
+    )
+    statistics_enabled = models.BooleanField(
+        _("usage statistics are on"), null=True, editable=False
+    )
+    state = models.CharField(
+        _("state"), max_length=20, choices=State, default=State.NEW, editable=False
+    )
+    state_text = models.TextField(_("what happened"), blank=True, editable=False)
+    state_since = InstantField(_("state since"), null=True, editable=False)
+    retry_at = InstantField(_("not to be asked before"), null=True, editable=False)
+    synced_at = InstantField(_("last synced"), null=True, editable=False)
+    # Digest of the key that CPA refused: it is not sent a second time, since five refusals ban this machine for half
+    # an hour (contract A).
+    rejected_key = models.BinaryField(null=True, editable=False)
+
+    class Meta:
+        verbose_name = _("CPA server")
+        verbose_name_plural = _("CPA servers")
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        self.base_url = self.base_url.rstrip("/")
+        self.slug = self.slug or free_slug(Instance, slugify(self.name) or "server")
+        super().save(*args, **kwargs)
+
+    @property
+    def management_key(self) -> str:
+        """CPA's `remote-management.secret-key`, encrypted in the database. Raises UnreadableSecret."""
+        return decrypt(self.encrypted_key)
+
+    @management_key.setter
+    def management_key(self, key: str) -> None:
+        self.encrypted_key = encrypt(key)
+
+    def enter(
+        self,
+        state: State,
+        text: str = "",
+        *,
+        retry_at: datetime | None = None,
+        **facts: Any,
+    ) -> None:
+        """Record `state` and other `facts`, touching no column that an operator may be editing meanwhile."""
+        facts |= {"state": state, "state_text": text, "retry_at": retry_at}
+        if state != self.state:
+            facts["state_since"] = timezone.now()
+        for name, value in facts.items():
+            setattr(self, name, value)
+        Instance.objects.filter(pk=self.pk).update(**facts)

@@ -1,0 +1,229 @@
+"""The ledger: usage records, the words that they repeat, and their first rollup."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from usage.models.fields import InstantField
+from usage.models.identity import ApiKey, Source
+from usage.models.instance import Instance
+from usage.models.price import ModelPrice
+
+
+class ModelName(models.Model):
+    """The name of a model, as executed or as the client asked for it."""
+
+    name = models.CharField(_("name"), max_length=300, unique=True)
+
+    class Meta:
+        verbose_name = _("model")
+        verbose_name_plural = _("models")
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class RequestTraits(models.Model):
+    """The few words that describe how a request was made; thousands of records share one row."""
+
+    endpoint = models.CharField(_("endpoint"), max_length=200, blank=True)
+    reasoning_effort = models.CharField(
+        _("reasoning effort"), max_length=40, blank=True
+    )
+    service_tier = models.CharField(_("service tier asked"), max_length=40, blank=True)
+    billed_tier = models.CharField(_("service tier billed"), max_length=40, blank=True)
+
+    class Meta:
+        verbose_name = _("request traits")
+        verbose_name_plural = _("request traits")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["endpoint", "reasoning_effort", "service_tier", "billed_tier"],
+                name="request_traits",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return " · ".join(
+            word
+            for word in (
+                self.endpoint,
+                self.reasoning_effort,
+                self.billed_tier or self.service_tier,
+            )
+            if word
+        )
+
+
+class TokenCounts(models.Model):
+    """Tokens in buckets that never overlap and sum to the total (contract F)."""
+
+    uncached_input = models.BigIntegerField(_("uncached input"), default=0)
+    cache_read = models.BigIntegerField(_("cached input"), default=0)
+    cache_write = models.BigIntegerField(_("cache write"), default=0)
+    output = models.BigIntegerField(_("answer output"), default=0)
+    reasoning = models.BigIntegerField(_("reasoning"), default=0)
+    unclassified = models.BigIntegerField(_("unclassified"), default=0)
+
+    class Meta:
+        abstract = True
+
+    @property
+    def total_tokens(self) -> int:
+        return (
+            self.uncached_input + self.cache_read + self.cache_write
+            + self.output + self.reasoning + self.unclassified
+        )  # fmt: skip
+
+
+class UsageRecord(TokenCounts):
+    """One upstream attempt: when, through which source, for whom, what it used and what that cost."""
+
+    class Quality(models.IntegerChoices):
+        """How far the token buckets can be trusted (contract F)."""
+
+        COMPLETE = 0, _("complete")
+        ESTIMATED = 1, _("estimated")
+        UNCLASSIFIED = 2, _("unclassified")
+        INCONSISTENT = 3, _("inconsistent")
+
+    requested_at = InstantField(_("time"))
+    dedup_key = models.BinaryField(max_length=16, editable=False)
+    received_at = InstantField(_("received"))
+    source = models.ForeignKey(
+        Source, models.PROTECT, db_index=False, verbose_name=_("source")
+    )
+    model = models.ForeignKey(
+        ModelName,
+        models.PROTECT,
+        db_index=False,
+        related_name="+",
+        verbose_name=_("model"),
+    )
+    alias = models.ForeignKey(
+        ModelName,
+        models.PROTECT,
+        db_index=False,
+        related_name="+",
+        verbose_name=_("requested as"),
+    )
+    api_key = models.ForeignKey(
+        ApiKey, models.PROTECT, null=True, db_index=False, verbose_name=_("API key")
+    )
+    traits = models.ForeignKey(
+        RequestTraits, models.PROTECT, db_index=False, verbose_name=_("request traits")
+    )
+    request_id = models.CharField(_("request id"), max_length=40, blank=True)
+    failed = models.BooleanField(_("failed"))
+    status_code = models.PositiveSmallIntegerField(_("status"), null=True)
+    generate = models.BooleanField(_("generates"), default=True)
+    latency_ms = models.PositiveBigIntegerField(_("latency (ms)"), null=True)
+    ttft_ms = models.PositiveBigIntegerField(_("first token (ms)"), null=True)
+    quality = models.PositiveSmallIntegerField(
+        _("token quality"), choices=Quality, default=Quality.COMPLETE
+    )
+    # Null means unpriced, which is not free.
+    cost_nanousd = models.BigIntegerField(_("est. cost (nano-USD)"), null=True)
+    price = models.ForeignKey(
+        ModelPrice, models.SET_NULL, null=True, db_index=False, verbose_name=_("price")
+    )
+
+    class Meta:
+        verbose_name = _("usage record")
+        verbose_name_plural = _("usage records")
+        constraints = [
+            # Time first: new rows go to the end of the index, where a digest alone would touch random pages.
+            models.UniqueConstraint(
+                fields=["requested_at", "dedup_key"], name="record_identity"
+            )
+        ]
+        indexes = [
+            # For pricing what had no price when it came.
+            models.Index(
+                fields=["model"],
+                condition=models.Q(cost_nanousd=None),
+                name="record_unpriced",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.requested_at:%Y-%m-%d %H:%M:%S} {self.request_id}"
+
+
+class FailureText(models.Model):
+    """What upstream said of a failure, without secrets, cut to 8 KB; kept apart to keep the records narrow."""
+
+    record = models.OneToOneField(
+        UsageRecord,
+        models.CASCADE,
+        primary_key=True,
+        related_name="failure_text",
+        verbose_name=_("usage record"),
+    )
+    text = models.TextField(_("text"))
+
+    class Meta:
+        verbose_name = _("failure text")
+        verbose_name_plural = _("failure texts")
+
+    def __str__(self) -> str:
+        return self.text[:80]
+
+
+class UsageHourly(TokenCounts):
+    """Records added up by UTC hour, source and model: additive integers only."""
+
+    bucket = InstantField(_("hour"))
+    source = models.ForeignKey(
+        Source, models.PROTECT, db_index=False, verbose_name=_("source")
+    )
+    model = models.ForeignKey(
+        ModelName,
+        models.PROTECT,
+        db_index=False,
+        related_name="+",
+        verbose_name=_("model"),
+    )
+    requests = models.BigIntegerField(_("requests"), default=0)
+    failed = models.BigIntegerField(_("failed"), default=0)
+    priced_requests = models.BigIntegerField(_("priced requests"), default=0)
+    priced_tokens = models.BigIntegerField(_("priced tokens"), default=0)
+    cost_nanousd = models.BigIntegerField(_("est. cost (nano-USD)"), default=0)
+
+    class Meta:
+        verbose_name = _("hourly usage")
+        verbose_name_plural = _("hourly usage")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["bucket", "source", "model"], name="hourly_identity"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.bucket:%Y-%m-%d %H:00}"
+
+
+class QuarantinedPayload(models.Model):
+    """Something that came instead of a record; kept whole, encrypted because it may hold keys."""
+
+    instance = models.ForeignKey(Instance, models.PROTECT, verbose_name=_("CPA server"))
+    received_at = InstantField(_("received"))
+    reason = models.TextField(_("reason"))
+    encrypted_payload = models.TextField(editable=False)
+    size = models.PositiveIntegerField(_("bytes"))
+    # A legacy snapshot shows the same damage at each poll.
+    payload_digest = models.BinaryField(max_length=16, editable=False)
+
+    class Meta:
+        verbose_name = _("quarantined payload")
+        verbose_name_plural = _("quarantined payloads")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["instance", "payload_digest"], name="quarantine_identity"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.reason[:80]
