@@ -24,6 +24,7 @@ RANGES = {
 }
 DEFAULT_RANGE = "7d"
 MAX_DAYS = 36_500
+_DAY = timedelta(days=1)
 
 
 class PeriodError(ValueError):
@@ -32,17 +33,21 @@ class PeriodError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """A half-open span `[since, until)` of aware datetimes; `name` is a key of RANGES, or empty for from/to."""
+    """A half-open span `[since, until)` of aware datetimes; `name` is a key of RANGES, or empty for from/to.
+
+    Ranges of whole days end with their last day: a record whose server's clock runs ahead of ours is counted.
+    """
 
     since: datetime
     until: datetime
     zone: ZoneInfo
+    asked_at: datetime
     name: str = ""
 
     @property
     def last_moment(self) -> datetime:
-        """The end as people write it: the last moment inside."""
-        return self.until.astimezone(self.zone) - timedelta(microseconds=1)
+        """The end as people write it: the last moment inside, or now."""
+        return min(self.until - timedelta(microseconds=1), self.asked_at).astimezone(self.zone)
 
 
 def read_period(query: Mapping[str, str], zone: ZoneInfo, now: datetime) -> Period:
@@ -64,30 +69,33 @@ def read_period(query: Mapping[str, str], zone: ZoneInfo, now: datetime) -> Peri
 def _named(name: str, zone: ZoneInfo, now: datetime) -> Period:
     today = now.astimezone(zone).date()
     month = today.replace(day=1)
-    starts = {
-        "1h": now - timedelta(hours=1),
-        "24h": now - timedelta(hours=24),
-        "today": _midnight(today, zone),
-        "yesterday": _midnight(today - timedelta(days=1), zone),
-        "mtd": _midnight(month, zone),
-        "lastmonth": _midnight((month - timedelta(days=1)).replace(day=1), zone),
-        "all": datetime.fromtimestamp(0, zone),
+    midnight, tomorrow = _midnight(today, zone), _midnight(today + _DAY, zone)
+    spans = {
+        "1h": (now - timedelta(hours=1), now),
+        "24h": (now - timedelta(hours=24), now),
+        "today": (midnight, tomorrow),
+        "yesterday": (_midnight(today - _DAY, zone), midnight),
+        "mtd": (_midnight(month, zone), tomorrow),
+        "lastmonth": (_midnight((month - _DAY).replace(day=1), zone), _midnight(month, zone)),
+        "all": (datetime.fromtimestamp(0, zone), tomorrow),
     }
-    ends = {"yesterday": starts["today"], "lastmonth": starts["mtd"]}
-    if name not in starts:
-        return _last_days(int(name.removesuffix("d")), zone, now, name=name)
-    return Period(starts[name], ends.get(name, now), zone, name)
+    if name not in spans:
+        return _last_days(int(name.removesuffix("d")), zone, now)
+    return Period(*spans[name], zone, now, name)
 
 
-def _last_days(days: int, zone: ZoneInfo, now: datetime, *, name: str = "") -> Period:
+def _last_days(days: int, zone: ZoneInfo, now: datetime) -> Period:
     """Today and the `days - 1` days before it, from midnight."""
-    first = now.astimezone(zone).date() - timedelta(days=days - 1)
-    return Period(_midnight(first, zone), now, zone, name or (f"{days}d" if f"{days}d" in RANGES else ""))
+    today = now.astimezone(zone).date()
+    name = f"{days}d" if f"{days}d" in RANGES else ""
+    return Period(_midnight(today - (days - 1) * _DAY, zone), _midnight(today + _DAY, zone), zone, now, name)
 
 
 def _read_days(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MAX_DAYS:
-        raise PeriodError(_("days=%(value)s is not a whole number from 1 to %(most)s") % {"value": text, "most": MAX_DAYS})
+        raise PeriodError(
+            _("days=%(value)s is not a whole number from 1 to %(most)s") % {"value": text, "most": MAX_DAYS}
+        )
     return int(text)
 
 
@@ -97,14 +105,14 @@ def _read_from_to(query: Mapping[str, str], zone: ZoneInfo, now: datetime) -> Pe
     end = _read_moment("to", until, zone, day_end=True) if until else now
     if end <= start:
         raise PeriodError(_("End is before start"))
-    return Period(start, end, zone)
+    return Period(start, end, zone, now)
 
 
 def _read_moment(name: str, text: str, zone: ZoneInfo, *, day_end: bool = False) -> datetime:
     try:
         if len(text) == len("2026-11-23"):
             day = date.fromisoformat(text)
-            return _midnight(day + timedelta(days=1) if day_end else day, zone)
+            return _midnight(day + _DAY if day_end else day, zone)
         moment = datetime.fromisoformat(text)
         return moment if moment.tzinfo else moment.replace(tzinfo=zone)
     except (ValueError, OverflowError):

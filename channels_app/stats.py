@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import datetime
+from typing import TypeVar
 
 from django.db import connection
+from django.utils.translation import gettext as _
 
 from channels_app.period import Period
-from usage.models import Account, Channel, ModelName, Source, UsageHourly, UsageRecord
+from usage.ingest.rollup import HOUR, HOURLY, RECORDS, SUM_OF_RECORDS, SUMS
+from usage.models import ModelName, Source
 from usage.models.fields import to_micros
 
-_HOUR = to_micros(datetime.fromisoformat("1970-01-01T01:00:00Z"))
-_TOKENS = ("uncached_input", "cache_read", "cache_write", "output", "reasoning", "unclassified")
-_SUMS = ("requests", "failed", *_TOKENS, "priced_requests", "priced_tokens", "cost_nanousd")
+UNKNOWN = "unknown"
 
 
 @dataclass(slots=True)
@@ -38,7 +38,7 @@ class Usage:
     cost_nanousd: int = 0
 
     def add(self, other: Usage) -> None:
-        for name in _SUMS:
+        for name in SUMS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
     @property
@@ -114,7 +114,7 @@ class AccountRow:
     """One account of a channel; under the unknown channel, one source that matches nothing."""
 
     key: str
-    label: str
+    name: str
     kind: str
     state: str = ""
     retry_at: datetime | None = None
@@ -124,6 +124,10 @@ class AccountRow:
     models: list[ModelRow] = field(default_factory=list)
     share: Share | None = None
     share_of_channel: Share | None = None
+
+    @property
+    def is_unknown(self) -> bool:
+        return self.account_id is None
 
 
 @dataclass(slots=True)
@@ -142,71 +146,124 @@ class ChannelRow:
 
     @property
     def is_unknown(self) -> bool:
-        return self.slug == "unknown"
+        return self.slug == UNKNOWN
 
 
 @dataclass(slots=True)
 class ChannelReport:
+    """The channels that have usage in a period; `usage` is the sum of them all."""
+
     period: Period
-    total: Usage
+    usage: Usage
     channels: list[ChannelRow]
 
 
-SORT_KEYS = {
-    "tokens": lambda row: row.usage.total_tokens,
-    "requests": lambda row: row.usage.requests,
-    "failed": lambda row: row.usage.failed,
-    "success": lambda row: -1 if row.usage.success_rate is None else row.usage.success_rate,
-    "input": lambda row: row.usage.input_tokens,
-    "cached": lambda row: row.usage.cache_read,
-    "output": lambda row: row.usage.output_tokens,
-    "reasoning": lambda row: row.usage.reasoning,
-    "hit": lambda row: -1 if row.usage.cache_hit_rate is None else row.usage.cache_hit_rate,
-    "cost": lambda row: -1 if row.usage.cost is None else row.usage.cost,
+Row = TypeVar("Row", ChannelRow, AccountRow)
+
+# What rows can be sorted by, besides `name`; a None sorts last in either direction.
+SORT_KEYS: dict[str, Callable[[Usage], float | None]] = {
+    "tokens": lambda usage: usage.total_tokens,
+    "requests": lambda usage: usage.requests,
+    "failed": lambda usage: usage.failed,
+    "success": lambda usage: usage.success_rate,
+    "input": lambda usage: usage.input_tokens,
+    "cached": lambda usage: usage.cache_read,
+    "written": lambda usage: usage.cache_write,
+    "output": lambda usage: usage.output_tokens,
+    "reasoning": lambda usage: usage.reasoning,
+    "hit": lambda usage: usage.cache_hit_rate,
+    "cost": lambda usage: usage.cost,
 }
+DEFAULT_SORT = "-tokens"
 
 
-def channel_report(period: Period, *, sort: str = "-tokens") -> ChannelReport:
+def channel_report(period: Period, *, sort: str = DEFAULT_SORT) -> ChannelReport:
     """Return usage by channel, account and model in `period`, from one aggregation.
 
-    `sort` is a key of SORT_KEYS or `name`, descending with a leading `-`; the unknown channel stays last.
+    `sort` is `name` or a key of SORT_KEYS, descending with a leading `-`; the unknown channel stays last.
     """
     report = ChannelReport(period, Usage(), [])
     channels: dict[str, ChannelRow] = {}
     accounts: dict[str, AccountRow] = {}
     for source, model, usage in _by_source_and_model(period):
-        channel = channels.setdefault(source.channel_slug, source.channel_row())
-        if source.account_key not in accounts:
-            accounts[source.account_key] = source.account_row()
-            channel.accounts.append(accounts[source.account_key])
-        report.total.add(usage)
-        for row in (channel, accounts[source.account_key]):
+        channel = _channel_row(channels, source)
+        account = _account_row(accounts, channel, source)
+        for row in (report, channel, account):
             row.usage.add(usage)
+        for row in (channel, account):
             _model_row(row.models, model).usage.add(usage)
     report.channels = _sorted(channels.values(), sort)
     for channel in report.channels:
-        _finish(channel, report.total, sort)
+        _finish(channel, report.usage, sort)
     return report
 
 
-def _finish(channel: ChannelRow, total: Usage, sort: str) -> None:
-    channel.share = Share.of(channel.usage, total)
-    channel.accounts = _sorted(channel.accounts, sort)
-    channel.models.sort(key=lambda row: (-row.usage.total_tokens, row.name))
-    for account in channel.accounts:
-        account.share = Share.of(account.usage, total)
-        account.share_of_channel = Share.of(account.usage, channel.usage)
-        account.models.sort(key=lambda row: (-row.usage.total_tokens, row.name))
+def _by_source_and_model(period: Period) -> Iterator[tuple[Source, str, Usage]]:
+    with connection.cursor() as cursor:
+        cursor.execute(*_aggregation(period))
+        rows = cursor.fetchall()
+    sources = Source.objects.select_related("instance", "channel", "account__channel").in_bulk({row[0] for row in rows})
+    models = ModelName.objects.in_bulk({row[1] for row in rows})
+    for source_id, model_id, *sums in rows:
+        yield sources[source_id], models[model_id].name, Usage(*sums)
 
 
-def _sorted(rows: Iterable[Any], sort: str) -> list[Any]:
-    """Order rows by `sort`, ties by name; what is unknown stays at the bottom in every order."""
-    name = sort.removeprefix("-")
-    ordered = sorted(rows, key=lambda row: row.title.casefold(), reverse=sort == "-name")
-    if name != "name":
-        ordered.sort(key=SORT_KEYS[name], reverse=sort.startswith("-"))
-    ordered.sort(key=lambda row: row.is_unknown)
-    return ordered
+def _aggregation(period: Period) -> tuple[str, list[int]]:
+    """Return the one query: whole hours from the rollup, the ragged ends from the records, grouped together.
+
+    So any span is exact to the microsecond in any time zone, and costs what its hours cost.
+    """
+    since, until = to_micros(period.since), to_micros(period.until)
+    first, last = -(-since // HOUR) * HOUR, until // HOUR * HOUR
+    if first < last:
+        pieces = [(_RECORDS, since, first), (_HOURS, first, last), (_RECORDS, last, until)]
+    else:
+        pieces = [(_RECORDS, since, until)]
+    pieces = [piece for piece in pieces if piece[1] < piece[2]]
+    union = " UNION ALL ".join(select for select, _start, _end in pieces)
+    sums = ", ".join(f"CAST(SUM({name}) AS BIGINT)" for name in SUMS)
+    sql = f"SELECT source_id, model_id, {sums} FROM ({union}) AS pieces GROUP BY source_id, model_id"
+    return sql, [edge for _select, *edges in pieces for edge in edges]
+
+
+_HOURS = f"SELECT source_id, model_id, {', '.join(SUMS)} FROM {HOURLY} WHERE bucket >= %s AND bucket < %s"
+_RECORDS = (
+    f"SELECT source_id, model_id, {', '.join(f'{expression} AS {name}' for name, expression in SUM_OF_RECORDS.items())} "
+    f"FROM {RECORDS} WHERE requested_at >= %s AND requested_at < %s GROUP BY source_id, model_id"
+)
+
+
+def _channel_row(rows: dict[str, ChannelRow], source: Source) -> ChannelRow:
+    channel = source.account.channel if source.account else source.channel
+    slug = channel.slug if channel else UNKNOWN
+    if slug not in rows:
+        rows[slug] = (
+            ChannelRow(slug, channel.name, channel.kind, channel.color_slot, channel.shape)
+            if channel
+            else ChannelRow(slug, _("Unknown channel"), "")
+        )
+    return rows[slug]
+
+
+def _account_row(rows: dict[str, AccountRow], channel: ChannelRow, source: Source) -> AccountRow:
+    """The account that a source means, or the source itself where that is open."""
+    account = source.account
+    key = f"account-{account.pk}" if account else f"source-{source.pk}"
+    if key not in rows:
+        rows[key] = (
+            AccountRow(
+                key, str(account), channel.kind, account.state, account.retry_at, account.pk, source.instance.name
+            )
+            if account
+            else AccountRow(
+                key,
+                source.label if source.channel and source.label else str(source),
+                channel.kind,
+                instance=source.instance.name,
+            )
+        )
+        channel.accounts.append(rows[key])
+    return rows[key]
 
 
 def _model_row(rows: list[ModelRow], name: str) -> ModelRow:
@@ -215,3 +272,26 @@ def _model_row(rows: list[ModelRow], name: str) -> ModelRow:
             return row
     rows.append(ModelRow(name))
     return rows[-1]
+
+
+def _finish(channel: ChannelRow, whole: Usage, sort: str) -> None:
+    """Give the rows beneath a channel their order and their shares."""
+    channel.share = Share.of(channel.usage, whole)
+    channel.accounts = _sorted(channel.accounts, sort)
+    for account in channel.accounts:
+        account.share = Share.of(account.usage, whole)
+        account.share_of_channel = Share.of(account.usage, channel.usage)
+    for row in (channel, *channel.accounts):
+        row.models.sort(key=lambda model: (-model.usage.total_tokens, model.name))
+
+
+def _sorted(rows: Iterable[Row], sort: str) -> list[Row]:
+    """Order rows by `sort`, ties by name; what has no value, and what is unknown, goes last in every order."""
+    name, descending = sort.removeprefix("-"), sort.startswith("-")
+    ordered = sorted(rows, key=lambda row: row.name.casefold(), reverse=sort == "-name")
+    if name != "name":
+        value = SORT_KEYS[name]
+        ordered.sort(key=lambda row: value(row.usage) or 0, reverse=descending)
+        ordered.sort(key=lambda row: value(row.usage) is None)
+    ordered.sort(key=lambda row: row.is_unknown)
+    return ordered

@@ -3,9 +3,26 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.contrib.auth.views import LoginView, LogoutView
 from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView
+from rest_framework.routers import DefaultRouter
+
+from channels_app.api import ChannelViewSet
+from config.api_docs import ApiDocsView
+
+router = DefaultRouter()
+router.include_root_view = False
+router.register("channels", ChannelViewSet, basename="api-channels")
 
 urlpatterns = [
     path("admin/", admin.site.urls),
+    path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("logout/", LogoutView.as_view(), name="logout"),
+    path("i18n/", include("django.conf.urls.i18n")),
+    path("api/", include(router.urls)),
+    path("api/schema/", SpectacularAPIView.as_view(), name="api_schema"),
+    path("api/docs/", ApiDocsView.as_view(), name="api_docs"),
+    path("", include("usage.urls")),
     path("", include("channels_app.urls")),
 ]

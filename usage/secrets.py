@@ -22,20 +22,12 @@ class UnreadableSecret(ValueError):
 
 def digest(secret: str) -> bytes:
     """Return the 16-byte keyed digest that stands for `secret`: equal secrets match, none can be guessed back."""
-    return hashlib.blake2b(
-        secret.encode(), key=_derived(_keys()[-1], b"digest"), digest_size=DIGEST_BYTES
-    ).digest()
+    return hashlib.blake2b(secret.encode(), key=_derived(_keys()[-1], b"digest"), digest_size=DIGEST_BYTES).digest()
 
 
 def mask(secret: str) -> str:
     """Return what people see of a key: first four and last four; of one under 16 characters nothing."""
-    return (
-        f"{secret[:4]}...{secret[-4:]}"
-        if len(secret) >= 16
-        else "••••"
-        if secret
-        else ""
-    )
+    return f"{secret[:4]}...{secret[-4:]}" if len(secret) >= 16 else "••••" if secret else ""
 
 
 def encrypt(secret: str) -> str:
@@ -63,6 +55,4 @@ def _derived(key: str, purpose: bytes) -> bytes:
 
 @lru_cache(maxsize=8)
 def _fernet(keys: tuple[str, ...]) -> MultiFernet:
-    return MultiFernet(
-        [Fernet(base64.urlsafe_b64encode(_derived(key, b"encrypt"))) for key in keys]
-    )
+    return MultiFernet([Fernet(base64.urlsafe_b64encode(_derived(key, b"encrypt"))) for key in keys])

@@ -41,9 +41,7 @@ class InstantField(models.BigIntegerField):
             return from_micros(value)
         moment = parse_datetime(value)
         if moment is None or moment.tzinfo is None:
-            raise ValidationError(
-                f"{value!r} is not a date and time with a UTC offset, such as 2026-11-23T18:12:05Z"
-            )
+            raise ValidationError(f"{value!r} is not a date and time with a UTC offset, such as 2026-11-23T18:12:05Z")
         return moment
 
     def get_prep_value(self, value: Any) -> int | None:
@@ -69,20 +67,14 @@ class UsdPerMillionField(models.BigIntegerField):
         return None if value is None else Decimal(value) / self.SCALE
 
     def to_python(self, value: Any) -> Decimal | None:
-        return (
-            value
-            if value is None or isinstance(value, Decimal)
-            else Decimal(str(value))
-        )
+        return value if value is None or isinstance(value, Decimal) else Decimal(str(value))
 
     def get_prep_value(self, value: Any) -> int | None:
         return None if value is None else int(Decimal(str(value)) * self.SCALE)
 
     def formfield(self, **kwargs: Any) -> forms.Field | None:  # type: ignore[override]
         limits: dict[str, Any] = {"min_value": 0, "max_digits": 12, "decimal_places": 6}
-        return models.Field.formfield(
-            self, form_class=forms.DecimalField, **(limits | kwargs)
-        )
+        return models.Field.formfield(self, form_class=forms.DecimalField, **(limits | kwargs))
 
     @property
     def validators(self) -> list[Any]:  # type: ignore[override]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from django.db import models
@@ -33,27 +34,21 @@ class Channel(models.Model):
     kind = models.CharField(_("kind"), max_length=10, choices=Kind)
     slug = models.SlugField(_("slug"), max_length=100, unique=True, editable=False)
     color_slot = models.PositiveSmallIntegerField(_("colour"), default=1)
-    shape = models.CharField(
-        _("shape"), max_length=10, choices=Shape, default=Shape.CIRCLE
-    )
+    shape = models.CharField(_("shape"), max_length=10, choices=Shape, default=Shape.CIRCLE)
 
     class Meta:
         verbose_name = _("channel")
         verbose_name_plural = _("channels")
         ordering = ["name"]
-        constraints = [
-            models.UniqueConstraint(fields=["kind", "name"], name="channel_kind_name")
-        ]
+        constraints = [models.UniqueConstraint(fields=["kind", "name"], name="channel_kind_name")]
 
     def __str__(self) -> str:
         return self.name
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         if not self.slug:
-            stem = (
-                slugify(self.name.partition("://")[2].replace("/", "-") or self.name)
-                or "channel"
-            )
+            address = self.name.partition("://")[2] or self.name
+            stem = slugify(re.sub(r"[./:]", "-", address)) or "channel"
             self.slug = free_slug(Channel, stem)
             self.color_slot, self.shape = self._marker()
         super().save(*args, **kwargs)
@@ -90,18 +85,12 @@ class Account(models.Model):
         COOLING = "cooling", _("Cooling down")
         REMOVED = "removed", _("Removed")
 
-    channel = models.ForeignKey(
-        Channel, models.PROTECT, related_name="accounts", verbose_name=_("channel")
-    )
-    instance = models.ForeignKey(
-        Instance, models.PROTECT, related_name="accounts", verbose_name=_("CPA server")
-    )
+    channel = models.ForeignKey(Channel, models.PROTECT, related_name="accounts", verbose_name=_("channel"))
+    instance = models.ForeignKey(Instance, models.PROTECT, related_name="accounts", verbose_name=_("CPA server"))
     label = models.CharField(_("name"), max_length=300)
     # Tells two accounts of one e-mail apart: the plan, the project, or the file.
     qualifier = models.CharField(_("told apart by"), max_length=300, blank=True)
-    state = models.CharField(
-        _("state"), max_length=10, choices=State, default=State.ACTIVE
-    )
+    state = models.CharField(_("state"), max_length=10, choices=State, default=State.ACTIVE)
     retry_at = InstantField(_("cooling down until"), null=True, blank=True)
 
     # What identifies it upstream (contract G, H).
@@ -112,9 +101,7 @@ class Account(models.Model):
     email = models.CharField(_("e-mail"), max_length=300, blank=True)
     project = models.CharField(_("project"), max_length=300, blank=True)
     base_url = models.CharField(_("base URL"), max_length=300, blank=True)
-    key_digest = models.BinaryField(
-        max_length=16, blank=True, default=b"", editable=False
-    )
+    key_digest = models.BinaryField(max_length=16, blank=True, default=b"", editable=False)
     key_mask = models.CharField(_("key"), max_length=20, blank=True)
 
     class Meta:
@@ -137,9 +124,7 @@ class Source(models.Model):
         SOURCE = "source", _("By source")
         UNKNOWN = "unknown", _("Unknown")
 
-    instance = models.ForeignKey(
-        Instance, models.PROTECT, related_name="sources", verbose_name=_("CPA server")
-    )
+    instance = models.ForeignKey(Instance, models.PROTECT, related_name="sources", verbose_name=_("CPA server"))
     provider = models.CharField(_("provider"), max_length=100, blank=True)
     auth_index = models.CharField(_("auth index"), max_length=300, blank=True)
     # Empty when the record shows no source, or only the client's own key (contract H).
@@ -147,13 +132,9 @@ class Source(models.Model):
     auth_type = models.CharField(_("kind of login"), max_length=20, blank=True)
     label = models.CharField(_("source"), max_length=300, blank=True)
 
-    match = models.CharField(
-        _("match"), max_length=10, choices=Match, default=Match.UNKNOWN
-    )
+    match = models.CharField(_("match"), max_length=10, choices=Match, default=Match.UNKNOWN)
     # With a channel but no account: several of its accounts fit.
-    channel = models.ForeignKey(
-        Channel, models.PROTECT, null=True, blank=True, verbose_name=_("channel")
-    )
+    channel = models.ForeignKey(Channel, models.PROTECT, null=True, blank=True, verbose_name=_("channel"))
     account = models.ForeignKey(
         Account,
         models.PROTECT,
@@ -174,12 +155,7 @@ class Source(models.Model):
         ]
 
     def __str__(self) -> str:
-        return (
-            " · ".join(
-                part for part in (self.provider, self.label, self.auth_index) if part
-            )
-            or "—"
-        )
+        return " · ".join(part for part in (self.provider, self.label, self.auth_index) if part) or "—"
 
 
 class ApiKey(models.Model):

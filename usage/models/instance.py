@@ -57,18 +57,13 @@ class Instance(models.Model):
         blank=True,
         editable=False,
     )
-    version = models.CharField(
-        _("CPA version"), max_length=40, blank=True, editable=False
-    )
-    statistics_enabled = models.BooleanField(
-        _("usage statistics are on"), null=True, editable=False
-    )
-    state = models.CharField(
-        _("state"), max_length=20, choices=State, default=State.NEW, editable=False
-    )
+    version = models.CharField(_("CPA version"), max_length=40, blank=True, editable=False)
+    statistics_enabled = models.BooleanField(_("usage statistics are on"), null=True, editable=False)
+    state = models.CharField(_("state"), max_length=20, choices=State, default=State.NEW, editable=False)
     state_text = models.TextField(_("what happened"), blank=True, editable=False)
     state_since = InstantField(_("state since"), null=True, editable=False)
     retry_at = InstantField(_("not to be asked before"), null=True, editable=False)
+    names_at = InstantField(_("names fetched"), null=True, editable=False)
     synced_at = InstantField(_("last synced"), null=True, editable=False)
     # Digest of the key that CPA refused: it is not sent a second time, since five refusals ban this machine for half
     # an hour (contract A).

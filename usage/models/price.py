@@ -27,12 +27,8 @@ class ModelPrice(models.Model):
         help_text=_("1970-01-01: since ever. Times are UTC."),
     )
     input = UsdPerMillionField(_("input"))
-    cached_input = UsdPerMillionField(
-        _("cached input"), null=True, blank=True, help_text=_("Empty: as input")
-    )
-    cache_write = UsdPerMillionField(
-        _("cache write"), null=True, blank=True, help_text=_("Empty: as input")
-    )
+    cached_input = UsdPerMillionField(_("cached input"), null=True, blank=True, help_text=_("Empty: as input"))
+    cache_write = UsdPerMillionField(_("cache write"), null=True, blank=True, help_text=_("Empty: as input"))
     output = UsdPerMillionField(_("output"))
     origin = models.CharField(
         _("origin"),

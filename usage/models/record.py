@@ -29,9 +29,7 @@ class RequestTraits(models.Model):
     """The few words that describe how a request was made; thousands of records share one row."""
 
     endpoint = models.CharField(_("endpoint"), max_length=200, blank=True)
-    reasoning_effort = models.CharField(
-        _("reasoning effort"), max_length=40, blank=True
-    )
+    reasoning_effort = models.CharField(_("reasoning effort"), max_length=40, blank=True)
     service_tier = models.CharField(_("service tier asked"), max_length=40, blank=True)
     billed_tier = models.CharField(_("service tier billed"), max_length=40, blank=True)
 
@@ -92,9 +90,7 @@ class UsageRecord(TokenCounts):
     requested_at = InstantField(_("time"))
     dedup_key = models.BinaryField(max_length=16, editable=False)
     received_at = InstantField(_("received"))
-    source = models.ForeignKey(
-        Source, models.PROTECT, db_index=False, verbose_name=_("source")
-    )
+    source = models.ForeignKey(Source, models.PROTECT, db_index=False, verbose_name=_("source"))
     model = models.ForeignKey(
         ModelName,
         models.PROTECT,
@@ -109,35 +105,25 @@ class UsageRecord(TokenCounts):
         related_name="+",
         verbose_name=_("requested as"),
     )
-    api_key = models.ForeignKey(
-        ApiKey, models.PROTECT, null=True, db_index=False, verbose_name=_("API key")
-    )
-    traits = models.ForeignKey(
-        RequestTraits, models.PROTECT, db_index=False, verbose_name=_("request traits")
-    )
+    api_key = models.ForeignKey(ApiKey, models.PROTECT, null=True, db_index=False, verbose_name=_("API key"))
+    traits = models.ForeignKey(RequestTraits, models.PROTECT, db_index=False, verbose_name=_("request traits"))
     request_id = models.CharField(_("request id"), max_length=40, blank=True)
     failed = models.BooleanField(_("failed"))
     status_code = models.PositiveSmallIntegerField(_("status"), null=True)
     generate = models.BooleanField(_("generates"), default=True)
     latency_ms = models.PositiveBigIntegerField(_("latency (ms)"), null=True)
     ttft_ms = models.PositiveBigIntegerField(_("first token (ms)"), null=True)
-    quality = models.PositiveSmallIntegerField(
-        _("token quality"), choices=Quality, default=Quality.COMPLETE
-    )
+    quality = models.PositiveSmallIntegerField(_("token quality"), choices=Quality, default=Quality.COMPLETE)
     # Null means unpriced, which is not free.
     cost_nanousd = models.BigIntegerField(_("est. cost (nano-USD)"), null=True)
-    price = models.ForeignKey(
-        ModelPrice, models.SET_NULL, null=True, db_index=False, verbose_name=_("price")
-    )
+    price = models.ForeignKey(ModelPrice, models.SET_NULL, null=True, db_index=False, verbose_name=_("price"))
 
     class Meta:
         verbose_name = _("usage record")
         verbose_name_plural = _("usage records")
         constraints = [
             # Time first: new rows go to the end of the index, where a digest alone would touch random pages.
-            models.UniqueConstraint(
-                fields=["requested_at", "dedup_key"], name="record_identity"
-            )
+            models.UniqueConstraint(fields=["requested_at", "dedup_key"], name="record_identity")
         ]
         indexes = [
             # For pricing what had no price when it came.
@@ -176,9 +162,7 @@ class UsageHourly(TokenCounts):
     """Records added up by UTC hour, source and model: additive integers only."""
 
     bucket = InstantField(_("hour"))
-    source = models.ForeignKey(
-        Source, models.PROTECT, db_index=False, verbose_name=_("source")
-    )
+    source = models.ForeignKey(Source, models.PROTECT, db_index=False, verbose_name=_("source"))
     model = models.ForeignKey(
         ModelName,
         models.PROTECT,
@@ -195,11 +179,7 @@ class UsageHourly(TokenCounts):
     class Meta:
         verbose_name = _("hourly usage")
         verbose_name_plural = _("hourly usage")
-        constraints = [
-            models.UniqueConstraint(
-                fields=["bucket", "source", "model"], name="hourly_identity"
-            )
-        ]
+        constraints = [models.UniqueConstraint(fields=["bucket", "source", "model"], name="hourly_identity")]
 
     def __str__(self) -> str:
         return f"{self.bucket:%Y-%m-%d %H:00}"
@@ -219,11 +199,7 @@ class QuarantinedPayload(models.Model):
     class Meta:
         verbose_name = _("quarantined payload")
         verbose_name_plural = _("quarantined payloads")
-        constraints = [
-            models.UniqueConstraint(
-                fields=["instance", "payload_digest"], name="quarantine_identity"
-            )
-        ]
+        constraints = [models.UniqueConstraint(fields=["instance", "payload_digest"], name="quarantine_identity")]
 
     def __str__(self) -> str:
         return self.reason[:80]

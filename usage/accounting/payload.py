@@ -1,0 +1,190 @@
+"""From the bytes of one record to a checked Payload (contract B and E)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import Counter
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from usage.accounting.tokens import Breakdown, RawTokens
+
+MAX_ERROR_TEXT = 8_192
+_ROUTE = re.compile(r"(GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) /")
+_DECIMALS = re.compile(r"\.(\d+)")
+_BEYOND = 2**53
+_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00Z")
+# CPA is of 2025: an earlier clock is an unset one, such as Go's zero time of year 1.
+_EARLIEST = datetime.fromisoformat("2020-01-01T00:00:00Z")
+
+
+class Unreadable(ValueError):
+    """This is no record; the text says why, naming fields but never their values, which may be secrets."""
+
+
+class Failure(msgspec.Struct):
+    status_code: int | None = None
+    body: str | None = None
+
+
+class Payload(msgspec.Struct):
+    """One record as CPA sends it. Fields without a default have been in every version of the queue.
+
+    Legacy details are brought into the same shape: they lack a provider, and their client key is the name under which
+    the snapshot lists them.
+    """
+
+    timestamp: str
+    model: str
+    failed: bool
+    tokens: RawTokens
+    provider: str = ""
+    executor_type: str | None = None
+    auth_type: str | None = None
+    auth_index: str | int | None = None
+    source: str | None = None
+    api_key: str | None = None
+    alias: str | None = None
+    endpoint: str | None = None
+    request_id: str | None = None
+    reasoning_effort: str | None = None
+    service_tier: str | None = None
+    response_service_tier: str | None = None
+    latency_ms: int | None = None
+    ttft_ms: int | None = None
+    generate: bool | None = None
+    fail: Failure | None = None
+    accounting_version: int | None = None
+    token_breakdown: Breakdown | None = None
+    dedup_key: bytes = b""
+    requested_at: int = 0
+    damaged: bool = False
+
+    @property
+    def breakdown(self) -> Breakdown | None:
+        """CPA's own buckets, where the record's accounting version has them."""
+        return self.token_breakdown if (self.accounting_version or 0) >= 2 else None
+
+    @property
+    def status_code(self) -> int | None:
+        return self.fail.status_code if self.fail else None
+
+    @property
+    def error_text(self) -> str:
+        return (self.fail.body or "")[:MAX_ERROR_TEXT] if self.failed and self.fail else ""
+
+
+_decoder = msgspec.json.Decoder(Payload)
+
+
+def read_record(raw: bytes) -> Payload:
+    """Return the record in `raw`, one element of the usage queue. Raises Unreadable."""
+    damaged = False
+    try:
+        payload = _decoder.decode(raw)
+    except msgspec.ValidationError as error:
+        payload, damaged = _convert(_load_object(raw, error))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Unreadable(f"not JSON: {error}") from None
+    payload.damaged = damaged
+    payload.requested_at = read_timestamp(payload.timestamp)
+    payload.dedup_key = hashlib.blake2b(raw, digest_size=16).digest()
+    return payload
+
+
+def read_detail(identifier: str, model: str, detail: Any, twins: Counter[bytes]) -> Payload:
+    """Return one entry of a legacy snapshot, listed under `identifier` and `model`. Raises Unreadable.
+
+    Its identity is the tuple by which CPA's own import tells duplicates (contract B); `twins` counts the equal ones of
+    this snapshot, which stay two.
+    """
+    if not isinstance(detail, dict):
+        raise Unreadable(f"expected an object, got {type(detail).__name__}")
+    is_route = identifier == "unknown" or _ROUTE.match(identifier)
+    known = {"model": model, "endpoint" if is_route else "api_key": identifier}
+    fields = {"failed": False} | {name: detail[name] for name in _DETAIL_FIELDS if name in detail} | known
+    payload, payload.damaged = _convert(fields)
+    payload.requested_at = read_timestamp(payload.timestamp)
+    identity = hashlib.blake2b(_detail_identity(payload, identifier).encode(), digest_size=16)
+    twin = identity.digest()
+    identity.update(b"#%d" % twins[twin])
+    twins[twin] += 1
+    payload.dedup_key = identity.digest()
+    return payload
+
+
+_DETAIL_FIELDS = ("timestamp", "tokens", "source", "failed", "auth_index", "latency_ms")
+
+
+def _detail_identity(payload: Payload, identifier: str) -> str:
+    """The instant to the nanosecond, whatever offset it is written with, and the rest of the tuple of contract B."""
+    decimals = _DECIMALS.search(payload.timestamp)
+    nanoseconds = decimals[1].ljust(9, "0")[:9] if decimals else "000000000"
+    raw = payload.tokens
+    numbers = (
+        raw.input_tokens,
+        raw.output_tokens,
+        raw.reasoning_tokens,
+        raw.cached_tokens,
+        raw.total_tokens,
+    )
+    return json.dumps([
+        payload.requested_at // 1_000_000, nanoseconds, identifier, payload.model,
+        payload.source, payload.auth_index, payload.failed, numbers,
+    ])  # fmt: skip
+
+
+def read_timestamp(text: str) -> int:
+    """Return RFC 3339 `text` as microseconds since 1970 UTC, further decimals cut. Raises Unreadable."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise Unreadable("timestamp is not in the form of RFC 3339") from None
+    if moment.tzinfo is None:
+        raise Unreadable("timestamp has no UTC offset")
+    if moment < _EARLIEST:
+        raise Unreadable(f"timestamp is of {moment.year}: the server's clock was not set")
+    since = moment - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def _load_object(raw: bytes, error: msgspec.ValidationError) -> dict[str, Any]:
+    try:
+        fields = json.loads(raw)  # unlike msgspec, with numbers of any size
+    except ValueError as broken:
+        raise Unreadable(f"not JSON: {broken}") from None
+    if not isinstance(fields, dict):
+        raise Unreadable(str(error))
+    return fields
+
+
+def _convert(fields: dict[str, Any]) -> tuple[Payload, bool]:
+    """Return the payload and whether it held bad numbers, which count as 0 (contract K); other damage is Unreadable."""
+    try:
+        return msgspec.convert(_with_whole_numbers(fields), Payload), _has_bad_numbers(fields)
+    except msgspec.ValidationError as error:
+        raise Unreadable(str(error)) from None
+
+
+def _has_bad_numbers(value: Any) -> bool:
+    return any(map(_has_bad_numbers, value.values())) if isinstance(value, dict) else _is_bad(value)
+
+
+def _with_whole_numbers(value: Any) -> Any:
+    """Return JSON `value` with 12.0 as 12 and bad numbers as 0."""
+    if isinstance(value, dict):
+        return {name: _with_whole_numbers(item) for name, item in value.items()}
+    if _is_bad(value):
+        return 0
+    return int(value) if isinstance(value, float) else value
+
+
+def _is_bad(value: Any) -> bool:
+    """Whether `value` is a number that counts nothing: a fraction, infinite, or beyond any column."""
+    if isinstance(value, float):
+        return not value.is_integer() or abs(value) > _BEYOND
+    return isinstance(value, int) and abs(value) > _BEYOND

@@ -1,0 +1,1 @@
+"""The first run: who creates the administrator, and which CPA server is read."""

@@ -1,0 +1,51 @@
+"""What a server is and how its records can be had, found out without losing one (contract I, probe order)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from usage.models import Instance
+from usage.upstream.client import ManagementClient, UpstreamError, management_off
+
+Source = Instance.Source
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """The version as the server tells it (empty before v6.3.36), where records come from, and whether it makes any."""
+
+    version: str
+    source: Instance.Source
+    statistics_enabled: bool
+
+
+def probe(client: ManagementClient) -> Findings:
+    """Look at a server: at most one refused login, and no record is taken. Raises UpstreamError."""
+    flag = client.get_json("/usage-statistics-enabled")
+    if flag is None:
+        raise management_off()
+    enabled = flag.get("usage-statistics-enabled") if isinstance(flag, dict) else None
+    if not isinstance(enabled, bool):
+        raise UpstreamError(
+            Instance.State.FAULTY,
+            _("the answer is not CPA's; does the URL lead to CPA?"),
+        )
+    return Findings(client.version, _find_source(client), enabled)
+
+
+def _find_source(client: ManagementClient) -> Instance.Source:
+    # A count of 0 is refused before anything is popped: 400 says that the queue is there.
+    if client.status_of("/usage-queue?count=0") == 400:
+        return Source.QUEUE
+    if client.status_of("/usage") == 200:
+        return Source.LEGACY
+    return Source.RESP
+
+
+def parse_version(text: str) -> tuple[int, int, int] | None:
+    """Return `v7.2.99`, `7.2.99` or `v6.9.45-0` as numbers; None for local builds (`dev`) and silence."""
+    found = re.match(r"v?(\d+)\.(\d+)\.(\d+)", text)
+    return tuple(map(int, found.groups())) if found else None  # type: ignore[return-value]
