@@ -1,0 +1,130 @@
+"""How numbers, money, ratios and times are written (`ui.md` 7), for the pages, the admin and the commands.
+
+Plain functions of plain values; what does not exist (None) is the template tags' business.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, tzinfo
+from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
+
+from django.utils.translation import gettext as _
+
+MINUS = "\u2212"
+NO_DATA = "\u2014"
+NANO = 1_000_000_000
+
+_UNITS = ((10**3, "K"), (10**6, "M"), (10**9, "B"), (10**12, "T"))
+_LARGEST_GROUPED_COUNT = 9_999_999
+_SMALLEST_MONEY = NANO // 10_000
+
+
+def grouped(value: int) -> str:
+    """Return the exact integer in groups of three."""
+    return f"{MINUS if value < 0 else ''}{abs(value):,}"
+
+
+def count(value: int) -> str:
+    return grouped(value) if abs(value) <= _LARGEST_GROUPED_COUNT else compact(value)
+
+
+def compact(value: int) -> str:
+    """Return `value` with three significant digits and a unit, rounded half up: 1.23K, 12.3K, 123K, 1.00M."""
+    if value < 0:
+        return MINUS + compact(-value)
+    if value < 1000:
+        return str(value)
+    # 999.5 of one unit is 1.00 of the next: "1000K" never appears.
+    size, letter = next((unit for unit in _UNITS if 2 * value < 1999 * unit[0]), _UNITS[-1])
+    for decimals in (2, 1):
+        digits = _rounded(value * 10**decimals, size)
+        if digits < 1000:
+            whole, fraction = divmod(digits, 10**decimals)
+            return f"{whole}.{fraction:0{decimals}d}{letter}"
+    return f"{_rounded(value, size):,}{letter}"
+
+
+def money(nanousd: int) -> str:
+    """Return nano-USD as people read money: cents, four decimals below a dollar, compact from $100,000."""
+    if nanousd < 0:
+        return f">{MINUS}$0.0001" if -nanousd < _SMALLEST_MONEY else MINUS + money(-nanousd)
+    if nanousd == 0:
+        return "$0.00"
+    if nanousd < _SMALLEST_MONEY:
+        return "<$0.0001"
+    ten_thousandths = _rounded(nanousd, _SMALLEST_MONEY)
+    if ten_thousandths < 10_000:
+        return f"$0.{ten_thousandths:04d}"
+    cents = _rounded(nanousd, NANO // 100)
+    if cents < 10_000_000:
+        return f"${cents // 100:,}.{cents % 100:02d}"
+    return "$" + compact(_rounded(nanousd, NANO))
+
+
+def exact_money(nanousd: int) -> str:
+    """Return all decimals that are there, at least two."""
+    whole, fraction = divmod(abs(nanousd), NANO)
+    decimals = f"{fraction:09d}".rstrip("0").ljust(2, "0")
+    return f"{MINUS if nanousd < 0 else ''}${whole:,}.{decimals}"
+
+
+def percent(ratio: float) -> str:
+    """Return a ratio in percent; only what is exactly whole says 100%, and only nothing says 0%."""
+    # By way of its shortest text: as a binary fraction, 0.999 lies below 99.9 % and would be floored to 99.89 %.
+    value = Decimal(repr(ratio)) * 100
+    if value == value.to_integral_value() and value in (0, 100):
+        return f"{value:.0f}%"
+    if 0 < value < Decimal("0.1"):
+        return "<0.1%"
+    if 99 <= value < 100:
+        return f"{value.quantize(Decimal('0.01'), ROUND_FLOOR)}%"
+    return f"{value.quantize(Decimal('0.1'), ROUND_HALF_UP)}%".replace("-", MINUS)
+
+
+def duration(span: timedelta) -> str:
+    milliseconds = max(span // timedelta(milliseconds=1), 0)
+    if milliseconds < 1000:
+        return f"{milliseconds} ms"
+    if milliseconds < 9_995:
+        return f"{milliseconds / 1000:.2f} s"
+    if milliseconds < 59_950:
+        return f"{milliseconds / 1000:.1f} s"
+    minutes, seconds = divmod(_rounded(milliseconds, 1000), 60)
+    if minutes < 60:
+        return _("%(minutes)s m %(seconds)s s") % {"minutes": minutes, "seconds": f"{seconds:02d}"}
+    hours, minutes = divmod(minutes, 60)
+    return _("%(hours)s h %(minutes)s m") % {"hours": hours, "minutes": f"{minutes:02d}"}
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    """Return how long ago `moment` was; what lies ahead (clocks differ) was just now."""
+    seconds = max(int((now - moment).total_seconds()), 0)
+    if seconds < 60:
+        return _("%(number)s s ago") % {"number": seconds}
+    if seconds < 3600:
+        return _("%(number)s m ago") % {"number": seconds // 60}
+    if seconds < 86_400:
+        return _("%(number)s h ago") % {"number": seconds // 3600}
+    return _("%(number)s d ago") % {"number": seconds // 86_400}
+
+
+def minute(moment: datetime, zone: tzinfo, now: datetime) -> str:
+    """Return `11-23 18:12` in `zone`, with the year where it is not the current one."""
+    local = moment.astimezone(zone)
+    same_year = local.year == now.astimezone(zone).year
+    return local.strftime("%m-%d %H:%M" if same_year else "%Y-%m-%d %H:%M")
+
+
+def utc_offset(moment: datetime) -> str:
+    """Return `UTC`, `UTC+8` or `UTC-3:30`: what the zone of `moment` is then."""
+    offset = moment.utcoffset() or timedelta()
+    minutes = abs(offset) // timedelta(minutes=1)
+    if not minutes:
+        return "UTC"
+    sign = "+" if offset > timedelta() else MINUS
+    return f"UTC{sign}{minutes // 60}" + (f":{minutes % 60:02d}" if minutes % 60 else "")
+
+
+def _rounded(value: int, unit: int) -> int:
+    """Return how many `unit` go into a non-negative `value`, half up, in integers."""
+    return (2 * value + unit) // (2 * unit)

@@ -1,0 +1,42 @@
+"""Links from a Channels page to its neighbouring states."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+
+from channels_app.channels_page import ChannelsPage, Column
+from channels_app.channels_query import ChannelsQuery
+from channels_app.stats import SORT_KEYS, Share
+
+register = template.Library()
+
+
+@register.filter
+def toggling(query: ChannelsQuery, key: str) -> str:
+    return query.toggling(key).address
+
+
+@register.filter
+def ranging(query: ChannelsQuery, name: str) -> str:
+    return query.ranging(name).address
+
+
+@register.filter
+def share_of(share: Share | None, metric: str) -> float | None:
+    return share and getattr(share, metric)
+
+
+@register.inclusion_tag("channels/_header.html")
+def header(page: ChannelsPage, column: Column) -> dict[str, Any]:
+    """A column's header: a link that sorts by it, and `aria-sort` on the sorted one."""
+    query = page.query
+    sortable = column.key in SORT_KEYS or column.key == "name"
+    return {
+        "column": column,
+        "label": page.share_label if column.key == "share" else column.label,
+        "address": query.sorting(column.key).address if sortable else "",
+        "is_sorted": query.sorted_by == column.key,
+        "descending": query.descending,
+    }

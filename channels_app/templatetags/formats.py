@@ -1,0 +1,118 @@
+"""Numbers in templates: short in the text, exact in `title` and `data-value`, a labelled dash where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+from django import template
+from django.forms import BoundField
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from channels_app import formats
+from channels_app.stats import AccountRow, Usage
+from config.report_zone import report_zone
+from usage.models import Account, Channel
+
+register = template.Library()
+
+# Success is judged from this many requests on (`ui.md` 9.3).
+FEW_REQUESTS = 20
+
+
+def no_data() -> SafeString:
+    return format_html('<span class="none" role="img" aria-label="{}">{}</span>', _("no data"), formats.NO_DATA)
+
+
+def _number(text: str, value: int, exact: str) -> SafeString:
+    if text == exact:
+        return format_html('<span data-value="{}">{}</span>', value, text)
+    return format_html('<span data-value="{}" title="{}">{}</span>', value, exact, text)
+
+
+@register.filter
+def count(value: int | None) -> SafeString:
+    return no_data() if value is None else _number(formats.count(value), value, formats.grouped(value))
+
+
+@register.filter
+def tokens(value: int | None) -> SafeString:
+    return no_data() if value is None else _number(formats.compact(value), value, formats.grouped(value))
+
+
+@register.filter
+def money(nanousd: int | None) -> SafeString:
+    return no_data() if nanousd is None else _number(formats.money(nanousd), nanousd, formats.exact_money(nanousd))
+
+
+@register.filter
+def percent(ratio: float | None) -> SafeString:
+    return no_data() if ratio is None else format_html("{}", formats.percent(ratio))
+
+
+@register.filter
+def duration(span: timedelta) -> str:
+    return formats.duration(span)
+
+
+@register.filter
+def minute(moment: datetime) -> SafeString:
+    """A time in the report zone; its `title` is exact."""
+    exact = moment.astimezone(report_zone()).isoformat(timespec="seconds")
+    text = formats.minute(moment, report_zone(), timezone.now())
+    return format_html('<time datetime="{0}" title="{0}">{1}</time>', exact, text)
+
+
+@register.filter
+def among(value: object, collection: Collection[object]) -> bool:
+    return value in collection
+
+
+@register.simple_tag
+def field_input(field: BoundField, autocomplete: str = "") -> SafeString:
+    """A form field's input, tied to its error; Django itself ties it to the help text."""
+    return field.as_widget(attrs={"autocomplete": autocomplete} if autocomplete else None)
+
+
+@register.inclusion_tag("channels/_cost.html")
+def cost(usage: Usage) -> dict[str, object]:
+    """Est. cost: a sum, a lower bound with its coverage, or the word `unpriced`; never a made-up zero."""
+    nothing_to_price = usage.cost is None and not usage.total_tokens
+    return {"usage": usage, "pricing": "nothing" if nothing_to_price else usage.pricing}
+
+
+@register.inclusion_tag("channels/_success.html")
+def success(usage: Usage) -> dict[str, object]:
+    return {"usage": usage, "level": success_level(usage), "few": usage.requests < FEW_REQUESTS}
+
+
+def success_level(usage: Usage) -> str:
+    """Return `ok`, `warn`, `fail`, or nothing where the requests are too few to judge."""
+    rate = usage.success_rate
+    if rate is None or usage.requests < FEW_REQUESTS:
+        return ""
+    if rate < 0.8:
+        return "fail"
+    return "warn" if rate < 0.95 else "ok"
+
+
+@register.simple_tag
+def kind_name(kind: str) -> str:
+    """How a channel signs in upstream."""
+    return str(dict(Channel.Kind.choices).get(kind, kind))
+
+
+@register.inclusion_tag("channels/_pill.html")
+def state_pill(account: AccountRow) -> dict[str, object]:
+    """An account's state, where it is not simply active."""
+    if account.state in ("", Account.State.ACTIVE):
+        return {}
+    text = str(Account.State(account.state).label)
+    if account.state == Account.State.COOLING and account.retry_at:
+        text = _("Cooling down until %(time)s") % {
+            "time": formats.minute(account.retry_at, report_zone(), timezone.now())
+        }
+    return {"text": text, "level": "warn" if account.state == Account.State.COOLING else "off"}
