@@ -130,7 +130,7 @@ LOCALE_PATHS = [BASE_DIR / "config" / "locale"]
 USE_I18N = True
 USE_TZ = True
 # The report time zone: the days, weeks and months of every page. Rows are UTC.
-TIME_ZONE = env.str("TIME_ZONE", default=env.str("TZ", default="UTC") or "UTC")
+TIME_ZONE = env.str("TIME_ZONE", default="") or "UTC"
 
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"

@@ -1,0 +1,51 @@
+"""What every test stands on: a data folder of its own, a real database file, plain static files, a fixed secret key."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+# Before Django reads its settings: nothing of a developer's own installation reaches a test, or is touched by one.
+os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="cpa-meter-tests-")
+os.environ["SECRET_KEY"] = "FAKE-secret-key-of-the-tests-000000000000000000000"
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # the browser driver runs an event loop beside live_server
+for name in ("CPA_BASE_URL", "CPA_MANAGEMENT_KEY", "TIME_ZONE"):
+    os.environ[name] = ""
+os.environ["HTTPS"] = os.environ["DEBUG"] = "false"
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+
+from usage.models import Instance
+
+KEY = "mgmt-FAKE-key-0001"
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
+    """SQLite as it is in production: a file in WAL mode, that other processes can open too."""
+    database = django_settings.DATABASES["default"]
+    if database["ENGINE"].endswith("sqlite3"):
+        worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+        database["TEST"]["NAME"] = str(Path(os.environ["DATA_DIR"]) / f"test-{worker}.sqlite3")
+
+
+@pytest.fixture(autouse=True)
+def own_data_folder(settings: Any, tmp_path: Path) -> None:
+    settings.DATA_DIR = tmp_path
+    settings.SPOOL_DIR = tmp_path / "spool"
+    settings.STORAGES = settings.STORAGES | {
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    }
+
+
+@pytest.fixture
+def instance(db: None) -> Instance:
+    """A server in the database that nothing listens for."""
+    row = Instance(name="Test CPA", base_url="http://127.0.0.1:9")
+    row.management_key = KEY
+    row.save()
+    return row
