@@ -234,7 +234,7 @@ _RECORDS = (
 
 
 def _channel_row(rows: dict[str, ChannelRow], source: Source) -> ChannelRow:
-    channel = source.account.channel if source.account else source.channel
+    channel = source.known_channel
     slug = channel.slug if channel else UNKNOWN
     if slug not in rows:
         rows[slug] = (
@@ -281,8 +281,8 @@ def _finish(channel: ChannelRow, whole: Usage, sort: str) -> None:
     for account in channel.accounts:
         account.share = Share.of(account.usage, whole)
         account.share_of_channel = Share.of(account.usage, channel.usage)
-    for row in (channel, *channel.accounts):
-        row.models.sort(key=lambda model: (-model.usage.total_tokens, model.name))
+    for models in (channel.models, *(account.models for account in channel.accounts)):
+        models.sort(key=lambda model: (-model.usage.total_tokens, model.name))
 
 
 def _sorted(rows: Iterable[Row], sort: str) -> list[Row]:

@@ -13,7 +13,7 @@ from usage.collection import Outcome, sync_all
 
 
 class OutcomeSerializer(serializers.Serializer[Outcome]):
-    instance = serializers.CharField()
+    instance = serializers.CharField()  # type: ignore[assignment]
     read = serializers.IntegerField()
     new = serializers.IntegerField()
     duplicate = serializers.IntegerField()

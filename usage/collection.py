@@ -122,6 +122,7 @@ class _Turn:
                 if self._instance.state != State.OK or self._names_age() >= names_may_be:
                     _probe(self._instance, client)
                     _refresh_names(self._instance, client)
+                    self.outcome.priced = price_unpriced()
                     self._ledger = Ledger(self._instance)
                 self._take(client)
                 if self._ledger.met_unknown and self._names_age() > _NAMES_AGAIN:
@@ -131,7 +132,6 @@ class _Turn:
             self.outcome.error = str(error)
             self._book_waiting()  # what had arrived of an answer that broke off
         self.outcome.named = heal(self._instance)[1]
-        self.outcome.priced = price_unpriced()
 
     def _names_age(self) -> timedelta:
         return timezone.now() - self._instance.names_at if self._instance.names_at else timedelta.max

@@ -107,7 +107,8 @@ def read_detail(identifier: str, model: str, detail: Any, twins: Counter[bytes])
     is_route = identifier == "unknown" or _ROUTE.match(identifier)
     known = {"model": model, "endpoint" if is_route else "api_key": identifier}
     fields = {"failed": False} | {name: detail[name] for name in _DETAIL_FIELDS if name in detail} | known
-    payload, payload.damaged = _convert(fields)
+    payload, damaged = _convert(fields)
+    payload.damaged = damaged
     payload.requested_at = read_timestamp(payload.timestamp)
     identity = hashlib.blake2b(_detail_identity(payload, identifier).encode(), digest_size=16)
     twin = identity.digest()

@@ -70,6 +70,10 @@ class PriceBook:
                     return price
         return None
 
+    def knows(self, model: str) -> bool:
+        """Whether there is a price for `model` at any time."""
+        return bool(self._candidates(model.lower()))
+
     def _candidates(self, model: str) -> list[list[Price]]:
         if model not in self._found:
             exact = [self._exact[model]] if model in self._exact else []

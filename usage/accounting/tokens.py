@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 
 import msgspec
 
@@ -177,7 +177,7 @@ def _by_rules(raw: RawTokens, family: Family) -> tuple[Buckets, Quality]:
             Quality.UNCLASSIFIED,
         )
     elif quality is Quality.COMPLETE and (rest := _unclassified_rest(clean, buckets)):
-        buckets = Buckets(*astuple(buckets)[:5], unclassified=rest)
+        buckets = replace(buckets, unclassified=rest)
         quality = Quality.UNCLASSIFIED
     return buckets, quality if clean == raw else Quality.INCONSISTENT
 
@@ -245,9 +245,17 @@ _RULES = {
 
 def _credible(raw: RawTokens) -> RawTokens:
     """Return `raw` with each number that cannot be a count of tokens (contract K) taken as 0."""
+
+    def count(number: int) -> int:
+        return number if 0 <= number <= MOST_TOKENS else 0
+
     return RawTokens(
-        *(
-            value if value is None or isinstance(value, bool) or 0 <= value <= MOST_TOKENS else 0
-            for value in msgspec.structs.astuple(raw)
-        )
+        input_tokens=count(raw.input_tokens),
+        output_tokens=count(raw.output_tokens),
+        reasoning_tokens=count(raw.reasoning_tokens),
+        cached_tokens=count(raw.cached_tokens),
+        total_tokens=count(raw.total_tokens),
+        cache_read_tokens=None if raw.cache_read_tokens is None else count(raw.cache_read_tokens),
+        cache_creation_tokens=None if raw.cache_creation_tokens is None else count(raw.cache_creation_tokens),
+        cache_read_tokens_present=raw.cache_read_tokens_present,
     )

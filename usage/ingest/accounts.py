@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from django.db import transaction
 
@@ -18,14 +19,14 @@ def apply_listing(instance: Instance, listing: Iterable[Listed]) -> None:
         known = list(Account.objects.filter(instance=instance).order_by("pk"))
         arrivals = []
         for listed in listing:
-            account = _take(known, lambda account, listed=listed: _is_same(account, listed))
+            account = _take(known, partial(_is_same, listed))
             if account:
                 _update(account, listed)
             else:
                 arrivals.append(listed)
         for listed in arrivals:
             # What no longer is listed and agrees in all else was renamed.
-            account = _take(known, lambda account, listed=listed: _was_renamed(account, listed))
+            account = _take(known, partial(_was_renamed, listed))
             _update(account or Account(instance=instance), listed)
         gone = [account.pk for account in known]
         Account.objects.filter(pk__in=gone).exclude(state=Account.State.REMOVED).update(state=Account.State.REMOVED)
@@ -60,7 +61,7 @@ def server_mask(text: str) -> str:
     return f"{text[:kept]}...{text[-kept:]}" if len(text) > 2 else text
 
 
-def _is_same(account: Account, listed: Listed) -> bool:
+def _is_same(listed: Listed, account: Account) -> bool:
     """A file is known by its name; a key by itself, its list, and the provider's name or else its address."""
     if (account.listed_in, account.provider) != (listed.listed_in, listed.provider):
         return False
@@ -69,7 +70,7 @@ def _is_same(account: Account, listed: Listed) -> bool:
     return bytes(account.key_digest) == _key_digest(listed) and account.base_url == listed.base_url
 
 
-def _was_renamed(account: Account, listed: Listed) -> bool:
+def _was_renamed(listed: Listed, account: Account) -> bool:
     """A file of the same login, or a key whose provider has another name or address now."""
     if account.listed_in != listed.listed_in:
         return False

@@ -149,7 +149,7 @@ class Ledger:
             cursor.execute(_INSERT + ", ".join([_ROW] * len(entries)) + _RETURNING, values)
             return {(at, bytes(key)): pk for at, key, pk in cursor.fetchall()}
 
-    def _row(self, entry: _Entry, received_at: int) -> tuple[object, ...]:
+    def _row(self, entry: _Entry, received_at: int) -> tuple[int | str | bytes | None, ...]:
         payload, buckets = entry.payload, entry.buckets
         cost, price_id = _cost(self._prices, entry)
         return (
@@ -230,7 +230,7 @@ def _quarantine(instance: Instance, rejected: Sequence[Rejected], received_at: i
     rows = [
         QuarantinedPayload(
             instance=instance,
-            received_at=from_micros(received_at),
+            received_at=from_micros(received_at),  # type: ignore[misc]
             reason=item.reason,
             encrypted_payload=encrypt(item.raw.decode("utf-8", "backslashreplace")),
             size=len(item.raw),

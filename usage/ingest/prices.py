@@ -46,18 +46,17 @@ _CHUNK = 1_000
 
 def load_prices() -> PriceBook:
     """Return all prices of the database."""
-    columns = (
-        "pattern",
-        "input",
-        "output",
-        "cached_input",
-        "cache_write",
-        "effective_from",
-        "pk",
-    )
     return PriceBook(
-        Price(pattern, *map(_nano_per_thousand, amounts), to_micros(effective_from), pk)
-        for pattern, *amounts, effective_from, pk in ModelPrice.objects.values_list(*columns)
+        Price(
+            pattern=row.pattern,
+            input=_nano_per_thousand(row.input),
+            output=_nano_per_thousand(row.output),
+            cached_input=None if row.cached_input is None else _nano_per_thousand(row.cached_input),
+            cache_write=None if row.cache_write is None else _nano_per_thousand(row.cache_write),
+            effective_from=to_micros(row.effective_from),
+            id=row.pk,
+        )
+        for row in ModelPrice.objects.all()
     )
 
 
@@ -77,7 +76,7 @@ def price_unpriced() -> int:
     priced = 0
     for model_id, name in ModelName.objects.filter(pk__in=unpriced.values("model")).values_list("pk", "name"):
         last = 0
-        while chunk := _price_chunk(prices, name, model_id, after=last):
+        while prices.knows(name) and (chunk := _price_chunk(prices, name, model_id, after=last)):
             last, count = chunk
             priced += count
     return priced
@@ -115,7 +114,7 @@ def _priced_sums(records: Iterable[UsageRecord]) -> dict[rollup.Key, list[int]]:
             record.model_id,
         )
         row = sums.setdefault(key, [0] * len(rollup.SUMS))
-        for at, value in zip((-3, -2, -1), (1, record.total_tokens, record.cost_nanousd), strict=True):
+        for at, value in zip((-3, -2, -1), (1, record.total_tokens, record.cost_nanousd or 0), strict=True):
             row[at] += value
     return sums
 
@@ -123,8 +122,8 @@ def _priced_sums(records: Iterable[UsageRecord]) -> dict[rollup.Key, list[int]]:
 _AMOUNTS = ("input", "output", "cached_input", "cache_write")
 
 
-def _nano_per_thousand(amount: Decimal | None) -> int | None:
-    return None if amount is None else int(amount * UsdPerMillionField.SCALE)
+def _nano_per_thousand(usd_per_million: Decimal) -> int:
+    return int(usd_per_million * UsdPerMillionField.SCALE)
 
 
 @lru_cache(maxsize=10_000)

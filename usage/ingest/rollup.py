@@ -77,7 +77,7 @@ def rebuild() -> int:
             cursor.execute(f"LOCK TABLE {HOURLY} IN EXCLUSIVE MODE")
         cursor.execute(f"DELETE FROM {HOURLY}")
         cursor.execute(f"INSERT INTO {HOURLY} ({', '.join(_COLUMNS)}) {_records_by_hour()}")
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def differences(limit: int = 10) -> list[Key]:

@@ -24,7 +24,7 @@ def from_micros(micros: int) -> datetime:
     return EPOCH + timedelta(microseconds=micros)
 
 
-class InstantField(models.BigIntegerField):
+class InstantField(models.BigIntegerField):  # type: ignore[type-arg]
     """An aware datetime, stored as microseconds since 1970 UTC.
 
     SQLite would keep a datetime as 26 bytes of text, in the table and again in each index, and cut hours with other
@@ -47,7 +47,7 @@ class InstantField(models.BigIntegerField):
     def get_prep_value(self, value: Any) -> int | None:
         return to_micros(value) if isinstance(value, datetime) else value
 
-    def formfield(self, **kwargs: Any) -> forms.Field | None:  # type: ignore[override]
+    def formfield(self, **kwargs: Any) -> forms.Field | None:
         return models.Field.formfield(self, form_class=forms.DateTimeField, **kwargs)
 
     def value_to_string(self, obj: models.Model) -> str:
@@ -55,7 +55,7 @@ class InstantField(models.BigIntegerField):
         return "" if moment is None else moment.isoformat()
 
 
-class UsdPerMillionField(models.BigIntegerField):
+class UsdPerMillionField(models.BigIntegerField):  # type: ignore[type-arg]
     """A price as Decimal USD per 1M tokens, stored as integer nano-USD per 1,000 tokens: six decimals, exact.
 
     A DecimalField would be a binary float on SQLite.
@@ -72,10 +72,10 @@ class UsdPerMillionField(models.BigIntegerField):
     def get_prep_value(self, value: Any) -> int | None:
         return None if value is None else int(Decimal(str(value)) * self.SCALE)
 
-    def formfield(self, **kwargs: Any) -> forms.Field | None:  # type: ignore[override]
+    def formfield(self, **kwargs: Any) -> forms.Field | None:
         limits: dict[str, Any] = {"min_value": 0, "max_digits": 12, "decimal_places": 6}
         return models.Field.formfield(self, form_class=forms.DecimalField, **(limits | kwargs))
 
     @property
-    def validators(self) -> list[Any]:  # type: ignore[override]
+    def validators(self) -> list[Any]:
         return []  # those of an integer column compare the stored number, not the Decimal

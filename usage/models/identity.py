@@ -157,6 +157,11 @@ class Source(models.Model):
     def __str__(self) -> str:
         return " · ".join(part for part in (self.provider, self.label, self.auth_index) if part) or "—"
 
+    @property
+    def known_channel(self) -> Channel | None:
+        """The account's channel, or the one that is sure although the account is not; None is the unknown channel."""
+        return self.account.channel if self.account else self.channel
+
 
 class ApiKey(models.Model):
     """A client's key, known by its digest and shown by its mask or the name that the operator gave it."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -136,6 +138,10 @@ class UsageRecord(TokenCounts):
 
     def __str__(self) -> str:
         return f"{self.requested_at:%Y-%m-%d %H:%M:%S} {self.request_id}"
+
+    @property
+    def cost_usd(self) -> Decimal | None:
+        return None if self.cost_nanousd is None else Decimal(self.cost_nanousd).scaleb(-9)
 
 
 class FailureText(models.Model):

@@ -45,4 +45,6 @@ class ServerForm(forms.ModelForm):  # type: ignore[type-arg]
     def save(self, commit: bool = True) -> Instance:
         if key := self.cleaned_data["management_key"]:
             self.instance.management_key = key
-        return super().save(commit)
+        super().save(commit)
+        instance: Instance = self.instance
+        return instance

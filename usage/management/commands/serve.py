@@ -38,7 +38,7 @@ class Command(BaseCommand):
         stopping = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
-        threading.Thread(target=lambda: (web.wait(), stopping.set()), daemon=True).start()
+        threading.Thread(target=_stop_with, args=(web, stopping), daemon=True).start()
         Collector(stopping).run()
         web.terminate()
 
@@ -47,6 +47,11 @@ class Command(BaseCommand):
         if not administrator_exists():
             self.stdout.write(f"Open this link once to create the administrator: http://{bind}{setup_path()}\n")
         self.stdout.flush()
+
+
+def _stop_with(web: subprocess.Popen[bytes], stopping: threading.Event) -> None:
+    web.wait()
+    stopping.set()
 
 
 def _gunicorn(bind: str, workers: int) -> list[str]:
