@@ -4,6 +4,14 @@ from __future__ import annotations
 
 import os
 import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.conf import settings as django_settings
+
+if TYPE_CHECKING:
+    from usage.models import Instance
 
 # Before Django reads its settings: nothing of a developer's own installation reaches a test, or is touched by one.
 os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="cpa-meter-tests-")
@@ -13,13 +21,6 @@ for name in ("CPA_BASE_URL", "CPA_MANAGEMENT_KEY", "TIME_ZONE"):
     os.environ[name] = ""
 os.environ["HTTPS"] = os.environ["DEBUG"] = "false"
 
-from pathlib import Path
-from typing import Any
-
-import pytest
-from django.conf import settings as django_settings
-
-from usage.models import Instance
 
 KEY = "mgmt-FAKE-key-0001"
 
@@ -45,6 +46,8 @@ def own_data_folder(settings: Any, tmp_path: Path) -> None:
 @pytest.fixture
 def instance(db: None) -> Instance:
     """A server in the database that nothing listens for."""
+    from usage.models import Instance  # after the settings above
+
     row = Instance(name="Test CPA", base_url="http://127.0.0.1:9")
     row.management_key = KEY
     row.save()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
@@ -52,7 +52,8 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]
 
     @cached_property
     def count(self) -> int:
-        return self.object_list.values("pk")[: self.MOST].count()
+        rows = cast("QuerySet[Any]", self.object_list)
+        return rows.values("pk")[: self.MOST].count()
 
 
 class LedgerAdmin(ReadOnlyAdmin):

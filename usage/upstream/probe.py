@@ -26,7 +26,7 @@ def probe(client: ManagementClient) -> Findings:
     """Look at a server: at most one refused login, and no record is taken. Raises UpstreamError."""
     flag = client.get_json("/usage-statistics-enabled")
     if flag is None:
-        raise management_off()
+        return _probe_without_flag(client)
     enabled = flag.get("usage-statistics-enabled") if isinstance(flag, dict) else None
     if not isinstance(enabled, bool):
         raise UpstreamError(
@@ -34,6 +34,13 @@ def probe(client: ManagementClient) -> Findings:
             _("the answer is not CPA's; does the URL lead to CPA?"),
         )
     return Findings(client.version, _find_source(client), enabled)
+
+
+def _probe_without_flag(client: ManagementClient) -> Findings:
+    """Before v6.0.5 there was no flag: statistics were always on. Else 404 says that there is no management API."""
+    if client.status_of("/usage") != 200:
+        raise management_off()
+    return Findings(client.version, Source.LEGACY, statistics_enabled=True)
 
 
 def _find_source(client: ManagementClient) -> Instance.Source:

@@ -1,0 +1,130 @@
+"""Invariant 1: replay, overlap, two at once, a crash anywhere: the same totals."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from tests.fake_cpa import Tokens
+from tests.traffic import expected_of, fake_cpa, read_from, send_traffic, shown
+from usage.collection import sync_instance
+from usage.ingest import rollup
+from usage.ingest.ledger import Ledger
+from usage.ingest.spool import Spool
+from usage.models import Instance, UsageRecord
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("profile", ["6.9.49", "7.2.140"])
+def test_sync_twice_books_once(profile: str) -> None:
+    with fake_cpa(profile) as cpa:
+        expected = send_traffic(cpa)
+        instance = read_from(cpa)
+        sync_instance(instance)
+        again = sync_instance(instance)
+    assert again.counts.new == 0
+    assert shown() == expected
+
+
+@pytest.mark.django_db
+def test_overlapping_snapshots_add_only_what_is_new() -> None:
+    with fake_cpa("6.9.49") as cpa:
+        dave = cpa.credentials.add_oauth("codex", "dave@example.com")
+        instance = read_from(cpa)
+        sent = []
+        for batch in (3, 0, 4, 1):
+            sent += [
+                ("codex", "dave@example.com", cpa.emit(dave, "gpt-5.4", tokens=Tokens(uncached=5)))
+                for _ in range(batch)
+            ]
+            outcome = sync_instance(instance)
+            assert (outcome.counts.new, outcome.counts.read) == (batch, len(sent))
+    assert shown() == expected_of(sent)
+
+
+@pytest.mark.django_db
+def test_two_equal_details_of_one_snapshot_stay_two() -> None:
+    with fake_cpa("6.9.49") as cpa:
+        dave = cpa.credentials.add_oauth("codex", "dave@example.com")
+        instance = read_from(cpa)
+        for _ in range(2):
+            cpa.emit(dave, "gpt-5.4", when=1_790_000_000_000_000_000, tokens=Tokens(uncached=5))
+        sync_instance(instance)
+        sync_instance(instance)
+    assert UsageRecord.objects.count() == 2
+
+
+@pytest.mark.django_db
+def test_two_legal_records_of_one_instant_and_request_stay_two() -> None:
+    with fake_cpa() as cpa:
+        dave = cpa.credentials.add_oauth("codex", "dave@example.com")
+        cpa.emit_image(cpa.emit(dave, "gpt-5.4", tokens=Tokens(uncached=5)), Tokens(uncached=60, output=1056))
+        sync_instance(read_from(cpa))
+    records = UsageRecord.objects.values_list("requested_at", "request_id")
+    assert len(records) == 2
+    assert len(set(records)) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("profile", ["6.9.49", "7.2.140"])
+def test_two_syncs_at_once_book_once(profile: str) -> None:
+    with fake_cpa(profile) as cpa:
+        expected = send_traffic(cpa)
+        dave = cpa.credentials.files[1]
+        expected["codex", "dave@example.com"][0] += 3000
+        for _ in range(3000):
+            cpa.emit(dave, "gpt-5.4")
+        instance = read_from(cpa)
+        errors = _at_once(4, lambda: sync_instance(Instance.objects.get(pk=instance.pk)).error)
+    assert errors == [""] * 4
+    assert shown() == expected
+    assert rollup.differences() == []
+
+
+def _at_once(count: int, work: Any) -> list[Any]:
+    results: list[Any] = []
+
+    def run() -> None:
+        try:
+            results.append(work())
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+class _Killed(BaseException):
+    """Stands for the death of the process at the point where it is raised."""
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("point", ["before booking", "after booking"])
+def test_what_was_taken_survives_a_death(point: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before: only the spool has it. After: spool and ledger both have it."""
+    with fake_cpa() as cpa:
+        expected = send_traffic(cpa)
+        instance = read_from(cpa)
+        book = Ledger.book
+
+        def die(self: Ledger, *batch: Any) -> Any:
+            if point == "after booking":
+                book(self, *batch)
+            raise _Killed
+
+        monkeypatch.setattr(Ledger, "book", die)
+        with pytest.raises(_Killed):
+            sync_instance(instance)
+        monkeypatch.undo()
+        assert cpa.queue.pop(1) == []  # nothing is left upstream
+        outcome = sync_instance(instance)
+    assert outcome.error == ""
+    assert shown() == expected
+    assert list(Spool(instance.pk).waiting()) == []
