@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -56,7 +57,7 @@ class ChannelsPage:
     report: ChannelReport
 
     @property
-    def ranges(self) -> dict[str, Promise]:
+    def ranges(self) -> Mapping[str, Promise]:
         return RANGES
 
     @property
@@ -71,7 +72,11 @@ class ChannelsPage:
         offset = formats.utc_offset(period.last_moment)
         if period.since.timestamp() == 0:
             return _("until %(end)s (%(zone)s)") % {"end": end, "zone": offset}
-        return f"{formats.minute(period.since, period.zone, now)} – {end} ({offset})"
+        return _("%(since)s – %(end)s (%(zone)s)") % {
+            "since": formats.minute(period.since, period.zone, now),
+            "end": end,
+            "zone": offset,
+        }
 
     @property
     def since_date(self) -> str:

@@ -13,7 +13,6 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
@@ -30,7 +29,7 @@ _DELAYED = timedelta(minutes=5)
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
-    return {"shell": Shell(request), "site_name": settings.SITE_NAME}
+    return {"shell": Shell(request)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +38,7 @@ class CollectorChip:
 
     level: str
     text: str
+    server: int
     as_of: datetime | None = None
 
 
@@ -46,6 +46,10 @@ class Shell:
     def __init__(self, request: HttpRequest) -> None:
         self.path = request.get_full_path()
         self._theme = request.COOKIES.get("theme", "")
+
+    @property
+    def site_name(self) -> str:
+        return str(settings.SITE_NAME)
 
     @property
     def theme(self) -> str:
@@ -62,7 +66,7 @@ class Shell:
 
     @property
     def zone(self) -> str:
-        return settings.TIME_ZONE
+        return str(settings.TIME_ZONE)
 
     @property
     def zone_offset(self) -> str:
@@ -88,34 +92,28 @@ class Shell:
     def is_first_run(self) -> bool:
         return not get_user_model().objects.exists()
 
-    @property
-    def servers_url(self) -> str:
-        """Where staff repair a server, if the admin knows servers."""
-        try:
-            return reverse("admin:usage_instance_changelist")
-        except NoReverseMatch:
-            return ""
-
 
 _LEVELS = ("ok", "info", "warn", "fail")
 
 
 def collector_chip(instance: Instance, now: datetime) -> CollectorChip:
     if instance.state == Instance.State.NEW:
-        return CollectorChip("info", instance.get_state_display())
+        return CollectorChip("info", instance.get_state_display(), instance.pk)
     if instance.state != Instance.State.OK:
-        return CollectorChip("fail", instance.get_state_display(), instance.synced_at)
+        return CollectorChip("fail", instance.get_state_display(), instance.pk, instance.synced_at)
     return _collecting(instance, now)
 
 
 def _collecting(instance: Instance, now: datetime) -> CollectorChip:
     seen = instance.synced_at or instance.state_since or now
-    if now - seen <= _punctual(instance):
-        return CollectorChip("ok", gettext("Collecting · %(ago)s") % {"ago": formats.ago(seen, now)}, seen)
-    if now - seen <= _DELAYED:
-        return CollectorChip("warn", gettext("Delayed · %(ago)s") % {"ago": formats.ago(seen, now)}, seen)
-    since = formats.minute(seen, report_zone(), now)
-    return CollectorChip("fail", gettext("No data since %(time)s") % {"time": since}, seen)
+    late = now - seen
+    if late <= _punctual(instance):
+        level, text = "ok", gettext("Collecting · %(ago)s") % {"ago": formats.ago(seen, now)}
+    elif late <= _DELAYED:
+        level, text = "warn", gettext("Delayed · %(ago)s") % {"ago": formats.ago(seen, now)}
+    else:
+        level, text = "fail", gettext("No data since %(time)s") % {"time": formats.minute(seen, report_zone(), now)}
+    return CollectorChip(level, text, instance.pk, seen)
 
 
 def _punctual(instance: Instance) -> timedelta:

@@ -25,7 +25,8 @@ def ranging(query: ChannelsQuery, name: str) -> str:
 
 @register.filter
 def share_of(share: Share | None, metric: str) -> float | None:
-    return share and getattr(share, metric)
+    fraction: float | None = getattr(share, metric, None)
+    return fraction
 
 
 @register.inclusion_tag("channels/_header.html")
