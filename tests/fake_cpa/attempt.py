@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from tests.fake_cpa.credentials import AnyCredential, AuthFile, ConfigKey
-from tests.fake_cpa.tokens import Family, Tokens
+from tests.fake_cpa.tokens import NO_TOKENS, Family, Tokens
 from tests.fake_cpa.versions import Profile
 
 
@@ -14,23 +14,22 @@ from tests.fake_cpa.versions import Profile
 class Attempt:
     """What happened, in the words of no version.
 
-    `when` is the start: an aware datetime, or nanoseconds since 1970 (records have nine decimals). Without `when` and
-    `request_id` the instance fills in now and a new id.
+    `when` is the start: an aware datetime, or nanoseconds since 1970 (records have nine decimals).
     """
 
     credential: AnyCredential | None
     model: str
-    tokens: Tokens = Tokens()
+    when: datetime | int
+    request_id: str
+    tokens: Tokens = NO_TOKENS
     alias: str = ""
     client_key: str = ""
     status: int = 200
     error: str = ""
-    when: datetime | int | None = None
     latency_ms: int = 1500
     ttft_ms: int = 400
     stream: bool = True
     endpoint: str = "POST /v1/chat/completions"
-    request_id: str | None = None
     reasoning_effort: str = ""
     service_tier: str = ""
     response_service_tier: str = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 
 from tests.fake_cpa.credentials import AnyCredential, ApiKeyCredential, AuthFile, CompatKey, CompatProvider, ConfigKey
 from tests.fake_cpa.versions import Profile
@@ -19,7 +20,12 @@ _ID_KINDS = {
 
 
 def auth_index(credential: AnyCredential, profile: Profile, auth_dir: str) -> str:
-    return hashlib.sha256(_seed(credential, profile, auth_dir).encode()).hexdigest()[:16]
+    return _hash(_seed(credential, profile, auth_dir))
+
+
+@cache
+def _hash(seed: str) -> str:
+    return hashlib.sha256(seed.encode()).hexdigest()[:16]
 
 
 def _seed(credential: AnyCredential, profile: Profile, auth_dir: str) -> str:

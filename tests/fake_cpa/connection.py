@@ -39,7 +39,7 @@ class Connection(BaseHTTPRequestHandler):
             front.instance.note_undelivered(broken.records)
             self.close_connection = True
 
-    do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_GET
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_GET
 
     def _read_request(self) -> Request:
         target = urlsplit(self.path)

@@ -148,7 +148,7 @@ class Credentials:
         self._numbers: dict[Credential, int] = {}
 
     def add_oauth(self, provider: str, email: str = "", *, name: str = "", plan: str = "", **fields: Any) -> AuthFile:
-        """Log an account in. The file name is made as the server makes it: with the plan for codex, a number for kimi."""
+        """Log an account in. Without `name` the file is called as the server does: e-mail or a number, then the plan."""
         owner = email or str(next(self._serials))
         file_name = name or "-".join(filter(None, (provider, owner, plan))) + ".json"
         created = self._clock.now_ns()
@@ -202,5 +202,7 @@ class Credentials:
                 credential.recent.clear()
 
     def each(self) -> list[AnyCredential]:
-        compat_keys = [key for provider in self.compat for key in provider.keys or [provider]]
-        return [*self.files, *self.keys, *compat_keys]
+        found: list[AnyCredential] = [*self.files, *self.keys]
+        for provider in self.compat:
+            found.extend(provider.keys or (provider,))
+        return found

@@ -153,9 +153,15 @@ class Faults:
         self._lock = Lock()
 
     def next(self, fault: Fault, *, path: str = "", times: int = 1) -> None:
-        """Let the next `times` requests whose path contains `path` meet this fault."""
+        """Let the next `times` requests whose path and query contain `path` meet this fault."""
         with self._lock:
             self._planned.append(_Planned(fault, path, times))
+
+    @property
+    def pending(self) -> int:
+        """How many planned faults no request has met yet."""
+        with self._lock:
+            return sum(planned.times for planned in self._planned)
 
     def clear(self) -> None:
         with self._lock:

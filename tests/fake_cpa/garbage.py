@@ -6,7 +6,8 @@ _TEMPLATE = (
     '{"timestamp":"2026-08-22T12:00:00Z","latency_ms":10,"source":"dave@example.com","auth_index":"7c66a54bd182454d",'
     '"tokens":{"input_tokens":%(input)s,"output_tokens":1,"reasoning_tokens":0,"cached_tokens":0,"total_tokens":1},'
     '"failed":%(failed)s,"fail":%(fail)s,"provider":"codex","model":%(model)s,"alias":"gpt-5.4",'
-    '"endpoint":"POST /v1/responses","auth_type":"oauth","api_key":"sk-team-frontend-FAKE-0001","request_id":"bad0bad0"}'
+    '"endpoint":"POST /v1/responses","auth_type":"oauth","api_key":"sk-team-frontend-FAKE-0001",'
+    '"request_id":"bad0bad0"}'
 )
 _SOUND = {"input": "10", "failed": "false", "fail": '{"status_code":200,"body":""}', "model": '"gpt-5.4"'}
 

@@ -66,7 +66,7 @@ class Instance:
         self._lost: deque[bytes] = deque(maxlen=keep)
         self._undelivered: deque[bytes] = deque(maxlen=keep)
         self.queue = UsageQueue(self.clock, effective_retention(retention_seconds, self.profile), self._lost)
-        self.snapshot = LegacySnapshot(self.profile, zone)
+        self.snapshot = LegacySnapshot(self.profile)
         self._random = Random(seed)
 
     @property
@@ -114,7 +114,9 @@ class Instance:
         return auth_index(credential, self.profile, self.auth_dir) if credential else ""
 
     def emit(self, credential: AnyCredential | None, model: str, **details: Any) -> Emitted:
-        """One upstream attempt; `details` are the other fields of `Attempt`."""
+        """One upstream attempt; `details` are the other fields of `Attempt`, by default at once and a new request."""
+        details.setdefault("when", self.clock.now_ns())
+        details.setdefault("request_id", self._new_request_id())
         return self.emit_attempt(Attempt(credential=credential, model=model, **details))
 
     def emit_image(self, first: Emitted, tokens: Tokens, model: str = IMAGE_MODEL) -> Emitted:
@@ -133,8 +135,7 @@ class Instance:
         )
 
     def emit_attempt(self, attempt: Attempt) -> Emitted:
-        attempt = self._dated(attempt)
-        measured = measure(attempt, self.profile)
+        measured = measure(attempt, self.profile, self.zone)
         credential = attempt.credential
         if credential is not None and not attempt.extra_record:
             self.credentials.count(credential, failed=attempt.failed, at_ns=measured.when_ns)
@@ -162,21 +163,17 @@ class Instance:
         self.credentials.forget_run()
         self.gate.forget()
 
-    def _dated(self, attempt: Attempt) -> Attempt:
-        if attempt.when is not None and attempt.request_id is not None:
-            return attempt
-        request_id = f"{self._random.getrandbits(32):08x}" if attempt.request_id is None else attempt.request_id
-        when = self.clock.now_ns() if attempt.when is None else attempt.when
-        return replace(attempt, when=when, request_id=request_id)
+    def _new_request_id(self) -> str:
+        return f"{self._random.getrandbits(32):08x}"
 
     def _record(self, measured: Measured, index: str | int) -> bytes | None:
         """Book into the snapshot, the queue or both (6.9.38 to 6.9.49); the queued form is the one that counts."""
         raw = None
         if self.profile.does("legacy snapshot") and self._keeps_in_snapshot(measured):
-            raw = render_detail(measured, index, self.profile, self.zone)
+            raw = render_detail(measured, index, self.profile)
             self.snapshot.add(measured, raw)
         if self.profile.does("usage queue") and self.management_available:
-            raw = render_record(measured, index, self.profile, self.zone)
+            raw = render_record(measured, index, self.profile)
             self.queue.enqueue(raw)
         return raw
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
 from threading import Lock
 from typing import TypeVar
 
 from tests.fake_cpa import go_json
-from tests.fake_cpa.clock import NANOSECONDS
 from tests.fake_cpa.record import Measured
 from tests.fake_cpa.versions import Profile
 
@@ -26,9 +24,8 @@ class _Model:
 
 
 class LegacySnapshot:
-    def __init__(self, profile: Profile, zone: tzinfo) -> None:
+    def __init__(self, profile: Profile) -> None:
         self._profile = profile
-        self._zone = zone
         self._lock = Lock()
         self.clear()
 
@@ -44,8 +41,7 @@ class LegacySnapshot:
     def add(self, measured: Measured, detail: bytes) -> None:
         attempt, total = measured.attempt, measured.counts.total
         identifier = attempt.client_key or attempt.endpoint or measured.upstream.provider
-        local = datetime.fromtimestamp(measured.when_ns // NANOSECONDS, self._zone)
-        day, hour = local.date().isoformat(), f"{local.hour:02d}"
+        day, hour = measured.timestamp[:10], measured.timestamp[11:13]
         with self._lock:
             model = self._apis.setdefault(identifier, {}).setdefault(attempt.model or "unknown", _Model())
             model.requests += 1
@@ -99,7 +95,9 @@ class LegacySnapshot:
         return _write_usage(head, apis, tail)
 
 
-def _write_usage(head: dict[str, int], apis: dict[str, dict[str, _Model]], tail: dict[str, object]) -> Iterator[bytes]:
+def _write_usage(
+    head: dict[str, int], apis: dict[str, dict[str, _Model]], tail: dict[str, dict[str, int]]
+) -> Iterator[bytes]:
     yield go_json.encode(head)[:-1] + b',"apis":{'
     for comma, (identifier, api) in _commas(apis):
         numbers = {

@@ -20,7 +20,19 @@ from tests.fake_cpa.instance import Instance
 Fields = dict[str, object]
 
 _OPTIONAL_FILE_FIELDS = frozenset(
-    "email account project_id path next_retry_after id_token priority note websockets weight request_retry".split()
+    [
+        "email",
+        "account",
+        "project_id",
+        "path",
+        "next_retry_after",
+        "id_token",
+        "priority",
+        "note",
+        "websockets",
+        "weight",
+        "request_retry",
+    ]
 )
 # Lists whose entries always show these three, even empty.
 _TALKATIVE_LISTS = frozenset({"claude-api-key", "codex-api-key", "xai-api-key"})
@@ -135,7 +147,7 @@ def _keys_of(instance: Instance, list_name: str) -> list[ConfigKey]:
 
 
 def _envelope(instance: Instance, name: str, entries: list[object]) -> bytes:
-    empty = [] if instance.profile.does("empty lists are []") else None
+    empty: list[object] | None = [] if instance.profile.does("empty lists are []") else None
     return go_json.encode({name: entries or empty})
 
 
@@ -177,7 +189,10 @@ def _compat(instance: Instance, provider: CompatProvider) -> Fields:
         "headers": provider.headers,
         "auth-index": keyless_index,
     }
-    return _present(fields, profile.compat_fields, {"name", "base-url", "disabled"})
+    always = {"name", "base-url", "disabled"} | (
+        {"models"} if profile.does("compat models are always shown") else set()
+    )
+    return _present(fields, profile.compat_fields, always)
 
 
 def _compat_key(instance: Instance, key: CompatKey) -> Fields:
@@ -190,5 +205,5 @@ def _compat_key(instance: Instance, key: CompatKey) -> Fields:
     return _present(fields, instance.profile.compat_key_fields, {"api-key"})
 
 
-def _present(fields: Fields, names: tuple[str, ...], always: set[str] | frozenset[str]) -> Fields:
+def _present(fields: Mapping[str, object], names: tuple[str, ...], always: set[str] | frozenset[str]) -> Fields:
     return {name: fields[name] for name in names if name in always or fields[name]}

@@ -66,7 +66,7 @@ class Management:
         if not profile.does("version headers"):
             return {}
         built = {"X-CPA-VERSION": profile.text, "X-CPA-COMMIT": "fa4ec0de", "X-CPA-BUILD-DATE": "2026-08-22T00:00:00Z"}
-        return {**built, "X-CPA-SUPPORT-PLUGIN": "true"} if profile.does("plugin header") else built
+        return {**built, "X-CPA-SUPPORT-PLUGIN": "1"} if profile.does("plugin header") else built
 
     def _make_routes(self) -> dict[tuple[str, str], Handler]:
         instance = self._instance

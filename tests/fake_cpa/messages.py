@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from email.message import Message
 
 from tests.fake_cpa import go_json
 
@@ -13,7 +14,7 @@ class Request:
     method: str
     path: str
     query: Mapping[str, str]
-    headers: Mapping[str, str]
+    headers: Message
     body: bytes
     socket_address: str
 
@@ -25,7 +26,7 @@ class Request:
 
     @property
     def provided_key(self) -> str:
-        authorization = self.headers.get("Authorization", "")
+        authorization = self.headers.get("Authorization", "").strip()
         scheme, space, rest = authorization.partition(" ")
         key = rest if space and scheme.lower() == "bearer" else authorization
         return key or self.headers.get("X-Management-Key", "")

@@ -9,7 +9,7 @@ from tests.fake_cpa import go_json
 from tests.fake_cpa.attempt import Attempt, Upstream, auth_type_of, source_of, upstream_of
 from tests.fake_cpa.clock import nanoseconds
 from tests.fake_cpa.credentials import AuthFile
-from tests.fake_cpa.tokens import Counts, Tokens, bookable, breakdown, classify, count
+from tests.fake_cpa.tokens import Classified, Counts, Tokens, bookable, classify, count
 from tests.fake_cpa.versions import Profile
 
 _OMITTED_WHEN_EMPTY = frozenset({"access_token_sha256", "response_headers", "response_service_tier"})
@@ -22,25 +22,27 @@ class Measured:
 
     attempt: Attempt
     when_ns: int
+    timestamp: str
     upstream: Upstream
     counts: Counts
+    classified: Classified | None
     bookable: Tokens
 
 
-def measure(attempt: Attempt, profile: Profile) -> Measured:
+def measure(attempt: Attempt, profile: Profile, zone: tzinfo) -> Measured:
     upstream = upstream_of(attempt, profile)
     additive = attempt.additive_reasoning
     counts = count(attempt.tokens, upstream.family, upstream.provider, profile, additive=additive)
-    tokens = bookable(attempt.tokens, upstream.family, counts, profile)
-    assert attempt.when is not None, "the instance dates an attempt before it is measured"
+    classified = classify(counts, upstream.family) if profile.does("accounting v2") else None
+    tokens = bookable(attempt.tokens, upstream.family, counts, profile, classified)
     when_ns = attempt.when if isinstance(attempt.when, int) else nanoseconds(attempt.when)
-    return Measured(attempt, when_ns, upstream, counts, tokens)
+    return Measured(attempt, when_ns, go_json.timestamp(when_ns, zone), upstream, counts, classified, tokens)
 
 
-def render_detail(measured: Measured, auth_index: str | int, profile: Profile, zone: tzinfo) -> bytes:
+def render_detail(measured: Measured, auth_index: str | int, profile: Profile) -> bytes:
     attempt = measured.attempt
     values = {
-        "timestamp": go_json.timestamp(measured.when_ns, zone),
+        "timestamp": measured.timestamp,
         "latency_ms": attempt.latency_ms,
         "source": source_of(attempt, profile),
         "auth_index": auth_index,
@@ -50,9 +52,9 @@ def render_detail(measured: Measured, auth_index: str | int, profile: Profile, z
     return go_json.encode({name: values[name] for name in profile.detail_fields})
 
 
-def render_record(measured: Measured, auth_index: str | int, profile: Profile, zone: tzinfo) -> bytes:
+def render_record(measured: Measured, auth_index: str | int, profile: Profile) -> bytes:
     values = {
-        **_transport(measured, zone),
+        **_transport(measured),
         **_identity(measured.attempt, auth_index, profile),
         **_usage(measured, profile),
         **_request(measured.attempt, measured.upstream, profile),
@@ -61,10 +63,10 @@ def render_record(measured: Measured, auth_index: str | int, profile: Profile, z
     return go_json.encode(record)
 
 
-def _transport(measured: Measured, zone: tzinfo) -> dict[str, object]:
+def _transport(measured: Measured) -> dict[str, object]:
     attempt = measured.attempt
     return {
-        "timestamp": go_json.timestamp(measured.when_ns, zone),
+        "timestamp": measured.timestamp,
         "latency_ms": attempt.latency_ms,
         "ttft_ms": attempt.ttft_ms,
         "client_ip": attempt.client_ip,
@@ -94,14 +96,13 @@ def _identity(attempt: Attempt, auth_index: str | int, profile: Profile) -> dict
 
 
 def _usage(measured: Measured, profile: Profile) -> dict[str, object]:
-    quality, buckets = classify(measured.counts, measured.upstream.family)
     return {
         "tokens": _tokens(measured.counts, profile),
         "failed": measured.attempt.failed,
         "generate": measured.attempt.generate,
         "fail": _fail(measured.attempt, profile),
         "accounting_version": 2,
-        "token_breakdown": breakdown(quality, buckets),
+        "token_breakdown": measured.classified and measured.classified.breakdown(),
     }
 
 

@@ -12,7 +12,7 @@ from functools import partial
 from threading import Event, Lock, Thread
 
 from tests.fake_cpa.connection import Connection
-from tests.fake_cpa.faults import Broken, Faults
+from tests.fake_cpa.faults import Faults
 from tests.fake_cpa.instance import Instance
 from tests.fake_cpa.management import Management
 from tests.fake_cpa.messages import Request, Response
@@ -41,7 +41,7 @@ class Front:
         self._management = Management(instance)
 
     def answer(self, request: Request, target: str) -> Response:
-        fault = self._faults.take(request.path)
+        fault = self._faults.take(target)
         status = 0
         try:
             ask = partial(self._management.answer, request)
@@ -79,15 +79,15 @@ class Server(socketserver.ThreadingTCPServer):
                 _break(connection)
 
     def finish_request(self, request: socket.socket, client_address: tuple[str, int]) -> None:  # type: ignore[override]
-        with self._lock:
-            self._open.add(request)
-        try:
-            # The handshake is done here, in the connection's own thread, so that a silent client blocks nobody.
-            stream = self._tls.wrap_socket(request, server_side=True) if self._tls else request
-            super().finish_request(stream, client_address)
-        finally:
+        # The handshake is done here, in the connection's own thread, so that a silent client blocks nobody.
+        with self._tls.wrap_socket(request, server_side=True) if self._tls else request as stream:
             with self._lock:
-                self._open.discard(request)
+                self._open.add(stream)
+            try:
+                super().finish_request(stream, client_address)
+            finally:
+                with self._lock:
+                    self._open.discard(stream)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Clients may leave whenever they like; anything else is a mistake of ours and is shown."""

@@ -39,6 +39,9 @@ class Tokens:
         return self.input + self.output + self.reasoning + self.unclassified
 
 
+NO_TOKENS = Tokens()
+
+
 @dataclass(frozen=True, slots=True)
 class Counts:
     """The raw numbers of one record."""
@@ -105,8 +108,35 @@ def _count_claude(tokens: Tokens, profile: Profile) -> Counts:
     )
 
 
-def classify(counts: Counts, family: Family) -> tuple[str, Tokens]:
+@dataclass(frozen=True, slots=True)
+class Classified:
     """The server's own accounting v2: a quality word and its buckets."""
+
+    quality: str
+    buckets: Tokens
+
+    def breakdown(self) -> dict[str, object]:
+        buckets = self.buckets
+        return {
+            "schema_version": 2,
+            "quality": self.quality,
+            "total_tokens": buckets.total,
+            "input": {
+                "total_tokens": buckets.input,
+                "uncached_tokens": buckets.uncached,
+                "cache_read_tokens": buckets.cache_read,
+                "cache_write_tokens": buckets.cache_write,
+            },
+            "output": {
+                "total_tokens": buckets.output + buckets.reasoning,
+                "non_reasoning_tokens": buckets.output,
+                "reasoning_tokens": buckets.reasoning,
+            },
+            "unclassified_tokens": buckets.unclassified,
+        }
+
+
+def classify(counts: Counts, family: Family) -> Classified:
     if family is Family.CLAUDE:
         whole = counts.input + counts.cache_read + counts.cache_creation + counts.output
         uncached = counts.input
@@ -117,37 +147,15 @@ def classify(counts: Counts, family: Family) -> tuple[str, Tokens]:
     rest = counts.total - whole
     one_side = family is Family.SUBSET and not (counts.input and counts.output)
     if min(uncached, visible, rest) < 0 or (rest and not one_side):
-        return "inconsistent", Tokens(unclassified=counts.total)
+        return Classified("inconsistent", Tokens(unclassified=counts.total))
     buckets = Tokens(uncached, counts.cache_read, counts.cache_creation, visible, counts.reasoning, rest)
-    return ("unclassified" if rest else "complete"), buckets
+    return Classified("unclassified" if rest else "complete", buckets)
 
 
-def breakdown(quality: str, buckets: Tokens) -> dict[str, object]:
-    return {
-        "schema_version": 2,
-        "quality": quality,
-        "total_tokens": buckets.total,
-        "input": {
-            "total_tokens": buckets.input,
-            "uncached_tokens": buckets.uncached,
-            "cache_read_tokens": buckets.cache_read,
-            "cache_write_tokens": buckets.cache_write,
-        },
-        "output": {
-            "total_tokens": buckets.output + buckets.reasoning,
-            "non_reasoning_tokens": buckets.output,
-            "reasoning_tokens": buckets.reasoning,
-        },
-        "unclassified_tokens": buckets.unclassified,
-    }
-
-
-def bookable(true: Tokens, family: Family, counts: Counts, profile: Profile) -> Tokens:
+def bookable(true: Tokens, family: Family, counts: Counts, profile: Profile, classified: Classified | None) -> Tokens:
     """What a careful reader can know from the record: the truth, less what this release does not tell."""
-    if profile.does("accounting v2"):
-        quality, buckets = classify(counts, family)
-        if quality != "inconsistent":
-            return buckets
+    if classified and classified.quality != "inconsistent":
+        return classified.buckets
     if true.unclassified == true.total:
         return true
     if family is Family.CLAUDE:
@@ -156,12 +164,12 @@ def bookable(true: Tokens, family: Family, counts: Counts, profile: Profile) -> 
     hidden_write = true.cache_write - counts.cache_creation
     # Gemini's surplus is tool-use prompt; elsewhere no number says what it was.
     surplus = true.unclassified if family is Family.GEMINI else 0
-    return replace(
-        true,
+    return Tokens(
         uncached=true.uncached + hidden_read + hidden_write + surplus,
         cache_read=counts.cached,
         cache_write=counts.cache_creation,
-        unclassified=0,
+        output=true.output,
+        reasoning=true.reasoning,
     )
 
 

@@ -195,6 +195,7 @@ BEHAVIOUR = {
     "auth files are sorted": "6.3.14",
     "auth file filters": "7.2.94",
     "empty lists are []": "6.9.29",
+    "compat models are always shown": "6.0.0-6.9.28",
     "excluded-models switches off": "7.2.5",
     "key usage by base url": "6.9.48",
     "key usage counts": "6.9.49",
