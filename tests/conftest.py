@@ -6,6 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings as django_settings
@@ -52,3 +53,14 @@ def instance(db: None) -> Instance:
     row.management_key = KEY
     row.save()
     return row
+
+
+def process_environment(data_dir: Path) -> dict[str, str]:
+    """Return the environment in which another process works on this test's database."""
+    from django.db import connection
+
+    name = str(connection.settings_dict["NAME"])
+    url = f"sqlite:///{name}"
+    if connection.vendor == "postgresql":
+        url = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}").geturl()
+    return os.environ | {"DATABASE_URL": url, "DATA_DIR": str(data_dir)}

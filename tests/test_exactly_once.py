@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
+import time
+from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 from django.db import connection
 
-from tests.fake_cpa import Tokens
+from tests.conftest import process_environment
+from tests.fake_cpa import FakeCPA, Tokens
 from tests.traffic import expected_of, fake_cpa, read_from, send_traffic, shown
-from usage.collection import sync_instance
+from usage.collection import POP_COUNT, sync_instance
 from usage.ingest import rollup
 from usage.ingest.ledger import Ledger
 from usage.ingest.spool import Spool
@@ -128,3 +134,39 @@ def test_what_was_taken_survives_a_death(point: str, monkeypatch: pytest.MonkeyP
     assert outcome.error == ""
     assert shown() == expected
     assert list(Spool(instance.pk).waiting()) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_kill_9_of_the_command_at_any_moment_doubles_nothing_and_keeps_what_arrived(tmp_path: Path) -> None:
+    kills, per_round = 5, 3 * POP_COUNT
+    moments = Random(7)
+    with fake_cpa() as cpa:
+        dave = cpa.credentials.add_oauth("codex", "dave@example.com")
+        instance = read_from(cpa)
+        for _ in range(kills):
+            for _ in range(per_round):
+                cpa.emit(dave, "gpt-5.4", tokens=Tokens(uncached=1))
+            _kill_a_sync(cpa, tmp_path, after_first_pop=moments.uniform(0, 0.25))
+        assert sync_instance(instance).error == ""
+        handed_out = cpa.handed_out
+    assert len(handed_out) == kills * per_round
+    booked = UsageRecord.objects.count()
+    # Nothing can save an answer that was on its way when we died: one a kill at most.
+    assert len(handed_out) - kills * POP_COUNT <= booked <= len(handed_out)
+    assert shown()["codex", "dave@example.com"][:2] == [booked, booked]
+    assert list(Spool(instance.pk).waiting()) == []
+    assert rollup.differences() == []
+
+
+def _kill_a_sync(cpa: FakeCPA, data_dir: Path, after_first_pop: float) -> None:
+    before = len(cpa.handed_out)
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "sync"], env=process_environment(data_dir), stdout=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 30
+    while len(cpa.handed_out) == before and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    time.sleep(after_first_pop)
+    process.kill()
+    process.wait()
+    assert len(cpa.handed_out) > before, "the command never came to its first pop"

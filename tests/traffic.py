@@ -31,6 +31,7 @@ Expected = dict[tuple[str, str], list[int]]
 def fake_cpa(profile: str = "7.2.140", **settings: Any) -> Iterator[FakeCPA]:
     with FakeCPA(profile=profile, management_key=KEY, client_keys=list(CLIENTS), **settings) as cpa:
         yield cpa
+        assert cpa.faults.pending == 0, "a planned fault was never met: the test shows nothing"
 
 
 def read_from(cpa: FakeCPA) -> Instance:

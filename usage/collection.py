@@ -144,8 +144,7 @@ class _Turn:
             self._fetch("/usage", "legacy", client)
         else:
             raise UpstreamError(
-                State.UNSUPPORTED,
-                _("this CPA gives its records by RESP only; upgrade it to 6.10.8 or later"),
+                State.UNSUPPORTED, _("this CPA gives its records by RESP only; upgrade it to 6.10.8 or later")
             )
         Instance.objects.filter(pk=self._instance.pk).update(synced_at=timezone.now())
 
@@ -205,10 +204,7 @@ def _read_snapshot(capture: Capture) -> Iterator[Item]:
             try:
                 yield read_detail(identifier, model, detail, twins)
             except Unreadable as error:
-                yield Rejected(
-                    json.dumps([identifier, model, detail], default=str).encode(),
-                    str(error),
-                )
+                yield Rejected(json.dumps([identifier, model, detail], default=str).encode(), str(error))
 
 
 def _batched(items: Iterator[Item], size: int) -> Iterator[list[Item]]:

@@ -126,13 +126,7 @@ def _detail_identity(payload: Payload, identifier: str) -> str:
     decimals = _DECIMALS.search(payload.timestamp)
     nanoseconds = decimals[1].ljust(9, "0")[:9] if decimals else "000000000"
     raw = payload.tokens
-    numbers = (
-        raw.input_tokens,
-        raw.output_tokens,
-        raw.reasoning_tokens,
-        raw.cached_tokens,
-        raw.total_tokens,
-    )
+    numbers = (raw.input_tokens, raw.output_tokens, raw.reasoning_tokens, raw.cached_tokens, raw.total_tokens)
     return json.dumps([
         payload.requested_at // 1_000_000, nanoseconds, identifier, payload.model,
         payload.source, payload.auth_index, payload.failed, numbers,

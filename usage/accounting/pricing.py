@@ -55,10 +55,7 @@ class PriceBook:
         self._exact = {pattern: rows for pattern, rows in by_pattern.items() if "*" not in pattern}
         self._wildcards = [
             (re.compile(_expression(pattern)), by_pattern[pattern])
-            for pattern in sorted(
-                by_pattern.keys() - self._exact.keys(),
-                key=lambda pattern: (-len(pattern), pattern),
-            )
+            for pattern in sorted(by_pattern.keys() - self._exact.keys(), key=lambda pattern: (-len(pattern), pattern))
         ]
         self._found: dict[str, list[list[Price]]] = {}
 

@@ -51,11 +51,12 @@ class Clue:
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """The channel and the account, each None where the clue does not decide it."""
+    """The channel and the account, each None where the clue does not decide it; `like` is a credential that fits."""
 
     match: Match
     channel_id: int | None = None
     account_id: int | None = None
+    like: Credential | None = None
 
 
 _UNKNOWN = Resolution(Match.UNKNOWN)
@@ -76,11 +77,7 @@ class Resolver:
     def resolve(self, clue: Clue) -> Resolution:
         return (
             self._decide(Match.AUTH_INDEX, self._indexed(clue), clue)
-            or self._decide(
-                Match.SOURCE,
-                self._by_name.get(clue.source, []) if clue.source else [],
-                clue,
-            )
+            or self._decide(Match.SOURCE, self._by_name.get(clue.source, []) if clue.source else [], clue)
             or _UNKNOWN
         )
 
@@ -97,7 +94,7 @@ class Resolver:
         channels = {credential.channel_id for credential in found}
         if len(channels) != 1:
             return None
-        return Resolution(match, channels.pop(), found[0].account_id if len(found) == 1 else None)
+        return Resolution(match, channels.pop(), found[0].account_id if len(found) == 1 else None, found[0])
 
 
 def _prefer(found: list[Credential], wanted: Callable[[Credential], bool]) -> list[Credential]:

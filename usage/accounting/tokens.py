@@ -85,24 +85,13 @@ class Buckets:
 _EXACT = {
     "claude": Family.CLAUDE,
     **dict.fromkeys(
-        (
-            "gemini",
-            "gemini-cli",
-            "gemini-interactions",
-            "vertex",
-            "aistudio",
-            "antigravity",
-        ),
-        Family.GEMINI,
+        ("gemini", "gemini-cli", "gemini-interactions", "vertex", "aistudio", "antigravity"), Family.GEMINI
     ),
 }
 _PARTS = (
     (Family.CLAUDE, ("claude", "anthropic")),
     (Family.GEMINI, ("gemini", "aistudio", "antigravity", "vertex", "interaction")),
-    (
-        Family.SUBSET,
-        ("openai", "codex", "xai", "grok", "kimi", "qwen", "deepseek", "openrouter"),
-    ),
+    (Family.SUBSET, ("openai", "codex", "xai", "grok", "kimi", "qwen", "deepseek", "openrouter")),
 )
 
 
@@ -116,10 +105,7 @@ def family_of(provider: str, executor_type: str = "") -> Family:
     if "openaicompatexecutor" in executor:
         return Family.SUBSET
     words = f"{provider} {executor}"
-    return next(
-        (family for family, parts in _PARTS if any(part in words for part in parts)),
-        Family.UNKNOWN,
-    )
+    return next((family for family, parts in _PARTS if any(part in words for part in parts)), Family.UNKNOWN)
 
 
 def family_of_model(model: str) -> Family:
@@ -172,10 +158,7 @@ def _by_rules(raw: RawTokens, family: Family) -> tuple[Buckets, Quality]:
     clean = _credible(raw)
     buckets, quality = _RULES[family](clean)
     if buckets.total == 0 and clean.total_tokens > 0:
-        buckets, quality = (
-            Buckets(unclassified=clean.total_tokens),
-            Quality.UNCLASSIFIED,
-        )
+        buckets, quality = (Buckets(unclassified=clean.total_tokens), Quality.UNCLASSIFIED)
     elif quality is Quality.COMPLETE and (rest := _unclassified_rest(clean, buckets)):
         buckets = replace(buckets, unclassified=rest)
         quality = Quality.UNCLASSIFIED
@@ -235,12 +218,7 @@ def _output(raw: RawTokens, family_total: int) -> tuple[int, int, Quality]:
     return raw.output_tokens - reasoning, reasoning, quality
 
 
-_RULES = {
-    Family.SUBSET: _subset,
-    Family.GEMINI: _gemini,
-    Family.CLAUDE: _claude,
-    Family.UNKNOWN: _unknown,
-}
+_RULES = {Family.SUBSET: _subset, Family.GEMINI: _gemini, Family.CLAUDE: _claude, Family.UNKNOWN: _unknown}
 
 
 def _credible(raw: RawTokens) -> RawTokens:

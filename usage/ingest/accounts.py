@@ -16,6 +16,8 @@ from usage.upstream.names import Listed
 def apply_listing(instance: Instance, listing: Iterable[Listed]) -> None:
     """Make the accounts of `instance` those of `listing`; accounts that it lacks are marked as removed."""
     with transaction.atomic():
+        # One at a time: two that learn of the same new account would both add it.
+        Instance.objects.select_for_update().get(pk=instance.pk)
         known = list(Account.objects.filter(instance=instance).order_by("pk"))
         arrivals = []
         for listed in listing:
@@ -75,11 +77,7 @@ def _was_renamed(listed: Listed, account: Account) -> bool:
     if account.listed_in != listed.listed_in:
         return False
     if listed.listed_in == AUTH_FILES:
-        same = (account.provider, account.email, account.project) == (
-            listed.provider,
-            listed.email,
-            listed.project,
-        )
+        same = (account.provider, account.email, account.project) == (listed.provider, listed.email, listed.project)
         return same and bool(listed.email) and listed.qualifier in ("", account.qualifier)
     return bool(listed.key) and bytes(account.key_digest) == _key_digest(listed)
 

@@ -21,11 +21,7 @@ class Dimension:
     def __getitem__(self, key: Key) -> int:
         return self._ids[key]
 
-    def ensure(
-        self,
-        keys: Iterable[Key],
-        describe: Callable[[Key], dict[str, Any]] = lambda key: {},
-    ) -> None:
+    def ensure(self, keys: Iterable[Key], describe: Callable[[Key], dict[str, Any]] = lambda key: {}) -> None:
         """Make all `keys` known, adding the rows that are missing; `describe` gives further columns of a new row.
 
         This comes before the records' own transaction, so that two writers never wait for each other in a circle. A row

@@ -16,15 +16,7 @@ from usage.ingest import rollup
 from usage.ingest.dimensions import Dimension, clean
 from usage.ingest.prices import load_prices, price_new_models
 from usage.ingest.sources import Sighting, Sources, family_of_record
-from usage.models import (
-    ApiKey,
-    FailureText,
-    Instance,
-    ModelName,
-    QuarantinedPayload,
-    RequestTraits,
-    UsageRecord,
-)
+from usage.models import ApiKey, FailureText, Instance, ModelName, QuarantinedPayload, RequestTraits, UsageRecord
 from usage.models.fields import from_micros
 from usage.redaction import redact
 from usage.secrets import digest, encrypt, mask
@@ -95,12 +87,7 @@ class Ledger:
         self._traits = Dimension(RequestTraits, "endpoint", "reasoning_effort", "service_tier", "billed_tier")
         self._prices = load_prices()
 
-    def book(
-        self,
-        payloads: Sequence[Payload],
-        rejected: Sequence[Rejected],
-        received_at: int,
-    ) -> Counts:
+    def book(self, payloads: Sequence[Payload], rejected: Sequence[Rejected], received_at: int) -> Counts:
         """Book a batch (BATCH records at most) that arrived at `received_at` (microseconds since 1970 UTC)."""
         entries = sorted(map(self._entry, payloads), key=lambda entry: _identity(entry.payload))
         self._ensure_dimensions(entries)
@@ -109,17 +96,12 @@ class Ledger:
             rollup.add(self._sums(entries, new))
             _keep_failure_texts(entries, new)
             quarantined = _quarantine(self._instance, rejected, received_at)
-        return Counts(
-            len(payloads) + len(rejected),
-            len(new),
-            len(payloads) - len(new),
-            quarantined,
-        )
+        return Counts(len(payloads) + len(rejected), len(new), len(payloads) - len(new), quarantined)
 
     def _entry(self, payload: Payload) -> _Entry:
         sighting = self._sources.sight(payload)
         self.met_unknown |= sighting.resolution.match is Match.UNKNOWN
-        family, guessed = family_of_record(payload, sighting.credential)
+        family, guessed = family_of_record(payload, sighting.resolution)
         buckets, quality = split(payload.tokens, family, payload.breakdown)
         if payload.damaged:
             quality = Quality.INCONSISTENT

@@ -28,17 +28,7 @@ _CATALOG_PROVIDERS = {
     "kimi": "moonshotai",
     "deepseek": "deepseek",
     "openrouter": "openrouter",
-    **dict.fromkeys(
-        (
-            "gemini",
-            "gemini-cli",
-            "gemini-interactions",
-            "vertex",
-            "aistudio",
-            "antigravity",
-        ),
-        "google",
-    ),
+    **dict.fromkeys(("gemini", "gemini-cli", "gemini-interactions", "vertex", "aistudio", "antigravity"), "google"),
 }
 _EFFORT = re.compile(r"\([^)]*\)$")
 _CHUNK = 1_000
@@ -108,11 +98,7 @@ def _priced_sums(records: Iterable[UsageRecord]) -> dict[rollup.Key, list[int]]:
     """What newly priced records add to the rollup, in the order of rollup.SUMS."""
     sums: dict[rollup.Key, list[int]] = {}
     for record in records:
-        key = (
-            rollup.bucket_of(to_micros(record.requested_at)),
-            record.source_id,
-            record.model_id,
-        )
+        key = (rollup.bucket_of(to_micros(record.requested_at)), record.source_id, record.model_id)
         row = sums.setdefault(key, [0] * len(rollup.SUMS))
         for at, value in zip((-3, -2, -1), (1, record.total_tokens, record.cost_nanousd or 0), strict=True):
             row[at] += value
@@ -155,12 +141,7 @@ def _find_in_catalog(model: str, provider: str) -> Any:
     name = _EFFORT.sub("", model)
     vendor, _, bare = name.rpartition("/")
     provider = _CATALOG_PROVIDERS.get(provider.removeprefix(COMPATIBLE_PREFIX), "")
-    for model_ref, provider_id in (
-        (name, provider),
-        (name, None),
-        (bare, vendor),
-        (bare, None),
-    ):
+    for model_ref, provider_id in ((name, provider), (name, None), (bare, vendor), (bare, None)):
         if provider_id == "":
             continue
         try:

@@ -9,22 +9,8 @@ from django.db import connection, transaction
 from usage.models import UsageHourly, UsageRecord
 
 HOUR = timedelta(hours=1) // timedelta(microseconds=1)
-TOKENS = (
-    "uncached_input",
-    "cache_read",
-    "cache_write",
-    "output",
-    "reasoning",
-    "unclassified",
-)
-SUMS = (
-    "requests",
-    "failed",
-    *TOKENS,
-    "priced_requests",
-    "priced_tokens",
-    "cost_nanousd",
-)
+TOKENS = ("uncached_input", "cache_read", "cache_write", "output", "reasoning", "unclassified")
+SUMS = ("requests", "failed", *TOKENS, "priced_requests", "priced_tokens", "cost_nanousd")
 
 Key = tuple[int, int, int]  # bucket (microseconds since 1970 UTC), source, model
 

@@ -9,14 +9,7 @@ from dataclasses import dataclass
 from django.db.models import QuerySet
 
 from usage.accounting.payload import Payload
-from usage.accounting.resolver import (
-    OPENAI_COMPATIBILITY,
-    Clue,
-    Credential,
-    Match,
-    Resolution,
-    Resolver,
-)
+from usage.accounting.resolver import OPENAI_COMPATIBILITY, Clue, Match, Resolution, Resolver
 from usage.accounting.tokens import Family, family_of, family_of_model
 from usage.ingest.accounts import load_credentials
 from usage.ingest.dimensions import Dimension, clean
@@ -28,11 +21,10 @@ _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """The source of one record: its natural key, and what its credential is if that is known."""
+    """The source of one record: its natural key, and what it means."""
 
     key: tuple[int, str, str, bytes]
     resolution: Resolution
-    credential: Credential | None
 
 
 class Sources:
@@ -41,43 +33,33 @@ class Sources:
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
         self._dimension = Dimension(Source, "instance_id", "provider", "auth_index", "source_digest")
-        credentials = load_credentials(instance)
-        self._credentials = {credential.account_id: credential for credential in credentials}
-        self._resolver = Resolver(credentials)
+        self._resolver = Resolver(load_credentials(instance))
 
     def __getitem__(self, sighting: Sighting) -> int:
         return self._dimension[sighting.key]
 
     def sight(self, payload: Payload) -> Sighting:
-        clue = Clue(
-            clean(payload.provider, 100),
-            clean(_index(payload), 300),
-            _source_digest(payload),
-        )
+        clue = Clue(clean(payload.provider, 100), clean(_index(payload), 300), _source_digest(payload))
         resolution = self._resolver.resolve(clue)
         index = clue.auth_index
         if isinstance(payload.auth_index, int):
             # A number that counts anew at each start of the server means something only now (contract E).
             by_index = resolution.match is Match.AUTH_INDEX and resolution.account_id
             index = f"account {resolution.account_id}" if by_index else ""
-        credential = self._credentials.get(resolution.account_id) if resolution.account_id else None
-        return Sighting(
-            (self._instance.pk, clue.provider, index, clue.source),
-            resolution,
-            credential,
-        )
+        return Sighting((self._instance.pk, clue.provider, index, clue.source), resolution)
 
     def ensure(self, sightings: Iterable[tuple[Sighting, Payload]]) -> None:
         new = {sighting.key: (sighting, payload) for sighting, payload in sightings}
         self._dimension.ensure(new, lambda key: _describe(*new[key]))
 
 
-def family_of_record(payload: Payload, credential: Credential | None) -> tuple[Family, bool]:
+def family_of_record(payload: Payload, resolution: Resolution) -> tuple[Family, bool]:
     """Return whose token rules a record follows, and whether that is a guess.
 
     Where the record does not name its executor (before v7.1.38) the list that holds its credential tells more than a
     provider's name, which for an openai-compatibility entry may be anything; legacy details name no provider at all.
     """
+    credential = resolution.like
     if not payload.executor_type and credential and credential.listed_in == OPENAI_COMPATIBILITY:
         return Family.SUBSET, False
     if payload.provider:
@@ -94,10 +76,7 @@ def heal(instance: Instance) -> tuple[int, int]:
     for source in _unresolved(instance):
         clue = Clue(source.provider, source.auth_index, bytes(source.source_digest))
         resolution = resolver.resolve(clue)
-        if (resolution.channel_id, resolution.account_id) == (
-            source.channel_id,
-            source.account_id,
-        ):
+        if (resolution.channel_id, resolution.account_id) == (source.channel_id, source.account_id):
             continue
         Source.objects.filter(pk=source.pk).update(**_resolved(resolution))
         healed += 1
@@ -110,18 +89,11 @@ def _unresolved(instance: Instance) -> QuerySet[Source]:
 
 
 def _resolved(resolution: Resolution) -> dict[str, object]:
-    return {
-        "match": resolution.match.value,
-        "channel_id": resolution.channel_id,
-        "account_id": resolution.account_id,
-    }
+    return {"match": resolution.match.value, "channel_id": resolution.channel_id, "account_id": resolution.account_id}
 
 
 def _describe(sighting: Sighting, payload: Payload) -> dict[str, object]:
-    return {
-        "auth_type": clean(payload.auth_type, 20),
-        "label": _label(payload),
-    } | _resolved(sighting.resolution)
+    return {"auth_type": clean(payload.auth_type, 20), "label": _label(payload)} | _resolved(sighting.resolution)
 
 
 def _index(payload: Payload) -> str:

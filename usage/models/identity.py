@@ -136,12 +136,7 @@ class Source(models.Model):
     # With a channel but no account: several of its accounts fit.
     channel = models.ForeignKey(Channel, models.PROTECT, null=True, blank=True, verbose_name=_("channel"))
     account = models.ForeignKey(
-        Account,
-        models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="sources",
-        verbose_name=_("account"),
+        Account, models.PROTECT, null=True, blank=True, related_name="sources", verbose_name=_("account")
     )
 
     class Meta:
@@ -149,8 +144,7 @@ class Source(models.Model):
         verbose_name_plural = _("sources")
         constraints = [
             models.UniqueConstraint(
-                fields=["instance", "provider", "auth_index", "source_digest"],
-                name="source_identity",
+                fields=["instance", "provider", "auth_index", "source_digest"], name="source_identity"
             )
         ]
 

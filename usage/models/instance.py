@@ -50,12 +50,7 @@ class Instance(models.Model):
     enabled = models.BooleanField(_("enabled"), default=True)
 
     source = models.CharField(
-        _("records from"),
-        max_length=10,
-        choices=Source,
-        default=Source.UNKNOWN,
-        blank=True,
-        editable=False,
+        _("records from"), max_length=10, choices=Source, default=Source.UNKNOWN, blank=True, editable=False
     )
     version = models.CharField(_("CPA version"), max_length=40, blank=True, editable=False)
     statistics_enabled = models.BooleanField(_("usage statistics are on"), null=True, editable=False)
@@ -91,14 +86,7 @@ class Instance(models.Model):
     def management_key(self, key: str) -> None:
         self.encrypted_key = encrypt(key)
 
-    def enter(
-        self,
-        state: State,
-        text: str = "",
-        *,
-        retry_at: datetime | None = None,
-        **facts: Any,
-    ) -> None:
+    def enter(self, state: State, text: str = "", *, retry_at: datetime | None = None, **facts: Any) -> None:
         """Record `state` and other `facts`, touching no column that an operator may be editing meanwhile."""
         facts |= {"state": state, "state_text": text, "retry_at": retry_at}
         if state != self.state:

@@ -17,26 +17,16 @@ class ModelPrice(models.Model):
         CATALOG = "genai-prices", "genai-prices"
 
     pattern = models.CharField(
-        _("model or pattern"),
-        max_length=300,
-        help_text=_("A model's name, or a pattern such as claude-opus-*"),
+        _("model or pattern"), max_length=300, help_text=_("A model's name, or a pattern such as claude-opus-*")
     )
     effective_from = InstantField(
-        _("effective from"),
-        default=EPOCH,
-        help_text=_("1970-01-01: since ever. Times are UTC."),
+        _("effective from"), default=EPOCH, help_text=_("1970-01-01: since ever. Times are UTC.")
     )
     input = UsdPerMillionField(_("input"))
     cached_input = UsdPerMillionField(_("cached input"), null=True, blank=True, help_text=_("Empty: as input"))
     cache_write = UsdPerMillionField(_("cache write"), null=True, blank=True, help_text=_("Empty: as input"))
     output = UsdPerMillionField(_("output"))
-    origin = models.CharField(
-        _("origin"),
-        max_length=20,
-        choices=Origin,
-        default=Origin.MANUAL,
-        editable=False,
-    )
+    origin = models.CharField(_("origin"), max_length=20, choices=Origin, default=Origin.MANUAL, editable=False)
     updated_at = InstantField(_("updated"), default=timezone.now, editable=False)
 
     class Meta:

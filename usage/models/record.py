@@ -40,20 +40,13 @@ class RequestTraits(models.Model):
         verbose_name_plural = _("request traits")
         constraints = [
             models.UniqueConstraint(
-                fields=["endpoint", "reasoning_effort", "service_tier", "billed_tier"],
-                name="request_traits",
+                fields=["endpoint", "reasoning_effort", "service_tier", "billed_tier"], name="request_traits"
             )
         ]
 
     def __str__(self) -> str:
         return " · ".join(
-            word
-            for word in (
-                self.endpoint,
-                self.reasoning_effort,
-                self.billed_tier or self.service_tier,
-            )
-            if word
+            word for word in (self.endpoint, self.reasoning_effort, self.billed_tier or self.service_tier) if word
         )
 
 
@@ -93,19 +86,9 @@ class UsageRecord(TokenCounts):
     dedup_key = models.BinaryField(max_length=16, editable=False)
     received_at = InstantField(_("received"))
     source = models.ForeignKey(Source, models.PROTECT, db_index=False, verbose_name=_("source"))
-    model = models.ForeignKey(
-        ModelName,
-        models.PROTECT,
-        db_index=False,
-        related_name="+",
-        verbose_name=_("model"),
-    )
+    model = models.ForeignKey(ModelName, models.PROTECT, db_index=False, related_name="+", verbose_name=_("model"))
     alias = models.ForeignKey(
-        ModelName,
-        models.PROTECT,
-        db_index=False,
-        related_name="+",
-        verbose_name=_("requested as"),
+        ModelName, models.PROTECT, db_index=False, related_name="+", verbose_name=_("requested as")
     )
     api_key = models.ForeignKey(ApiKey, models.PROTECT, null=True, db_index=False, verbose_name=_("API key"))
     traits = models.ForeignKey(RequestTraits, models.PROTECT, db_index=False, verbose_name=_("request traits"))
@@ -129,11 +112,7 @@ class UsageRecord(TokenCounts):
         ]
         indexes = [
             # For pricing what had no price when it came.
-            models.Index(
-                fields=["model"],
-                condition=models.Q(cost_nanousd=None),
-                name="record_unpriced",
-            )
+            models.Index(fields=["model"], condition=models.Q(cost_nanousd=None), name="record_unpriced")
         ]
 
     def __str__(self) -> str:
@@ -148,11 +127,7 @@ class FailureText(models.Model):
     """What upstream said of a failure, without secrets, cut to 8 KB; kept apart to keep the records narrow."""
 
     record = models.OneToOneField(
-        UsageRecord,
-        models.CASCADE,
-        primary_key=True,
-        related_name="failure_text",
-        verbose_name=_("usage record"),
+        UsageRecord, models.CASCADE, primary_key=True, related_name="failure_text", verbose_name=_("usage record")
     )
     text = models.TextField(_("text"))
 
@@ -169,13 +144,7 @@ class UsageHourly(TokenCounts):
 
     bucket = InstantField(_("hour"))
     source = models.ForeignKey(Source, models.PROTECT, db_index=False, verbose_name=_("source"))
-    model = models.ForeignKey(
-        ModelName,
-        models.PROTECT,
-        db_index=False,
-        related_name="+",
-        verbose_name=_("model"),
-    )
+    model = models.ForeignKey(ModelName, models.PROTECT, db_index=False, related_name="+", verbose_name=_("model"))
     requests = models.BigIntegerField(_("requests"), default=0)
     failed = models.BigIntegerField(_("failed"), default=0)
     priced_requests = models.BigIntegerField(_("priced requests"), default=0)

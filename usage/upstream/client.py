@@ -122,10 +122,7 @@ def _refuse_refusals(response: httpx.Response) -> None:
 def require_json(response: httpx.Response) -> None:
     """Raise UpstreamError unless the answer, its body still unread, is what CPA sends when all is well."""
     if response.status_code != 200:
-        raise UpstreamError(
-            State.FAULTY,
-            _("CPA answered %(status)s") % {"status": response.status_code},
-        )
+        raise UpstreamError(State.FAULTY, _("CPA answered %(status)s") % {"status": response.status_code})
     if "json" not in response.headers.get("Content-Type", ""):
         raise UpstreamError(State.FAULTY, _not_json(response))
 
@@ -146,10 +143,7 @@ def _forbidden(text: str) -> UpstreamError:
         )
     if "key not set" in text:
         return management_off()
-    return UpstreamError(
-        State.FAULTY,
-        _("the server answered 403 in words that are not CPA's; is a proxy in front?"),
-    )
+    return UpstreamError(State.FAULTY, _("the server answered 403 in words that are not CPA's; is a proxy in front?"))
 
 
 def management_off() -> UpstreamError:

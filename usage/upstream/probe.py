@@ -29,10 +29,7 @@ def probe(client: ManagementClient) -> Findings:
         return _probe_without_flag(client)
     enabled = flag.get("usage-statistics-enabled") if isinstance(flag, dict) else None
     if not isinstance(enabled, bool):
-        raise UpstreamError(
-            Instance.State.FAULTY,
-            _("the answer is not CPA's; does the URL lead to CPA?"),
-        )
+        raise UpstreamError(Instance.State.FAULTY, _("the answer is not CPA's; does the URL lead to CPA?"))
     return Findings(client.version, _find_source(client), enabled)
 
 

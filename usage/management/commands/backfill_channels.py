@@ -19,11 +19,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
-            "--offline",
-            action="store_true",
-            help="use the names known so far, ask no server",
-        )
+        parser.add_argument("--offline", action="store_true", help="use the names known so far, ask no server")
 
     def handle(self, *, offline: bool, **options: Any) -> None:
         failed = False

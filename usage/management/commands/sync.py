@@ -56,10 +56,7 @@ def _as_json(outcomes: list[Outcome]) -> str:
 
 
 def _as_table(outcomes: list[Outcome]) -> str:
-    rows = [
-        _COLUMNS,
-        *(tuple(str(outcome.as_dict()[name]) for name in _COLUMNS) for outcome in outcomes),
-    ]
+    rows = [_COLUMNS, *(tuple(str(outcome.as_dict()[name]) for name in _COLUMNS) for outcome in outcomes)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [
         "  ".join(
