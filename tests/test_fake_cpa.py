@@ -656,6 +656,15 @@ def test_broken_bodies(fault: faults.Fault) -> None:
         assert len(cpa.undelivered) == 1
 
 
+def test_a_streamed_snapshot_can_be_cut_too() -> None:
+    with FakeCPA("6.9.49") as cpa:
+        cpa.emit(None, "m")
+        cpa.faults.next(faults.cut_body(40), path="/usage")
+        with pytest.raises(http.client.IncompleteRead) as broken:
+            call(cpa, "/usage")
+        assert len(broken.value.partial) == 40
+
+
 def test_other_spoilt_answers() -> None:
     with FakeCPA() as cpa:
         cpa.emit(None, "m")

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable
 from http.server import BaseHTTPRequestHandler
-from typing import TYPE_CHECKING, cast
+from socketserver import BaseServer
 from urllib.parse import parse_qsl, urlsplit
 
 from tests.fake_cpa.faults import Broken
+from tests.fake_cpa.front import Front
 from tests.fake_cpa.messages import Request, Response
-
-if TYPE_CHECKING:
-    from tests.fake_cpa.server import Server
 
 # RESP arrays and replies start with one of these; everything else goes to HTTP (contract D).
 RESP_FIRST_BYTES = frozenset((b"*", b"$", b"+", b"-", b":"))
@@ -24,19 +23,20 @@ class Connection(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
+    def __init__(self, front: Front, request: socket.socket, address: tuple[str, int], server: BaseServer) -> None:
+        self._front = front
+        super().__init__(request, address, server)
+
     def handle(self) -> None:
         first = self.rfile.peek(1)[:1]  # type: ignore[attr-defined]
         if first not in RESP_FIRST_BYTES:
             super().handle()
 
     def do_GET(self) -> None:
-        request = self._read_request()
-        front = cast("Server", self.server).front
         try:
-            response = front.answer(request, self.path)
-            self._send(response)
+            self._send(self._front.answer(self._read_request(), self.path))
         except Broken as broken:
-            front.instance.note_undelivered(broken.records)
+            self._front.instance.note_undelivered(broken.records)
             self.close_connection = True
 
     do_POST = do_PUT = do_PATCH = do_DELETE = do_GET
@@ -61,6 +61,12 @@ class Connection(BaseHTTPRequestHandler):
         if response.content_type:
             self.send_header("Content-Type", response.content_type)
         self.send_header("Date", self.date_time_string())
+        try:
+            self._send_body(response)
+        except OSError:
+            raise Broken(response.popped) from None  # the client left in the middle
+
+    def _send_body(self, response: Response) -> None:
         if response.announced_length is not None:
             self._send_plain(response.read_pieces(), response.announced_length)
         elif isinstance(response.body, bytes) and len(response.body) <= _LARGEST_WITH_LENGTH:

@@ -8,8 +8,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.fake_cpa.faults import Faults
+from tests.fake_cpa.front import Front, Seen
 from tests.fake_cpa.instance import Instance
-from tests.fake_cpa.server import Front, Seen, Server
+from tests.fake_cpa.server import Server
 
 
 class FakeCPA(Instance):

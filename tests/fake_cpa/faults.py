@@ -38,14 +38,15 @@ def cut_body(after: int) -> Fault:
 
     def fault(answer: Answer, _: Event) -> Response:
         response = answer()
-        return replace(response, body=_cut(response, after), announced_length=len(response.read()))
+        body = response.read()
+        return replace(response, body=_then_break(body[:after], response.popped), announced_length=len(body))
 
     return fault
 
 
-def _cut(response: Response, after: int) -> Iterator[bytes]:
-    yield response.read()[:after]
-    raise Broken(response.popped)
+def _then_break(body: bytes, records: list[bytes]) -> Iterator[bytes]:
+    yield body
+    raise Broken(records)
 
 
 def slow_body(delay: float, piece: int = 1024) -> Fault:
@@ -128,14 +129,10 @@ def wrong_length(by: int) -> Fault:
 
     def fault(answer: Answer, _: Event) -> Response:
         response = answer()
-        return replace(response, body=_whole_then_break(response), announced_length=len(response.read()) + by)
+        body = response.read()
+        return replace(response, body=_then_break(body, response.popped), announced_length=len(body) + by)
 
     return fault
-
-
-def _whole_then_break(response: Response) -> Iterator[bytes]:
-    yield response.read()
-    raise Broken(response.popped)
 
 
 @dataclass(slots=True)
@@ -167,10 +164,10 @@ class Faults:
         with self._lock:
             self._planned.clear()
 
-    def take(self, path: str) -> Fault | None:
+    def take(self, target: str) -> Fault | None:
         with self._lock:
             for planned in self._planned:
-                if planned.path in path:
+                if planned.path in target:
                     planned.times -= 1
                     if not planned.times:
                         self._planned.remove(planned)

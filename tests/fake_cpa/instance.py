@@ -53,8 +53,7 @@ class Instance:
         self.clock = Clock()
         self.credentials = Credentials(self.clock)
         self.client_keys = client_keys
-        self.statistics = statistics
-        self.statistics_shown = statistics
+        self.statistics = self.statistics_shown = statistics
         self.config_read_only = False
         self.home_mode = False
         self.zone = zone
@@ -62,9 +61,7 @@ class Instance:
         self.configured_retention_seconds = retention_seconds
         self.gate = Gatekeeper(management_key, allow_remote=allow_remote, profile=self.profile, clock=self.clock)
         self._had_key_at_start = bool(management_key)
-        self._handed_out: deque[bytes] = deque(maxlen=keep)
-        self._lost: deque[bytes] = deque(maxlen=keep)
-        self._undelivered: deque[bytes] = deque(maxlen=keep)
+        self._handed_out, self._lost, self._undelivered = (deque[bytes](maxlen=keep) for _ in range(3))
         self.queue = UsageQueue(self.clock, effective_retention(retention_seconds, self.profile), self._lost)
         self.snapshot = LegacySnapshot(self.profile)
         self._random = Random(seed)

@@ -50,7 +50,7 @@ class Response:
         return [self.body] if isinstance(self.body, bytes) else self.body
 
     def read(self) -> bytes:
-        """The whole body at once; for bodies that are bytes, or are read only here."""
+        """The whole body at once; call it once, a streamed body is used up."""
         return self.body if isinstance(self.body, bytes) else b"".join(self.body)
 
 
