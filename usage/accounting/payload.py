@@ -6,8 +6,8 @@ import hashlib
 import json
 import re
 from collections import Counter
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import Annotated, Any
 
 import msgspec
 
@@ -17,6 +17,7 @@ MAX_ERROR_TEXT = 8_192
 _ROUTE = re.compile(r"(GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) /")
 _DECIMALS = re.compile(r"\.(\d+)")
 _BEYOND = 2**53
+_Milliseconds = Annotated[int, msgspec.Meta(ge=-_BEYOND, le=_BEYOND)]
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00Z")
 # CPA is of 2025: an earlier clock is an unset one, such as Go's zero time of year 1.
 _EARLIEST = datetime.fromisoformat("2020-01-01T00:00:00Z")
@@ -54,8 +55,8 @@ class Payload(msgspec.Struct):
     reasoning_effort: str | None = None
     service_tier: str | None = None
     response_service_tier: str | None = None
-    latency_ms: int | None = None
-    ttft_ms: int | None = None
+    latency_ms: _Milliseconds | None = None
+    ttft_ms: _Milliseconds | None = None
     generate: bool | None = None
     fail: Failure | None = None
     accounting_version: int | None = None
@@ -86,10 +87,8 @@ def read_record(raw: bytes) -> Payload:
     damaged = False
     try:
         payload = _decoder.decode(raw)
-    except msgspec.ValidationError as error:
-        payload, damaged = _convert(_load_object(raw, error))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Unreadable(f"not JSON: {error}") from None
+        payload, damaged = _convert(_load_object(raw, error))
     payload.damaged = damaged
     payload.requested_at = read_timestamp(payload.timestamp)
     payload.dedup_key = hashlib.blake2b(raw, digest_size=16).digest()
@@ -143,14 +142,18 @@ def read_timestamp(text: str) -> int:
         raise Unreadable("timestamp has no UTC offset")
     if moment < _EARLIEST:
         raise Unreadable(f"timestamp is of {moment.year}: the server's clock was not set")
-    since = moment - _EPOCH
+    try:
+        since = moment.astimezone(UTC) - _EPOCH
+    except OverflowError:
+        raise Unreadable("timestamp is after the year 9999") from None
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
-def _load_object(raw: bytes, error: msgspec.ValidationError) -> dict[str, Any]:
+def _load_object(raw: bytes, error: Exception) -> dict[str, Any]:
+    """Read what msgspec refused with `error`: the standard decoder takes NaN, and types are seen to later."""
     try:
-        fields = json.loads(raw)  # unlike msgspec, with numbers of any size
-    except ValueError as broken:
+        fields = json.loads(raw)
+    except (ValueError, RecursionError) as broken:
         raise Unreadable(f"not JSON: {broken}") from None
     if not isinstance(fields, dict):
         raise Unreadable(str(error))
@@ -160,8 +163,8 @@ def _load_object(raw: bytes, error: msgspec.ValidationError) -> dict[str, Any]:
 def _convert(fields: dict[str, Any]) -> tuple[Payload, bool]:
     """Return the payload and whether it held bad numbers, which count as 0 (contract K); other damage is Unreadable."""
     try:
-        return msgspec.convert(_with_whole_numbers(fields), Payload), _has_bad_numbers(fields)
-    except msgspec.ValidationError as error:
+        return msgspec.convert(_mended(fields), Payload), _has_bad_numbers(fields)
+    except (msgspec.ValidationError, RecursionError) as error:
         raise Unreadable(str(error)) from None
 
 
@@ -169,10 +172,12 @@ def _has_bad_numbers(value: Any) -> bool:
     return any(map(_has_bad_numbers, value.values())) if isinstance(value, dict) else _is_bad(value)
 
 
-def _with_whole_numbers(value: Any) -> Any:
-    """Return JSON `value` with 12.0 as 12 and bad numbers as 0."""
+def _mended(value: Any) -> Any:
+    """Return JSON `value` with 12.0 as 12, bad numbers as 0, and texts without lone surrogates, which no digest takes."""
     if isinstance(value, dict):
-        return {name: _with_whole_numbers(item) for name, item in value.items()}
+        return {name: _mended(item) for name, item in value.items()}
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
     if _is_bad(value):
         return 0
     return int(value) if isinstance(value, float) else value

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from typing import IO, Any
 
 import ijson
@@ -19,9 +20,15 @@ def read_details(file: IO[bytes]) -> Iterator[tuple[str, str, Any]]:
     The path is followed by keys and not by ijson's dotted prefixes, because identifiers and models hold dots.
     """
     try:
-        yield from _walk(ijson.basic_parse(file, use_float=True))
+        yield from _walk(_with_floats(ijson.basic_parse(file)))
     except ijson.JSONError as error:
         raise BrokenSnapshot(f"the snapshot breaks off or is damaged ({type(error).__name__})") from None
+
+
+def _with_floats(events: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """Read fractions as floats. ijson would do that, but then also fail at an integer of more than 64 bits."""
+    for event, value in events:
+        yield event, float(value) if isinstance(value, Decimal) else value
 
 
 def _walk(events: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, str, Any]]:
