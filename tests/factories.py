@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db import transaction
+from hypothesis import settings
 
 from usage.accounting.payload import Payload, Unreadable, read_detail, read_record
 from usage.ingest.accounts import apply_listing
@@ -18,6 +19,10 @@ from usage.ingest.ledger import Counts, Ledger, Rejected
 from usage.models import Instance, UsageHourly, UsageRecord
 from usage.models.fields import to_micros
 from usage.upstream.names import fetch_names
+
+# Machines of a CI are slow at times; that is no failure. Examples are found anew each time and leave no files.
+settings.register_profile("tests", deadline=None, max_examples=60, database=None)
+settings.load_profile("tests")
 
 NOON = datetime(2026, 8, 22, 12, 0, tzinfo=UTC)
 RECEIVED = to_micros(NOON + timedelta(hours=1))
