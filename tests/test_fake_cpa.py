@@ -7,6 +7,7 @@ import http.client
 import json
 import socket
 import ssl
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import Message
@@ -224,6 +225,17 @@ def test_records_leave_once_and_oldest_first() -> None:
         assert [record["model"] for record in json.loads(bodies[2])] == ["m2", "m3", "m4"]
         assert bodies[3] == b"[]"
         assert cpa.handed_out == raws
+
+
+def test_two_poppers_never_get_the_same_record_while_others_emit() -> None:
+    with FakeCPA() as cpa, ThreadPoolExecutor(6) as threads:
+        emitters = [threads.submit(lambda: [cpa.emit(None, "m").raw for _ in range(100)]) for _ in range(4)]
+        poppers = [threads.submit(lambda: [call(cpa, "/usage-queue?count=7") for _ in range(20)]) for _ in range(2)]
+        emitted = [raw for emitter in emitters for raw in emitter.result()]
+        popped = [record for popper in poppers for answer in popper.result() for record in answer.json()]
+        left = cpa.queue.pop(1000)
+        assert sorted(filter(None, emitted)) == sorted(cpa.handed_out + left)
+        assert len(popped) == len(cpa.handed_out)
 
 
 def test_what_is_older_than_the_window_is_lost_at_the_next_touch() -> None:
