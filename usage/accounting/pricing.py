@@ -54,7 +54,7 @@ class PriceBook:
             by_pattern.setdefault(price.pattern.lower(), []).append(price)
         self._exact = {pattern: rows for pattern, rows in by_pattern.items() if "*" not in pattern}
         self._wildcards = [
-            (re.compile(_expression(pattern)), by_pattern[pattern])
+            (re.compile(_expression(pattern), re.DOTALL), by_pattern[pattern])
             for pattern in sorted(by_pattern.keys() - self._exact.keys(), key=lambda pattern: (-len(pattern), pattern))
         ]
         self._found: dict[str, list[list[Price]]] = {}
