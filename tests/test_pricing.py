@@ -1,0 +1,229 @@
+"""Which price is in force, and what tokens cost at it, to the nano-dollar."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import astuple, replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.factories import NOON, book, payload, rollup_rows, undone
+from usage.accounting.pricing import Price, PriceBook
+from usage.accounting.tokens import Buckets
+from usage.ingest import rollup
+from usage.ingest.prices import load_prices, price_new_models, price_unpriced
+from usage.models import Instance, ModelPrice, UsageHourly, UsageRecord
+from usage.models.fields import to_micros
+
+AT = to_micros(NOON)
+count = st.integers(0, 10**9)
+amount = st.integers(0, 10**9)
+buckets = st.builds(Buckets, count, count, count, count, count, count)
+prices = st.builds(Price, st.just("m"), amount, amount, st.none() | amount, st.none() | amount)
+# Models that no catalog knows, so that only our own rows price them.
+OWN = "house-model-FAKE"
+
+
+def price(pattern: str, input: int = 1, effective_from: int = 0) -> Price:
+    return Price(pattern, input, input, effective_from=effective_from)
+
+
+def add_price(pattern: str, input: str, output: str, **others: Any) -> ModelPrice:
+    amounts = {name: Decimal(value) if isinstance(value, str) else value for name, value in others.items()}
+    return ModelPrice.objects.create(pattern=pattern, input=Decimal(input), output=Decimal(output), **amounts)
+
+
+class TestPrecedence:
+    @pytest.mark.parametrize(
+        ("model", "expected"),
+        [
+            ("gpt-5", "gpt-5"),
+            ("GPT-5", "gpt-5"),
+            ("gpt-5-mini", "gpt-5-*"),
+            ("gpt-6", "gpt-*"),
+            ("gpt-", "gpt-*"),
+            ("openai/gpt-5", "*"),
+            ("gpt-5\n-odd", "gpt-*"),
+            ("", "*"),
+        ],
+    )
+    def test_exact_name_before_the_longest_pattern(self, model: str, expected: str) -> None:
+        listed = PriceBook(price(pattern) for pattern in ("*", "gpt-*", "gpt-5", "gpt-5-*"))
+        found = listed.find(model, AT)
+        assert found is not None
+        assert found.pattern == expected
+
+    def test_pattern_means_its_other_characters_literally(self) -> None:
+        listed = PriceBook([price("gpt-4.1*"), price("a(b)[c]+*")])
+        assert listed.find("gpt-4x1", AT) is None
+        assert listed.find("gpt-4.1-mini", AT) is not None
+        assert listed.find("a(b)[c]+d", AT) is not None
+
+    def test_no_price_is_none_and_not_zero(self) -> None:
+        assert PriceBook([]).find("m", AT) is None
+        assert PriceBook([price("other")]).find("m", AT) is None
+        assert not PriceBook([price("other")]).knows("m")
+
+    def test_last_row_in_force_counts_in_whatever_order_rows_come(self) -> None:
+        rows = [price("m", 1, 0), price("m", 2, AT), price("m", 3, AT + 10)]
+        for listed in (PriceBook(rows), PriceBook(reversed(rows))):
+            found = [listed.find("m", at) for at in (0, AT - 1, AT, AT + 9, AT + 10)]
+            assert [one and one.input for one in found] == [1, 1, 2, 2, 3]
+
+    def test_pattern_fills_in_before_the_exact_price_is_in_force(self) -> None:
+        listed = PriceBook([price("m", 1, AT), price("*", 2)])
+        assert [(one := listed.find("m", at)) and one.input for at in (AT - 1, AT)] == [2, 1]
+
+    def test_price_that_is_not_yet_in_force_is_none(self) -> None:
+        listed = PriceBook([price("m", 1, AT)])
+        assert listed.find("m", AT - 1) is None
+        assert listed.knows("m")
+
+    @given(st.lists(st.text("ab*", min_size=1, max_size=4), unique=True, max_size=8), st.text("ab", max_size=5))
+    def test_choice_is_that_of_the_rule_applied_by_hand(self, patterns: list[str], model: str) -> None:
+        found = PriceBook(price(pattern) for pattern in patterns).find(model, AT)
+        fitting = [one for one in patterns if re.fullmatch(one.replace("*", ".*"), model)]
+        expected = min(fitting, key=lambda one: ("*" in one, -len(one), one), default=None)
+        assert (found and found.pattern) == expected
+
+
+class TestCost:
+    def test_each_bucket_has_its_price(self) -> None:
+        """$3 / $0.30 / $3.75 / $15 per 1M; reasoning is output, unclassified is input."""
+        sonnet = Price("sonnet", 3_000_000, 15_000_000, 300_000, 3_750_000)
+        assert sonnet.cost(Buckets(2, 44225, 831, 204, 40, 10)) == (
+            12 * 3_000 + 44225 * 300 + 831 * 3_750 + 244 * 15_000
+        )
+
+    def test_absent_cache_prices_are_those_of_input(self) -> None:
+        plain = Price("m", 2_000, 7_000)
+        assert plain.cost(Buckets(1, 10, 100)) == 222
+
+    @pytest.mark.parametrize(("tokens", "nano"), [(0, 0), (1, 0), (499, 0), (500, 1), (501, 1), (1499, 1), (1500, 2)])
+    def test_half_a_nano_dollar_is_rounded_up_and_once(self, tokens: int, nano: int) -> None:
+        one = Price("m", 1, 1)
+        assert one.cost(Buckets(uncached_input=tokens)) == nano
+        if tokens:
+            assert one.cost(Buckets(1, 1, 1, tokens - 1, 1, 1)) == (tokens + 4 + 500) // 1000
+
+    @given(prices, buckets)
+    def test_cost_is_exact(self, price: Price, used: Buckets) -> None:
+        cached = price.input if price.cached_input is None else price.cached_input
+        written = price.input if price.cache_write is None else price.cache_write
+        each = (price.input, cached, written, price.output, price.output, price.input)
+        exact = sum(Decimal(tokens) * one for tokens, one in zip(astuple(used), each, strict=True)) / 1000
+        assert abs(price.cost(used) - exact) <= Decimal("0.5")
+
+    @given(prices, buckets, st.sampled_from(rollup.TOKENS), count)
+    def test_more_tokens_never_cost_less(self, price: Price, used: Buckets, name: str, more: int) -> None:
+        assert price.cost(replace(used, **{name: getattr(used, name) + more})) >= price.cost(used)
+
+    @given(prices, buckets, st.sampled_from(["input", "output"]), amount)
+    def test_a_higher_price_never_costs_less(self, price: Price, used: Buckets, name: str, more: int) -> None:
+        assert replace(price, **{name: getattr(price, name) + more}).cost(used) >= price.cost(used)
+
+    @given(prices, buckets, buckets)
+    def test_parts_cost_what_the_whole_costs_but_for_one_rounding(
+        self, price: Price, one: Buckets, two: Buckets
+    ) -> None:
+        whole = Buckets(*(a + b for a, b in zip(astuple(one), astuple(two), strict=True)))
+        assert abs(price.cost(whole) - price.cost(one) - price.cost(two)) <= 1
+
+
+@pytest.mark.django_db
+class TestPriceColumn:
+    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(st.decimals(0, 999_999, places=6, allow_nan=False))
+    def test_price_survives_the_database_exactly(self, usd: Decimal) -> None:
+        with undone():
+            row = ModelPrice.objects.create(pattern="m", input=usd, output=usd, cached_input=usd)
+            row.refresh_from_db()
+            assert (row.input, row.output, row.cached_input, row.cache_write) == (usd, usd, usd, None)
+            assert ModelPrice.objects.filter(input=usd, output__lte=usd).exists()
+            found = load_prices().find("m", AT)
+            assert found is not None
+            assert Decimal(found.input).scaleb(-6) == usd
+
+    def test_pattern_has_one_price_from_one_moment_on(self) -> None:
+        add_price("m", "1", "1")
+        add_price("m", "2", "2", effective_from=NOON)
+        found = load_prices()
+        assert [(one := found.find("m", at)) and one.input for at in (AT - 1, AT)] == [1_000_000, 2_000_000]
+
+
+class TestBooking:
+    def test_cost_of_a_record_is_that_of_the_price_in_force_at_its_time(self, instance: Instance) -> None:
+        add_price(OWN, "1", "1")
+        add_price(OWN, "2.5", "10", effective_from=NOON)
+        book(instance, payload(NOON - timedelta(microseconds=1), model=OWN), payload(NOON, model=OWN))
+        found = UsageRecord.objects.order_by("requested_at").values_list("cost_nanousd", flat=True)
+        assert list(found) == [120_000, 100 * 2_500 + 20 * 10_000]
+
+    def test_unpriced_stays_none_and_is_counted_as_unpriced(self, instance: Instance) -> None:
+        book(instance, payload(model=OWN), payload(model=OWN, tokens={}))
+        assert set(UsageRecord.objects.values_list("cost_nanousd", "price")) == {(None, None)}
+        hour = UsageHourly.objects.get()
+        assert (hour.requests, hour.priced_requests, hour.priced_tokens, hour.cost_nanousd) == (2, 0, 0, 0)
+        assert price_unpriced() == 0
+
+    def test_failure_that_used_nothing_cost_nothing_at_any_price(self, instance: Instance) -> None:
+        book(instance, payload(model=OWN, failed=True, tokens={}))
+        assert UsageRecord.objects.get().cost_nanousd == 0
+
+    def test_failure_that_used_tokens_costs_them(self, instance: Instance) -> None:
+        add_price(OWN, "1", "1")
+        book(instance, payload(model=OWN, failed=True))
+        assert UsageRecord.objects.get().cost_nanousd == 120_000
+
+    def test_known_model_gets_the_catalogs_price_by_itself(self, instance: Instance) -> None:
+        book(instance, payload(model="gpt-4o", provider="codex"))
+        row = ModelPrice.objects.get()
+        assert (row.pattern, row.origin) == ("gpt-4o", ModelPrice.Origin.CATALOG)
+        record = UsageRecord.objects.get()
+        assert record.price == row
+        assert record.cost_nanousd == 100 * row.input * 1000 + 20 * row.output * 1000
+
+    def test_operators_pattern_is_not_overruled_by_the_catalog(self, instance: Instance) -> None:
+        add_price("gpt-*", "1", "1")
+        assert price_new_models([("gpt-4o", "codex")], load_prices()) == 0
+        book(instance, payload(model="gpt-4o"))
+        assert UsageRecord.objects.get().cost_nanousd == 120_000
+
+    def test_later_price_reaches_what_came_before_it_and_no_more(self, instance: Instance) -> None:
+        """A price in force since NOON prices the records since NOON; the rollup follows."""
+        times = [NOON + timedelta(minutes=minutes) for minutes in range(-3, 3)]
+        book(instance, *(payload(at, model=OWN) for at in times), payload(model="other-FAKE"))
+        add_price(OWN, "1", "1", effective_from=NOON)
+        assert price_unpriced() == 3
+        assert price_unpriced() == 0
+        priced = UsageRecord.objects.exclude(cost_nanousd=None).values_list("requested_at", "cost_nanousd")
+        assert set(priced) == {(at, 120_000) for at in times[3:]}
+        assert rollup.differences() == []
+
+    def test_priced_later_is_priced_as_if_it_had_been_known(self, instance: Instance) -> None:
+        payloads = [payload(NOON + timedelta(minutes=n), model=OWN, tokens={"input_tokens": n}) for n in range(5)]
+        with undone():
+            book(instance, *payloads)
+            add_price(OWN, "1.234567", "1")
+            price_unpriced()
+            later = rollup_rows()
+        add_price(OWN, "1.234567", "1")
+        book(instance, *payloads)
+        assert rollup_rows() == later
+
+    def test_change_of_a_price_leaves_what_was_priced(self, instance: Instance) -> None:
+        row = add_price(OWN, "1", "1")
+        book(instance, payload(model=OWN))
+        row.input = Decimal(9)
+        row.save()
+        assert price_unpriced() == 0
+        assert UsageRecord.objects.get().cost_nanousd == 120_000
+
+
+def test_dates_of_prices_are_utc() -> None:
+    assert ModelPrice().effective_from == datetime(1970, 1, 1, tzinfo=UTC)
