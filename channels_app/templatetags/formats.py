@@ -86,7 +86,11 @@ def cost(usage: Usage) -> dict[str, object]:
 
 @register.inclusion_tag("channels/_success.html")
 def success(usage: Usage) -> dict[str, object]:
-    return {"usage": usage, "level": success_level(usage), "few": usage.requests < FEW_REQUESTS}
+    counts = {"ok": formats.grouped(usage.succeeded), "failed": formats.grouped(usage.failed)}
+    title = _("%(ok)s succeeded, %(failed)s failed") % counts
+    if usage.requests < FEW_REQUESTS:
+        title = f"{title} ({_('few requests')})"
+    return {"rate": usage.success_rate, "level": success_level(usage), "title": title}
 
 
 def success_level(usage: Usage) -> str:

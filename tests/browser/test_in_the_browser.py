@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import PASSWORD, Open
+from usage.models import Instance
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.filterwarnings("ignore:No directory at:UserWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+
+ADDRESSES = [
+    "/channels/",
+    "/channels/?open=claude,codex,unknown&sort=-cost",
+    "/channels/?range=yesterday",
+    "/setup/server/",
+]
+
+
+def overflow(page: Page) -> int:
+    """By how many pixels the page is wider than its window."""
+    return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+
+
+def clipped(page: Page) -> list[str]:
+    """Texts of controls and figures that do not fit into their box; names may end in an ellipsis."""
+    script = """() => [...document.querySelectorAll("td, thead th, .button, button, .chip, .pill, h1, h2, p, label")]
+        .filter(e => e.checkVisibility() && !e.closest(".sr-only") && e.scrollWidth > e.clientWidth + 1 && e.clientWidth)
+        .map(e => e.className + ": " + e.textContent.trim())"""
+    return list(page.evaluate(script))
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_every_page_fits_its_window(open_page: Open, sample: Instance, address: str, language: str) -> None:
+    phone = open_page(address, width=390, language=language)
+    assert phone.evaluate("innerWidth") == 390
+    assert (overflow(phone), clipped(phone)) == (0, [])
+    page = open_page(address, language=language, theme="dark")
+    for width in (320, 719, 720, 1099, 1100, 1439, 1440, 1920):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert (width, overflow(page), clipped(page)) == (width, 0, [])
+
+
+def test_signing_in_and_out(open_page: Open, sample: Instance) -> None:
+    page = open_page("/channels/?range=24h", signed_in=False)
+    expect(page.get_by_label("Username")).to_be_focused()
+    page.get_by_label("Username").fill("admin")
+    page.get_by_label("Password", exact=True).fill("wrong")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_be_focused()
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="Channels")).to_be_visible()
+    assert page.url.endswith("/channels/?range=24h")
+    page.locator("summary[aria-label^='Signed in as']").click()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+
+
+def test_the_password_can_be_shown(open_page: Open) -> None:
+    page = open_page("/login/", signed_in=False)
+    page.get_by_role("button", name="Show").click()
+    expect(page.locator("#id_password")).to_have_attribute("type", "text")
+    page.get_by_role("button", name="Hide").click()
+    expect(page.locator("#id_password")).to_have_attribute("type", "password")
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+@pytest.mark.parametrize("width", [390, 1440])
+def test_channels_open_and_close(open_page: Open, sample: Instance, javascript: bool, width: int) -> None:
+    page = open_page("/channels/", javascript=javascript, width=width)
+    expect(page.get_by_text("alice@example.com")).to_have_count(0)
+    page.locator("#toggle-claude").click()
+    expect(page.get_by_text("alice@example.com")).to_be_visible()
+    expect(page.locator("#toggle-claude")).to_have_attribute("aria-expanded", "true")
+    assert "open=claude" in page.url
+    page.reload()
+    expect(page.get_by_text("alice@example.com")).to_be_visible()
+    page.locator("#toggle-claude").click()
+    expect(page.get_by_text("alice@example.com")).to_have_count(0)
+
+
+def test_opening_keeps_the_focus_and_goes_into_the_history(open_page: Open, sample: Instance) -> None:
+    page = open_page("/channels/")
+    page.evaluate("window.untouched = true")
+    page.locator("#toggle-claude").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_text("alice@example.com")).to_be_visible()
+    expect(page.locator("#toggle-claude")).to_be_focused()
+    page.keyboard.press("ArrowLeft")
+    expect(page.get_by_text("alice@example.com")).to_have_count(0)
+    page.go_back()
+    expect(page.get_by_text("alice@example.com")).to_be_visible()
+    assert page.evaluate("window.untouched")
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_sorting_and_ranges(open_page: Open, sample: Instance, javascript: bool) -> None:
+    page = open_page("/channels/?open=claude", javascript=javascript)
+    page.locator("#sort-requests").click()
+    expect(page.locator("th.requests[aria-sort]")).to_have_attribute("aria-sort", "descending")
+    page.locator(".range summary").click()
+    page.get_by_role("link", name="Last 24 hours").click()
+    expect(page.locator(".range summary")).to_contain_text("Last 24 hours")
+    assert page.url.endswith("?open=claude&range=24h&sort=-requests")
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_a_custom_range(open_page: Open, sample: Instance, javascript: bool) -> None:
+    page = open_page("/channels/?sort=name", javascript=javascript)
+    page.locator(".range summary").click()
+    page.get_by_label("From").fill("2026-01-01")
+    page.get_by_label("To (included)").fill("2026-01-31")
+    page.get_by_role("button", name="Apply").click()
+    expect(page.get_by_role("heading", name="No requests")).to_be_visible()
+    assert "from=2026-01-01" in page.url and "to=2026-01-31" in page.url and "sort=name" in page.url
+
+
+def test_searching_hides_other_channels(open_page: Open, sample: Instance) -> None:
+    page = open_page("/channels/")
+    page.get_by_role("searchbox").fill("codex")
+    expect(page.locator("tbody:visible")).to_have_count(1)
+    page.get_by_role("searchbox").fill("")
+    expect(page.locator("tbody:visible")).to_have_count(4)
+
+
+def test_escape_closes_a_menu(open_page: Open, sample: Instance) -> None:
+    page = open_page("/channels/")
+    summary = page.locator(".range summary")
+    summary.click()
+    expect(page.get_by_role("button", name="Apply")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Apply")).to_be_hidden()
+    expect(summary).to_be_focused()
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_theme_and_language(open_page: Open, sample: Instance, javascript: bool) -> None:
+    page = open_page("/channels/?open=claude", javascript=javascript)
+    light = background(page)
+    page.locator("summary[aria-label='Theme']").click()
+    page.get_by_role("button", name="Dark").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    assert background(page) != light
+    page.get_by_role("button", name="中文").click()
+    expect(page.locator("html")).to_have_attribute("lang", "zh-Hans")
+    assert page.url.endswith("/channels/?open=claude")
+
+
+def background(page: Page) -> Any:
+    return page.locator("body").evaluate("e => getComputedStyle(e).backgroundColor")
+
+
+def test_the_system_decides_where_nobody_has(open_page: Open, sample: Instance) -> None:
+    page = open_page("/channels/", theme="system")
+    page.emulate_media(color_scheme="dark")
+    dark = background(page)
+    page.emulate_media(color_scheme="light")
+    assert background(page) != dark
+
+
+def test_nothing_waits_for_javascript(open_page: Open, sample: Instance) -> None:
+    page = open_page("/channels/", javascript=False)
+    expect(page.locator("tfoot")).to_contain_text("174")
+    expect(page.locator("[data-filter-box], [data-copy]").filter(visible=True)).to_have_count(0)
+
+
+def test_on_a_wide_screen_the_header_stays(open_page: Open, sample: Instance) -> None:
+    page = open_page("/channels/?open=claude,codex,unknown", width=1440)
+    page.set_viewport_size({"width": 1440, "height": 400})
+    page.mouse.wheel(0, 300)
+    expect(page.locator("#sort-tokens")).to_be_in_viewport()
+
+
+@pytest.mark.parametrize("address", ["/login/", *ADDRESSES])
+def test_the_basics_of_accessibility(open_page: Open, sample: Instance, address: str) -> None:
+    page = open_page(address, signed_in=address != "/login/")
+    assert page.evaluate(ACCESSIBILITY) == []
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_touch_targets_are_large_enough(open_page: Open, sample: Instance, address: str) -> None:
+    page = open_page(address, width=390)
+    small = page.evaluate(
+        """() => [...document.querySelectorAll("a, button, summary, input:not([type=hidden])")]
+        .filter(e => e.checkVisibility() && !e.closest("p, label") && !e.classList.contains("skip"))
+        .map(e => [e.textContent.trim() || e.id, e.getBoundingClientRect()])
+        .filter(([name, box]) => box.height && (box.height < 24 || box.width < 24)).map(([name, box]) => name)"""
+    )
+    assert small == []
+
+
+# What axe would say first, in a few lines of our own.
+ACCESSIBILITY = """() => {
+  const found = [];
+  const named = e => (e.getAttribute("aria-label") || e.textContent || e.title || "").trim();
+  for (const e of document.querySelectorAll("a[href], button, summary"))
+    if (e.checkVisibility() && !named(e)) found.push("no name: " + e.outerHTML);
+  for (const e of document.querySelectorAll("input:not([type=hidden]), select, textarea"))
+    if (!e.labels.length && !e.getAttribute("aria-label")) found.push("no label: " + e.outerHTML);
+  for (const e of document.querySelectorAll("table")) {
+    if (!e.caption) found.push("no caption");
+    for (const cell of e.querySelectorAll("th")) if (!cell.scope) found.push("no scope: " + cell.textContent);
+    for (const row of e.querySelectorAll("tbody tr")) if (!row.querySelector("th[scope=row]")) found.push("no row header");
+    const widths = new Set([...e.rows].map(row => row.cells.length));
+    if (widths.size !== 1) found.push("rows of different lengths: " + [...widths]);
+  }
+  const levels = [...document.querySelectorAll("h1, h2, h3, h4")].map(e => +e.tagName[1]);
+  if (levels.filter(level => level === 1).length !== 1) found.push("not one h1: " + levels);
+  levels.forEach((level, i) => { if (i && level > levels[i - 1] + 1) found.push("skipped a heading level: " + levels); });
+  if (document.querySelectorAll("main").length !== 1) found.push("not one main");
+  if (!document.documentElement.lang) found.push("no language");
+  if (!document.title.trim()) found.push("no title");
+  for (const e of document.querySelectorAll("[tabindex]")) if (e.tabIndex > 0) found.push("positive tabindex");
+  for (const e of document.querySelectorAll("svg")) if (e.getAttribute("aria-hidden") !== "true") found.push("svg speaks");
+  for (const e of document.querySelectorAll("[aria-describedby], [aria-labelledby], [aria-controls]"))
+    for (const name of ["aria-describedby", "aria-labelledby", "aria-controls"])
+      for (const id of (e.getAttribute(name) || "").split(" ").filter(Boolean))
+        if (!document.getElementById(id)) found.push(name + " leads nowhere: " + id);
+  const ids = [...document.querySelectorAll("[id]")].map(e => e.id);
+  ids.forEach((id, i) => { if (ids.indexOf(id) !== i) found.push("id twice: " + id); });
+  return found;
+}"""

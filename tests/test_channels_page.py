@@ -1,0 +1,306 @@
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+import time_machine
+from django.test import Client
+from django.utils import timezone
+
+from tests.sample_usage import PRICE, TOKENS, make_sample_usage
+from usage.models import Instance
+
+# Half past: the records of the last hour lie in two hours of the rollup.
+NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
+TOKENS_EACH = sum(TOKENS)
+
+# Nobody has collected the static files of a checkout under test.
+pytestmark = pytest.mark.filterwarnings("ignore:No directory at:UserWarning")
+
+
+@pytest.fixture(autouse=True)
+def clock() -> Any:
+    with time_machine.travel(NOW, tick=False):
+        yield
+
+
+@pytest.fixture
+def reader(client: Client, django_user_model: Any) -> Client:
+    client.force_login(django_user_model.objects.create_user("reader"))
+    return client
+
+
+@pytest.fixture
+def staff(client: Client, admin_user: Any) -> Client:
+    client.force_login(admin_user)
+    return client
+
+
+@pytest.fixture
+def sample(instance: Instance) -> Instance:
+    make_sample_usage(instance, timezone.now())
+    Instance.objects.update(state=Instance.State.OK, state_since=NOW, synced_at=NOW - timedelta(seconds=8))
+    return instance
+
+
+class Attributes(HTMLParser):
+    """All attribute names; a quotation mark that ended a value too early makes strange ones."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.names |= {name for name, _value in attributes}
+
+
+class Table(HTMLParser):
+    """The rows of the page's table: class of the row, its name, and the exact value of each column of figures."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.rows: list[dict[str, Any]] = []
+        self._column = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        given = dict(attributes)
+        if tag == "tr":
+            self.rows.append({"row": (given.get("class") or "").partition(" ")[0], "name": ""})
+        elif tag == "td":
+            self._column = given.get("class") or ""
+        elif tag == "th":
+            self._column = "name" if given.get("scope") == "row" else ""
+        elif "data-value" in given and self.rows:
+            self.rows[-1][self._column] = int(given["data-value"] or 0)
+
+    def handle_data(self, data: str) -> None:
+        if self._column == "name" and data.strip() and self.rows:
+            self.rows[-1]["name"] = self.rows[-1]["name"] or data.strip()
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        return [row for row in self.rows if row["row"] == kind]
+
+    @property
+    def total(self) -> dict[str, Any]:
+        return next(row for row in self.rows if row["name"] == "Total")
+
+
+def page(client: Client, query: str = "", **extra: Any) -> str:
+    answer = client.get(f"/channels/{query}", **extra)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def test_who_is_not_signed_in_goes_to_the_login_and_back(client: Client, db: None) -> None:
+    answer = client.get("/channels/?range=24h")
+    assert (answer.status_code, answer["Location"]) == (302, "/login/?next=/channels/%3Frange%3D24h")
+
+
+def test_home_is_the_channels_page(client: Client) -> None:
+    assert client.get("/")["Location"] == "/channels/"
+
+
+def test_each_channel_is_a_row_and_the_unknown_one_is_last(reader: Client, sample: Instance) -> None:
+    rows = Table(page(reader)).of("channel")
+    assert [row["name"] for row in rows] == ["claude", "codex", "https://openrouter.ai/api/v1", "Unknown channel"]
+    assert [row["requests"] for row in rows] == [102, 40, 20, 12]
+
+
+@pytest.mark.parametrize("column", ["requests", "tokens", "input", "cached", "written", "output", "reasoning"])
+def test_rows_add_up_to_the_total_and_accounts_to_their_channel(reader: Client, sample: Instance, column: str) -> None:
+    table = Table(page(reader, "?open=claude"))
+    assert sum(row[column] for row in table.of("channel")) == table.total[column]
+    claude = table.of("channel")[0]
+    assert sum(row[column] for row in table.of("account")) == claude[column] > 0
+
+
+def test_figures_are_the_sums_of_the_records(reader: Client, sample: Instance) -> None:
+    claude = Table(page(reader)).of("channel")[0]
+    uncached, read, written, output, reasoning = TOKENS
+    assert claude["tokens"] == 102 * TOKENS_EACH
+    assert claude["input"] == 102 * (uncached + read + written)
+    assert claude["output"] == 102 * (output + reasoning)
+    assert claude["cost"] == 102 * PRICE
+
+
+@pytest.mark.parametrize("sort", ["name", "-name", "requests", "-requests", "cost", "-cost", "hit", "success"])
+def test_the_unknown_channel_is_last_in_every_order(reader: Client, sample: Instance, sort: str) -> None:
+    assert Table(page(reader, f"?sort={sort}")).of("channel")[-1]["name"] == "Unknown channel"
+
+
+def test_sorting_is_marked_and_its_link_turns_it_round(reader: Client, sample: Instance) -> None:
+    html = page(reader, "?sort=requests&open=claude&range=24h")
+    assert html.count("aria-sort=") == 1 and 'aria-sort="ascending"' in html
+    assert 'href="?open=claude&amp;range=24h&amp;sort=-requests"' in html
+    assert 'href="?open=claude&amp;range=24h"' in html  # by tokens, which is the default
+
+
+def test_the_share_follows_the_sorted_metric(reader: Client, sample: Instance) -> None:
+    assert "Share of tokens" in page(reader)
+    assert "Share of requests" in page(reader, "?sort=-requests")
+    assert "Share of cost" in page(reader, "?sort=-cost")
+
+
+def test_accounts_open_by_the_address(reader: Client, sample: Instance) -> None:
+    assert not Table(page(reader)).of("account")
+    html = page(reader, "?open=claude")
+    assert [row["name"] for row in Table(html).of("account")][:2] == ["alice@example.com", "bob@example.com"]
+    assert 'aria-expanded="true"' in html
+    assert "Cooling down until 11-23 10:58" in html and "Disabled" in html
+
+
+def test_an_account_opens_to_its_models(reader: Client, sample: Instance) -> None:
+    html = page(reader, "?open=claude")
+    key = re.search(r'id="toggle-(account-\d+)"', html)
+    assert key
+    models = Table(page(reader, f"?open=claude,{key[1]}")).of("model")
+    assert [(row["name"], row["requests"]) for row in models] == [("claude-opus-4-6", 60), ("claude-sonnet-4-5", 10)]
+
+
+def test_the_unknown_channel_opens_to_its_sources(reader: Client, sample: Instance) -> None:
+    html = page(reader, "?open=unknown")
+    assert [row["name"] for row in Table(html).of("account")] == ["claude · sk-a...9f3c · 0f1e2d"]
+    assert "m-unknown" in html and "</span> requests unmatched" in html
+
+
+def test_expand_all_and_collapse_all(reader: Client, sample: Instance) -> None:
+    html = page(reader)
+    everything = re.search(r'id="expand-all" href="(.*?)"', html)
+    assert everything
+    html = page(reader, everything[1])
+    assert len(Table(html).of("account")) == 6
+    assert "Collapse all" in html
+
+
+def test_what_has_no_price_is_never_zero(reader: Client, sample: Instance) -> None:
+    html = page(reader)
+    assert "unpriced" in html and "$0.00" not in html
+    assert "Prices cover 75.0% of the tokens" in html  # codex: 30 of 40
+
+
+def test_a_channel_keeps_its_colour_and_shape(reader: Client, sample: Instance) -> None:
+    html = page(reader, "?sort=name")
+    assert re.search(r'class="marker f2"[^>]*><use href="#m-circle"/></svg><span class="name" title="claude"', html)
+    assert re.search(r'class="marker f3"[^>]*><use href="#m-square"/></svg><span class="name" title="codex"', html)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "?range=bogus",
+        "?from=2026-13-01",
+        "?from=2026-11-23&to=2026-11-01",
+        "?days=-1",
+        "?sort=nonsense",
+        "?sort=-",
+    ],
+)
+def test_what_cannot_be_read_is_a_warning(reader: Client, sample: Instance, query: str) -> None:
+    html = page(reader, query)
+    assert 'class="banner warn"' in html and "Last 7 days" in html
+    assert len(Table(html).of("channel")) == 4
+
+
+@pytest.mark.parametrize(
+    "query", ["?open=,,nobody,%3Cscript%3E", "?range=&from=&to=", "?x=1", "?open=" + "a," * 500, "?from=0001-01-01"]
+)
+def test_odd_addresses_are_answered(reader: Client, sample: Instance, query: str) -> None:
+    html = page(reader, query)
+    assert "<script>" not in html and len(Table(html).of("channel")) == 4
+
+
+def test_links_keep_a_custom_range(reader: Client, sample: Instance) -> None:
+    html = page(reader, "?from=2026-11-23&to=2026-11-23")
+    assert "11-23 00:00 – 11-23 10:30 (UTC)" in html and "Custom range" in html
+    assert 'href="?from=2026-11-23&amp;sort=-requests&amp;to=2026-11-23"' in html
+    assert 'value="2026-11-23"' in html
+
+
+def test_days_are_those_of_the_report_zone(reader: Client, sample: Instance, settings: Any) -> None:
+    settings.TIME_ZONE = "Asia/Shanghai"
+    html = page(reader, "?range=today")
+    assert "11-23 00:00 – 11-23 18:30 (UTC+8)" in html and "UTC+8 <span" in html
+
+
+def test_all_time_has_no_start(reader: Client, sample: Instance) -> None:
+    assert "until 11-23 10:30 (UTC)" in page(reader, "?range=all")
+
+
+def test_nothing_in_the_range_offers_wider_ones(reader: Client, sample: Instance) -> None:
+    html = page(reader, "?range=yesterday&sort=-cost")
+    assert "No requests: Yesterday" in html and 'href="?range=all&amp;sort=-cost"' in html and "<table" not in html
+
+
+def test_an_empty_install_shows_the_steps(staff: Client) -> None:
+    html = page(staff)
+    assert "No CPA server is connected yet" in html and "No server yet" in html
+    assert html.count('href="/setup/server/"') >= 2
+
+
+def test_who_is_not_staff_is_not_sent_to_the_setup(reader: Client) -> None:
+    html = page(reader)
+    assert "An administrator has to do this step." in html and "/setup/server/" not in html and "/admin/" not in html
+
+
+def test_a_server_without_records_is_checked_step_by_step(reader: Client, instance: Instance) -> None:
+    Instance.objects.update(state=Instance.State.STATISTICS_OFF, statistics_enabled=False)
+    html = page(reader)
+    assert "No requests recorded yet" in html and "usage-statistics-enabled: true" in html
+
+
+@pytest.mark.parametrize(
+    ("seconds", "level", "text"),
+    [
+        (8, "ok", "Collecting · 8 s ago"),
+        (120, "warn", "Delayed · 2 m ago"),
+        (1800, "fail", "No data since 11-23 10:00"),
+    ],
+)
+def test_the_chip_says_how_fresh_the_data_is(
+    reader: Client, instance: Instance, seconds: int, level: str, text: str
+) -> None:
+    Instance.objects.update(state=Instance.State.OK, synced_at=NOW - timedelta(seconds=seconds))
+    assert re.search(rf'class="chip {level}"[^>]*>.*?</svg>{text}<', page(reader))
+
+
+def test_the_chip_shows_the_worst_server(staff: Client, instance: Instance) -> None:
+    Instance.objects.update(state=Instance.State.OK, synced_at=NOW)
+    broken = Instance(name="Broken", base_url="http://127.0.0.1:10", encrypted_key="x")
+    broken.save()
+    broken.enter(Instance.State.KEY_REJECTED, "the management key was refused")
+    html = page(staff)
+    assert re.search(rf'class="chip fail" href="/setup/server/{broken.pk}/"', html)
+    assert "Management key rejected" in html and 'role="alert"' in html
+    Instance.objects.filter(pk=broken.pk).update(enabled=False)
+    assert 'role="alert"' not in page(staff)
+
+
+def test_two_servers_name_whose_account_it_is(reader: Client, sample: Instance) -> None:
+    assert "Test CPA" not in page(reader, "?open=claude")
+    second = Instance(name="Second CPA", base_url="http://127.0.0.1:11", encrypted_key="x")
+    second.save()
+    make_sample_usage(second, timezone.now())
+    assert "Second CPA" in page(reader, "?open=claude")
+
+
+def test_the_page_needs_few_queries(reader: Client, sample: Instance, django_assert_max_num_queries: Any) -> None:
+    with django_assert_max_num_queries(8):
+        page(reader, "?open=claude,codex,unknown")
+
+
+def test_attributes_are_well_formed(reader: Client, sample: Instance) -> None:
+    names = Attributes(page(reader, "?open=claude,unknown&range=bogus")).names
+    assert all(re.fullmatch(r"[a-z]+(-[a-z]+)*|viewbox|x[12]?|y[12]?", name) for name in names), names
+
+
+def test_the_page_holds_nothing_that_the_csp_forbids(reader: Client, sample: Instance) -> None:
+    html = page(reader, "?open=claude,unknown")
+    assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script(?![^>]* src=)|https?://(?!openrouter)", html)
+    answer = reader.get("/channels/")
+    assert "style-src 'self'" in answer["Content-Security-Policy"]
+    assert "unsafe" not in answer["Content-Security-Policy"]
