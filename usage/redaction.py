@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import re
 
-# The shapes of the keys and tokens of the providers that CPA serves, and whatever follows the words that announce one.
-_SECRETS = re.compile(
+# The shapes of the keys and tokens of the providers that CPA serves. A word ends where ASCII does: 密钥sk-... holds a key.
+_SHAPES = re.compile(
     r"\b(?:sk|pk|rk|xai|vtx|gsk|ghp|gho|key|tok|sess)[-_][A-Za-z0-9_\-*.]{6,}"
-    r"|\bAIza[A-Za-z0-9_\-*.]{6,}|\bya29\.[A-Za-z0-9_\-.]+|\beyJ[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-.]+"
-    r"|(?i:(?<=bearer )|(?<=api[_ -]key[:= ])|(?<=api[_ -]key: )|(?<=x-api-key: ))[^\s\"',;]{6,}"
+    r"|\bAIza[A-Za-z0-9_\-*.]{6,}|\bya29\.[A-Za-z0-9_\-.]+|\beyJ[A-Za-z0-9_\-]+\.[A-Za-z0-9_\-.]+",
+    re.ASCII,
+)
+# Whatever follows the words that announce a key, in a header, an address or JSON.
+_ANNOUNCED = re.compile(
+    r"""(\bbearer\s+|(?:api[_ -]?key|[?&]key)[\\"'\]]*\s*[:=][\s\\"'\[]*)(?!redacted\])[^\s\\"',;&\[\]]{6,}""",
+    re.IGNORECASE | re.ASCII,
 )
 
 
 def redact(text: str, *secrets: str | None) -> str:
     """Return `text` with each of `secrets`, and all that looks like a key, replaced by `[redacted]`."""
-    for secret in secrets:
-        if secret and len(secret) > 3:
+    # The longest first: one that begins another would leave the other's end.
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        if len(secret) > 3:
             text = text.replace(secret, "[redacted]")
-    return _SECRETS.sub("[redacted]", text)
+    return _SHAPES.sub("[redacted]", _ANNOUNCED.sub(r"\1[redacted]", text))

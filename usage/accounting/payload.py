@@ -13,7 +13,6 @@ import msgspec
 
 from usage.accounting.tokens import Breakdown, RawTokens
 
-MAX_ERROR_TEXT = 8_192
 _ROUTE = re.compile(r"(GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) /")
 _DECIMALS = re.compile(r"\.(\d+)")
 _BEYOND = 2**53
@@ -76,7 +75,7 @@ class Payload(msgspec.Struct):
 
     @property
     def error_text(self) -> str:
-        return (self.fail.body or "")[:MAX_ERROR_TEXT] if self.failed and self.fail else ""
+        return (self.fail.body or "") if self.failed and self.fail else ""
 
 
 _decoder = msgspec.json.Decoder(Payload)

@@ -23,6 +23,7 @@ from usage.secrets import digest, encrypt, mask
 
 # A transaction of about 20 ms on SQLite: page views that write (sessions) wait no longer.
 BATCH = 1_000
+MAX_FAILURE_TEXT = 8_192
 
 _COLUMNS = (
     "requested_at", "dedup_key", "received_at", "source_id", "model_id", "alias_id", "api_key_id", "traits_id",
@@ -199,8 +200,9 @@ def _small(number: int | None) -> int | None:
 
 
 def _keep_failure_texts(entries: Sequence[_Entry], new: dict[tuple[int, bytes], int]) -> None:
+    """Texts are cut last: of a key across the limit, a piece would stay that nothing recognises."""
     texts = {
-        new[identity]: redact(clean(text, len(text)), entry.payload.source, entry.payload.api_key)
+        new[identity]: redact(clean(text, len(text)), entry.payload.source, entry.payload.api_key)[:MAX_FAILURE_TEXT]
         for entry in entries
         if (text := entry.payload.error_text) and (identity := _identity(entry.payload)) in new
     }
