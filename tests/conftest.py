@@ -1,27 +1,17 @@
-"""What every test stands on: a data folder of its own, a real database file, plain static files, a fixed secret key."""
+"""What every test stands on: a data folder of its own, a real database file, plain static files."""
 
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings as django_settings
+from django.db import connection
 
-if TYPE_CHECKING:
-    from usage.models import Instance
-
-# Before Django reads its settings: nothing of a developer's own installation reaches a test, or is touched by one.
-os.environ["DATA_DIR"] = tempfile.mkdtemp(prefix="cpa-meter-tests-")
-os.environ["SECRET_KEY"] = "FAKE-secret-key-of-the-tests-000000000000000000000"
-os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # the browser driver runs an event loop beside live_server
-for name in ("CPA_BASE_URL", "CPA_MANAGEMENT_KEY", "TIME_ZONE"):
-    os.environ[name] = ""
-os.environ["HTTPS"] = os.environ["DEBUG"] = "false"
-
+from usage.models import Instance
 
 KEY = "mgmt-FAKE-key-0001"
 
@@ -47,8 +37,6 @@ def own_data_folder(settings: Any, tmp_path: Path) -> None:
 @pytest.fixture
 def instance(db: None) -> Instance:
     """A server in the database that nothing listens for."""
-    from usage.models import Instance  # after the settings above
-
     row = Instance(name="Test CPA", base_url="http://127.0.0.1:9")
     row.management_key = KEY
     row.save()
@@ -57,8 +45,6 @@ def instance(db: None) -> Instance:
 
 def process_environment(data_dir: Path) -> dict[str, str]:
     """Return the environment in which another process works on this test's database."""
-    from django.db import connection
-
     name = str(connection.settings_dict["NAME"])
     url = f"sqlite:///{name}"
     if connection.vendor == "postgresql":

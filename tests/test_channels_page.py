@@ -227,6 +227,13 @@ def test_days_are_those_of_the_report_zone(reader: Client, sample: Instance, set
     assert "11-23 00:00 – 11-23 18:30 (UTC+8)" in html and "UTC+8 <span" in html
 
 
+@pytest.mark.parametrize(("name", "grows"), [("24h", True), ("7d", True), ("all", True), ("lastmonth", False)])
+def test_only_a_period_with_now_in_it_renews_itself(
+    reader: Client, sample: Instance, name: str, grows: bool
+) -> None:
+    assert ("data-refresh" in page(reader, f"?range={name}")) == grows
+
+
 def test_all_time_has_no_start(reader: Client, sample: Instance) -> None:
     assert "until 11-23 10:30 (UTC)" in page(reader, "?range=all")
 

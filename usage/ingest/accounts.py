@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 
 from django.db import transaction
 
 from usage.accounting.resolver import AUTH_FILES, Credential
+from usage.ingest.dimensions import clean
 from usage.models import Account, Channel, Instance
 from usage.secrets import digest, mask
 from usage.upstream.names import Listed
+
+# Of a longer text an account keeps the beginning; a key is not stored but must be text that can be masked.
+_LIMITS = {
+    "channel": 300,
+    "label": 300,
+    "qualifier": 300,
+    "provider": 100,
+    "auth_index": 64,
+    "key": 10_000,
+} | dict.fromkeys(("file_name", "email", "project", "base_url"), 300)
 
 
 def apply_listing(instance: Instance, listing: Iterable[Listed]) -> None:
@@ -20,7 +32,7 @@ def apply_listing(instance: Instance, listing: Iterable[Listed]) -> None:
         Instance.objects.select_for_update().get(pk=instance.pk)
         known = list(Account.objects.filter(instance=instance).order_by("pk"))
         arrivals = []
-        for listed in listing:
+        for listed in map(_storable, listing):
             account = _take(known, partial(_is_same, listed))
             if account:
                 _update(account, listed)
@@ -32,6 +44,11 @@ def apply_listing(instance: Instance, listing: Iterable[Listed]) -> None:
             _update(account or Account(instance=instance), listed)
         gone = [account.pk for account in known]
         Account.objects.filter(pk__in=gone).exclude(state=Account.State.REMOVED).update(state=Account.State.REMOVED)
+
+
+def _storable(listed: Listed) -> Listed:
+    """One odd name must not keep the others from being learnt: PostgreSQL refuses NUL, and what is too long."""
+    return replace(listed, **{name: clean(getattr(listed, name), limit) for name, limit in _LIMITS.items()})
 
 
 def load_credentials(instance: Instance) -> list[Credential]:

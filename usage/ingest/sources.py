@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from usage.accounting.payload import Payload
 from usage.accounting.resolver import OPENAI_COMPATIBILITY, Clue, Match, Resolution, Resolver
@@ -44,9 +44,16 @@ class Sources:
         index = clue.auth_index
         if isinstance(payload.auth_index, int):
             # A number that counts anew at each start of the server means something only now (contract E).
+            resolution = self._unless_outdated(clue, resolution)
             by_index = resolution.match is Match.AUTH_INDEX and resolution.account_id
             index = f"account {resolution.account_id}" if by_index else ""
         return Sighting((self._instance.pk, clue.provider, index, clue.source), resolution)
+
+    def _unless_outdated(self, clue: Clue, resolution: Resolution) -> Resolution:
+        """Where the source names another than the number does, the server was restarted since it told its names."""
+        by_source = self._resolver.resolve(replace(clue, auth_index=""))
+        disagree = by_source.like and resolution.like and clue.source not in resolution.like.names
+        return by_source if disagree else resolution
 
     def ensure(self, sightings: Iterable[tuple[Sighting, Payload]]) -> None:
         new = {sighting.key: (sighting, payload) for sighting, payload in sightings}
@@ -70,13 +77,18 @@ def family_of_record(payload: Payload, resolution: Resolution) -> tuple[Family, 
 
 
 def heal(instance: Instance) -> tuple[int, int]:
-    """Resolve sources without an account by what is known now; return how many sources and how many records it named."""
+    """Resolve sources anew by what is known now; return how many sources and how many records it named.
+
+    An account that only the source had named gives way to the one that lists the index, and to nothing less.
+    """
     resolver = Resolver(load_credentials(instance))
     healed = records = 0
     for source in _unresolved(instance):
         clue = Clue(source.provider, source.auth_index, bytes(source.source_digest))
         resolution = resolver.resolve(clue)
         if (resolution.channel_id, resolution.account_id) == (source.channel_id, source.account_id):
+            continue
+        if source.account_id and not (resolution.match is Match.AUTH_INDEX and resolution.account_id):
             continue
         Source.objects.filter(pk=source.pk).update(**_resolved(resolution))
         healed += 1
@@ -85,7 +97,9 @@ def heal(instance: Instance) -> tuple[int, int]:
 
 
 def _unresolved(instance: Instance) -> QuerySet[Source]:
-    return Source.objects.filter(instance=instance, account=None)
+    """Those without an account, and those whose index no list had: a second login of one e-mail looks like the first."""
+    by_source_only = Q(match=Source.Match.SOURCE) & ~Q(auth_index="")
+    return Source.objects.filter(Q(account=None) | by_source_only, instance=instance)
 
 
 def _resolved(resolution: Resolution) -> dict[str, object]:

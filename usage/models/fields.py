@@ -50,6 +50,10 @@ class InstantField(models.BigIntegerField):  # type: ignore[type-arg]
     def formfield(self, **kwargs: Any) -> forms.Field | None:
         return models.Field.formfield(self, form_class=forms.DateTimeField, **kwargs)
 
+    @property
+    def validators(self) -> list[Any]:
+        return []  # those of an integer column compare the stored number, not the datetime
+
     def value_to_string(self, obj: models.Model) -> str:
         moment = self.value_from_object(obj)
         return "" if moment is None else moment.isoformat()

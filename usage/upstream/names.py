@@ -12,10 +12,11 @@ from usage.accounting.resolver import AUTH_FILES, OPENAI_COMPATIBILITY
 from usage.models import Account, Channel
 from usage.upstream.client import ManagementClient
 
+_GEMINI, _OLD_GEMINI = "gemini-api-key", "generative-language-api-key"
 # Each key list, and the provider of the records that come through it.
 KEY_LISTS = {
-    "gemini-api-key": "gemini",
-    "generative-language-api-key": "gemini",
+    _GEMINI: "gemini",
+    _OLD_GEMINI: "gemini",
     "interactions-api-key": "gemini-interactions",
     "claude-api-key": "claude",
     "codex-api-key": "codex",
@@ -50,7 +51,17 @@ def fetch_names(client: ManagementClient) -> list[Listed]:
     found = list(_auth_files(client.get_json("/auth-files")))
     for name, provider in KEY_LISTS.items():
         found += _key_list(name, provider, client.get_json(f"/{name}"))
-    return _told_apart(found)
+    return _told_apart(_without_mirror(found))
+
+
+def _without_mirror(found: list[Listed]) -> list[Listed]:
+    """The first list of Gemini keys was followed by another, and until v6.5.38 mirrored it: a key is one account."""
+    known = {one.key for one in found if one.listed_in == _GEMINI}
+    return [
+        replace(one, listed_in=_GEMINI) if one.listed_in == _OLD_GEMINI else one
+        for one in found
+        if one.listed_in != _OLD_GEMINI or one.key not in known
+    ]
 
 
 def _auth_files(answer: Any) -> Iterator[Listed]:

@@ -1,0 +1,25 @@
+"""The environment of every test, set before Django reads its settings (a pytest plugin: see pyproject.toml).
+
+Nothing of a developer's own installation reaches a test, or is touched by one.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+_DATA_DIR = tempfile.mkdtemp(prefix="cpa-meter-tests-")
+Path(_DATA_DIR, "static").mkdir()  # whitenoise warns where collectstatic has not run
+
+os.environ |= {
+    "DATA_DIR": _DATA_DIR,
+    "DATABASE_URL": os.environ.get("DATABASE_URL", f"sqlite:///{_DATA_DIR}/tests.sqlite3"),
+    "SECRET_KEY": "FAKE-secret-key-of-the-tests-000000000000000000000",
+    "CPA_BASE_URL": "",
+    "CPA_MANAGEMENT_KEY": "",
+    "TIME_ZONE": "",
+    "HTTPS": "false",
+    "DEBUG": "false",
+    "DJANGO_ALLOW_ASYNC_UNSAFE": "1",  # the browser driver runs an event loop beside live_server
+}

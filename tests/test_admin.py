@@ -1,0 +1,145 @@
+"""The Django admin: every table opens, with few queries, and what CPA made cannot be changed."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth import get_user_model
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from tests.factories import book, payload
+from tests.traffic import SECRETS, fake_cpa, read_from, send_traffic
+from usage.collection import sync_instance
+from usage.ingest.prices import price_unpriced
+from usage.models import Instance, ModelPrice, UsageRecord
+
+pytestmark = pytest.mark.django_db
+MODELS = [model for model in admin.site._registry if model._meta.app_label == "usage"]
+PRICE = {
+    "pattern": "gemini-3-pro-*", "input": "2", "cached_input": "0.2", "cache_write": "", "output": "12.000001",
+    "effective_from_0": "1970-01-01", "effective_from_1": "00:00", "effective_from": "1970-01-01 00:00",
+}  # fmt: skip
+
+
+@pytest.fixture
+def staff(client: Client) -> Client:
+    client.force_login(get_user_model().objects.create_superuser("operator"))
+    return client
+
+
+@pytest.fixture
+def traffic() -> Instance:
+    with fake_cpa() as cpa:
+        send_traffic(cpa)
+        cpa.enqueue_raw(b"not a record, with a sk-FAKE-key-in-it-000000000")
+        instance = read_from(cpa)
+        sync_instance(instance)
+    return instance
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.model_name)
+def test_each_list_and_row_opens_and_shows_no_secret(staff: Client, traffic: Instance, model: Any) -> None:
+    path = f"/admin/usage/{model._meta.model_name}/"
+    pages = [staff.get(path)]
+    row = model._default_manager.first()
+    if row:
+        pages.append(staff.get(f"{path}{row.pk}/change/"))
+    for page in pages:
+        assert page.status_code == 200
+        assert not [secret for secret in SECRETS if secret in page.content.decode()]
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.model_name)
+def test_the_queries_of_a_list_do_not_grow_with_its_rows(
+    staff: Client, traffic: Instance, model: Any, django_assert_max_num_queries: Any
+) -> None:
+    with django_assert_max_num_queries(12):
+        staff.get(f"/admin/usage/{model._meta.model_name}/")
+
+
+def test_records_can_be_looked_at_only(staff: Client, traffic: Instance) -> None:
+    record = UsageRecord.objects.first()
+    assert record
+    assert staff.get("/admin/usage/usagerecord/add/").status_code == 403
+    assert staff.post(f"/admin/usage/usagerecord/{record.pk}/delete/", {"post": "yes"}).status_code == 403
+    assert staff.post(f"/admin/usage/usagerecord/{record.pk}/change/", {"failed": "on"}).status_code == 403
+    assert UsageRecord.objects.count() == 9
+
+
+def test_records_are_found_by_time_failure_and_request_id(staff: Client, traffic: Instance) -> None:
+    failed = UsageRecord.objects.get(failed=True)
+    for query in ("?time=1h", "?failed__exact=1", f"?q={failed.request_id}"):
+        page = staff.get(f"/admin/usage/usagerecord/{query}")
+        assert page.status_code == 200
+        assert f"/admin/usage/usagerecord/{failed.pk}/change/" in page.content.decode()
+
+
+def test_the_list_of_records_never_counts_nor_sorts_the_whole_table(staff: Client, traffic: Instance) -> None:
+    book(traffic, *(payload(request_id=str(number)) for number in range(60)))  # more than one page
+    with CaptureQueriesContext(connection) as queries:
+        staff.get("/admin/usage/usagerecord/")
+    listing = [query["sql"] for query in queries if 'FROM "usage_usagerecord"' in query["sql"]]
+    assert listing
+    assert all("LIMIT" in sql for sql in listing)
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN QUERY PLAN {next(sql for sql in listing if 'COUNT' not in sql)}")
+            plan = " ".join(row[3] for row in cursor.fetchall())
+        assert "USING INDEX record_identity" in plan
+        assert "TEMP B-TREE" not in plan
+
+
+def test_a_price_is_entered_in_usd_per_million_and_prices_what_had_none(staff: Client, traffic: Instance) -> None:
+    unpriced = UsageRecord.objects.get(cost_nanousd=None)
+    answer = staff.post("/admin/usage/modelprice/add/", PRICE)
+    assert answer.status_code == 302, answer.context["errors"]
+    price = ModelPrice.objects.get(pattern="gemini-3-pro-*")
+    assert (price.origin, price.output) == (ModelPrice.Origin.MANUAL, Decimal("12.000001"))
+    assert price_unpriced() == 1
+    unpriced.refresh_from_db()
+    # 17,984 x 2 + (2,668 + 1,028) x 12.000001 USD per 1M
+    assert unpriced.cost_nanousd == 35_968_000 + 44_352_004
+
+
+def test_an_edited_price_is_never_overwritten(staff: Client, traffic: Instance) -> None:
+    price = ModelPrice.objects.get(pattern="gpt-5.4")
+    assert price.origin == ModelPrice.Origin.CATALOG
+    staff.post(f"/admin/usage/modelprice/{price.pk}/change/", PRICE | {"pattern": "gpt-5.4", "input": "1.5"})
+    with fake_cpa() as cpa:
+        send_traffic(cpa)
+        sync_instance(read_from(cpa))
+    price.refresh_from_db()
+    assert (price.input, price.origin) == (Decimal("1.5"), ModelPrice.Origin.MANUAL)
+
+
+def test_a_negative_price_and_a_second_one_from_the_same_moment_are_refused(staff: Client) -> None:
+    staff.post("/admin/usage/modelprice/add/", PRICE)
+    for wrong in (PRICE, PRICE | {"pattern": "x", "input": "-1"}, PRICE | {"pattern": "y", "input": "0.0000001"}):
+        page = staff.post("/admin/usage/modelprice/add/", wrong)
+        assert page.status_code == 200
+        assert b"errorlist" in page.content
+    assert ModelPrice.objects.count() == 1
+
+
+def test_the_management_key_is_written_and_never_shown(staff: Client, traffic: Instance) -> None:
+    path = f"/admin/usage/instance/{traffic.pk}/change/"
+    form = {"name": "Renamed", "base_url": traffic.base_url, "management_key": "", "verify_tls": "on", "enabled": "on"}
+    assert staff.post(path, form).status_code == 302
+    kept = traffic.management_key
+    traffic.refresh_from_db()
+    assert (traffic.name, traffic.management_key) == ("Renamed", kept)
+    staff.post(path, form | {"management_key": "mgmt-FAKE-other"})
+    traffic.refresh_from_db()
+    assert traffic.management_key == "mgmt-FAKE-other"
+    assert "mgmt-FAKE-other" not in staff.get(path).content.decode()
+
+
+def test_checking_a_server_from_the_list_tells_its_state(staff: Client, instance: Instance) -> None:
+    form = {"action": "check_now", "_selected_action": [instance.pk]}
+    page = staff.post("/admin/usage/instance/", form, follow=True)
+    assert "no connection" in page.content.decode()
