@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cached_property
 from typing import NamedTuple
 
@@ -77,6 +76,11 @@ class ChannelsPage:
             "end": end,
             "zone": offset,
         }
+
+    @property
+    def is_running(self) -> bool:
+        """Whether now lies in the period, so that its figures still grow."""
+        return self.query.period.until >= self.query.period.asked_at
 
     @property
     def since_date(self) -> str:
@@ -159,7 +163,3 @@ class ChannelsPage:
     @property
     def wider_ranges(self) -> list[tuple[str, Promise]]:
         return [(name, RANGES[name]) for name in ("7d", "30d", "all") if name != self.query.period.name]
-
-    @property
-    def now(self) -> datetime:
-        return timezone.now()

@@ -228,9 +228,7 @@ def test_days_are_those_of_the_report_zone(reader: Client, sample: Instance, set
 
 
 @pytest.mark.parametrize(("name", "grows"), [("24h", True), ("7d", True), ("all", True), ("lastmonth", False)])
-def test_only_a_period_with_now_in_it_renews_itself(
-    reader: Client, sample: Instance, name: str, grows: bool
-) -> None:
+def test_only_a_period_with_now_in_it_renews_itself(reader: Client, sample: Instance, name: str, grows: bool) -> None:
     assert ("data-refresh" in page(reader, f"?range={name}")) == grows
 
 

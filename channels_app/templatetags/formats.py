@@ -87,10 +87,11 @@ def cost(usage: Usage) -> dict[str, object]:
 @register.inclusion_tag("channels/_success.html")
 def success(usage: Usage) -> dict[str, object]:
     counts = {"ok": formats.grouped(usage.succeeded), "failed": formats.grouped(usage.failed)}
-    title = _("%(ok)s succeeded, %(failed)s failed") % counts
     if usage.requests < FEW_REQUESTS:
-        title = f"{title} ({_('few requests')})"
-    return {"rate": usage.success_rate, "level": success_level(usage), "title": title}
+        title = _("%(ok)s succeeded, %(failed)s failed; few requests")
+    else:
+        title = _("%(ok)s succeeded, %(failed)s failed")
+    return {"rate": usage.success_rate, "level": success_level(usage), "title": title % counts}
 
 
 def success_level(usage: Usage) -> str:

@@ -6,7 +6,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import PASSWORD, Open
-from usage.models import Instance
+from usage.ingest import rollup
+from usage.models import Instance, UsageRecord
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -176,6 +177,32 @@ def test_on_a_wide_screen_the_header_stays(open_page: Open, sample: Instance) ->
     page.set_viewport_size({"width": 1440, "height": 400})
     page.mouse.wheel(0, 300)
     expect(page.locator("#sort-tokens")).to_be_in_viewport()
+
+
+def test_figures_that_grow_renew_themselves(open_page: Open, sample: Instance) -> None:
+    page = open_page("/channels/?open=claude")
+    page.clock.install()
+    page.reload()
+    page.locator("#toggle-codex").focus()
+    UsageRecord.objects.filter(source__account__label="bob@example.com").delete()
+    rollup.rebuild()
+    page.clock.fast_forward(61_000)
+    expect(page.locator("tfoot")).to_contain_text("144")
+    expect(page.get_by_text("alice@example.com")).to_be_visible()
+    expect(page.locator("#toggle-codex")).to_be_focused()
+
+
+def test_a_page_that_cannot_renew_itself_says_so(open_page: Open, sample: Instance) -> None:
+    page = open_page("/channels/")
+    page.clock.install()
+    page.reload()
+    page.route("**/channels/", lambda route: route.fulfill(status=200, body="<p>signed out</p>"))
+    for _ in range(3):
+        expect(page.get_by_text("This page has stopped updating.")).to_be_hidden()
+        with page.expect_response("**/channels/"):
+            page.clock.fast_forward(61_000)
+    expect(page.get_by_text("This page has stopped updating.")).to_be_visible()
+    expect(page.locator("tfoot")).to_contain_text("174")
 
 
 @pytest.mark.parametrize("address", ["/login/", *ADDRESSES])

@@ -1,41 +1,60 @@
-// Comfort only: every page works without this file. Links marked data-swap show their page's report without a reload.
+// Comfort only: every page works without this file. Links marked data-swap show the next state without a reload, and
+// a page whose figures still grow renews itself: both replace what is marked data-live by what the server draws.
 "use strict";
 
-const report = () => document.querySelector("[data-report]");
-const live = document.getElementById("live");
+const announcer = document.getElementById("live");
+const report = () => document.getElementById("report");
 
-async function swap(address, { push }) {
+async function swap(address, { push = false, quiet = false } = {}) {
   report().setAttribute("aria-busy", "true");
-  const focused = document.activeElement?.id;
   try {
     const answer = await fetch(address, { headers: { Accept: "text/html" } });
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const fresh = page.querySelector("[data-report]");
-    if (!answer.ok || !fresh) throw new Error("not this page any more");
-    const searched = document.querySelector("[data-filter]")?.value ?? "";
-    report().replaceWith(document.adoptNode(fresh));
+    if (!answer.ok || !page.getElementById("report")) throw new Error("not this page any more");
+    replaceLive(page);
     if (push) history.pushState(null, "", address.split("#")[0]);
-    enhance();
-    const filter = document.querySelector("[data-filter]");
-    if (filter && searched) {
-      filter.value = searched;
-      applyFilter(filter);
-    }
-    if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+    return true;
   } catch {
-    location.assign(address); // signed out, or the server is away: let the browser say so
+    report().removeAttribute("aria-busy");
+    if (!quiet) location.assign(address); // signed out, or the server is away: let the browser say so
+    return false;
   }
 }
+
+function replaceLive(page) {
+  const focused = document.activeElement?.id;
+  const searched = document.querySelector("[data-filter]")?.value;
+  for (const old of document.querySelectorAll("[data-live]")) {
+    const fresh = page.getElementById(old.id);
+    if (fresh) old.replaceWith(document.adoptNode(fresh));
+  }
+  enhance();
+  const filter = document.querySelector("[data-filter]");
+  if (filter && searched) {
+    filter.value = searched;
+    applyFilter(filter);
+  }
+  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+}
+
+// Not while the tab is hidden, a menu is open or text is selected. Three failures in a row are told.
+let failures = 0;
+setInterval(async () => {
+  if (!report()?.dataset.refresh || document.hidden) return;
+  if (document.querySelector("details.menu[open]") || String(getSelection())) return;
+  failures = (await swap(location.href, { quiet: true })) ? 0 : failures + 1;
+  document.getElementById("stale").hidden = failures < 3;
+}, 1000 * (report()?.dataset.refresh ?? 60));
 
 function applyFilter(input) {
   const wanted = input.value.trim().toLocaleLowerCase();
   let shown = 0;
-  for (const body of document.querySelectorAll("[data-report] tbody")) {
+  for (const body of document.querySelectorAll("#report tbody")) {
     const names = [...body.querySelectorAll("th")].map((cell) => cell.textContent).join(" ");
     body.hidden = !names.toLocaleLowerCase().includes(wanted);
     shown += body.hidden ? 0 : body.rows.length;
   }
-  live.textContent = `${live.dataset.rows} ${shown}`;
+  announcer.textContent = `${announcer.dataset.rows} ${shown}`;
 }
 
 // What makes no sense without JavaScript is hidden in the page and shown here.
@@ -43,30 +62,30 @@ function enhance() {
   for (const element of document.querySelectorAll("[data-filter-box], [data-copy], [data-reveal]")) element.hidden = false;
 }
 
-function closeMenus(except) {
-  for (const menu of document.querySelectorAll("details.menu[open]")) if (menu !== except) menu.open = false;
+async function copy(button) {
+  await navigator.clipboard?.writeText(button.dataset.copy);
+  const use = button.querySelector("use");
+  use.setAttribute("href", "#i-ok");
+  announcer.textContent = announcer.dataset.copied;
+  setTimeout(() => use.setAttribute("href", "#i-copy"), 1500);
+}
+
+function reveal(button) {
+  const input = document.getElementById(button.dataset.reveal);
+  input.type = input.type === "password" ? "text" : "password";
+  [button.textContent, button.dataset.hide] = [button.dataset.hide, button.textContent];
 }
 
 document.addEventListener("click", (event) => {
-  closeMenus(event.target.closest("details.menu"));
+  const inside = event.target.closest("details.menu");
+  for (const menu of document.querySelectorAll("details.menu[open]")) if (menu !== inside) menu.open = false;
   const link = event.target.closest("a[data-swap]");
-  if (link && report() && !event.ctrlKey && !event.metaKey && !event.shiftKey && event.button === 0) {
+  if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
     event.preventDefault();
     swap(link.href, { push: true });
   }
-  const copy = event.target.closest("[data-copy]");
-  if (copy) navigator.clipboard?.writeText(copy.dataset.copy).then(() => {
-    const use = copy.querySelector("use");
-    use.setAttribute("href", "#i-ok");
-    live.textContent = live.dataset.copied;
-    setTimeout(() => use.setAttribute("href", "#i-copy"), 1500);
-  });
-  const reveal = event.target.closest("[data-reveal]");
-  if (reveal) {
-    const input = document.getElementById(reveal.dataset.reveal);
-    [reveal.textContent, reveal.dataset.hide] = [reveal.dataset.hide, reveal.textContent];
-    input.type = input.type === "password" ? "text" : "password";
-  }
+  const button = event.target.closest("[data-copy], [data-reveal]");
+  if (button) button.dataset.copy ? copy(button) : reveal(button);
 });
 
 document.addEventListener("input", (event) => {
@@ -80,16 +99,16 @@ document.addEventListener("keydown", (event) => {
     menu.querySelector("summary").focus();
   }
   const toggle = event.target.closest?.("a.toggle");
-  const opens = { ArrowRight: "false", ArrowLeft: "true" }[event.key];
-  if (toggle && opens === toggle.getAttribute("aria-expanded")) {
+  const expanded = { ArrowRight: "false", ArrowLeft: "true" }[event.key];
+  if (toggle && expanded === toggle.getAttribute("aria-expanded")) {
     event.preventDefault();
     toggle.click();
   }
   const caps = document.querySelector("[data-caps]");
-  if (caps && event.getModifierState) caps.hidden = !event.getModifierState("CapsLock");
+  if (caps) caps.hidden = !event.getModifierState?.("CapsLock");
 });
 
-addEventListener("popstate", () => report() && swap(location.href, { push: false }));
+addEventListener("popstate", () => report() && swap(location.href));
 
 enhance();
 document.querySelector("[data-focus]")?.focus();
