@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from django.db import transaction
 
@@ -48,7 +49,8 @@ def apply_listing(instance: Instance, listing: Iterable[Listed]) -> None:
 
 def _storable(listed: Listed) -> Listed:
     """One odd name must not keep the others from being learnt: PostgreSQL refuses NUL, and what is too long."""
-    return replace(listed, **{name: clean(getattr(listed, name), limit) for name, limit in _LIMITS.items()})
+    texts: dict[str, Any] = {name: clean(getattr(listed, name), limit) for name, limit in _LIMITS.items()}
+    return replace(listed, **texts)
 
 
 def load_credentials(instance: Instance) -> list[Credential]:
