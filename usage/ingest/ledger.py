@@ -35,6 +35,10 @@ _ROW = f"({', '.join(['%s'] * len(_COLUMNS))})"
 _RETURNING = " ON CONFLICT (requested_at, dedup_key) DO NOTHING RETURNING requested_at, dedup_key, id"
 
 
+# Nano-USD and the id of the price; (None, None) is unpriced.
+_Cost = tuple[int | None, int | None]
+
+
 @dataclass(slots=True)
 class Counts:
     """What became of what was read, in records."""
@@ -92,9 +96,10 @@ class Ledger:
         """Book a batch (BATCH records at most) that arrived at `received_at` (microseconds since 1970 UTC)."""
         entries = sorted(map(self._entry, payloads), key=lambda entry: _identity(entry.payload))
         self._ensure_dimensions(entries)
+        costs = [_cost(self._prices, entry) for entry in entries]
         with transaction.atomic():
-            new = self._insert(entries, received_at)
-            rollup.add(self._sums(entries, new))
+            new = self._insert(entries, costs, received_at)
+            rollup.add(self._sums(entries, costs, new))
             _keep_failure_texts(entries, new)
             quarantined = _quarantine(self._instance, rejected, received_at)
         return Counts(len(payloads) + len(rejected), len(new), len(payloads) - len(new), quarantined)
@@ -123,18 +128,20 @@ class Ledger:
         if price_new_models({(entry.model, entry.payload.provider) for entry in entries}, self._prices):
             self._prices = load_prices()
 
-    def _insert(self, entries: Sequence[_Entry], received_at: int) -> dict[tuple[int, bytes], int]:
+    def _insert(
+        self, entries: Sequence[_Entry], costs: Sequence[_Cost], received_at: int
+    ) -> dict[tuple[int, bytes], int]:
         """Insert what is not there yet; return the ids of the new rows by identity."""
         if not entries:
             return {}
-        values = [value for entry in entries for value in self._row(entry, received_at)]
+        rows = [self._row(entry, cost, received_at) for entry, cost in zip(entries, costs, strict=True)]
+        values = [value for row in rows for value in row]
         with connection.cursor() as cursor:
             cursor.execute(_INSERT + ", ".join([_ROW] * len(entries)) + _RETURNING, values)
             return {(at, bytes(key)): pk for at, key, pk in cursor.fetchall()}
 
-    def _row(self, entry: _Entry, received_at: int) -> tuple[int | str | bytes | None, ...]:
+    def _row(self, entry: _Entry, cost: _Cost, received_at: int) -> tuple[int | str | bytes | None, ...]:
         payload, buckets = entry.payload, entry.buckets
-        cost, price_id = _cost(self._prices, entry)
         return (
             payload.requested_at, payload.dedup_key, received_at,
             self._sources[entry.sighting], self._models[(entry.model,)], self._models[(entry.alias,)],
@@ -142,19 +149,22 @@ class Ledger:
             clean(payload.request_id, 40), payload.failed, _small(payload.status_code), payload.generate is not False,
             _natural(payload.latency_ms), _natural(payload.ttft_ms), int(entry.quality),
             buckets.uncached_input, buckets.cache_read, buckets.cache_write,
-            buckets.output, buckets.reasoning, buckets.unclassified, cost, price_id,
+            buckets.output, buckets.reasoning, buckets.unclassified, *cost,
         )  # fmt: skip
 
-    def _sums(self, entries: Sequence[_Entry], new: dict[tuple[int, bytes], int]) -> dict[rollup.Key, list[int]]:
+    def _sums(
+        self, entries: Sequence[_Entry], costs: Sequence[_Cost], new: dict[tuple[int, bytes], int]
+    ) -> dict[rollup.Key, list[int]]:
         """Return what the new rows add to the rollup. Of identical records in one batch one is new."""
         sums: dict[rollup.Key, list[int]] = {}
-        for entry in {_identity(entry.payload): entry for entry in entries}.values():
-            if _identity(entry.payload) not in new:
-                continue
+        distinct = {
+            _identity(entry.payload): (entry, cost) for entry, (cost, _price) in zip(entries, costs, strict=True)
+        }
+        for entry, cost in (distinct[identity] for identity in new):
             bucket = rollup.bucket_of(entry.payload.requested_at)
             key = (bucket, self._sources[entry.sighting], self._models[(entry.model,)])
             row = sums.setdefault(key, [0] * len(rollup.SUMS))
-            for at, value in enumerate(_summands(entry, _cost(self._prices, entry)[0])):
+            for at, value in enumerate(_summands(entry, cost)):
                 row[at] += value
         return sums
 
@@ -163,8 +173,8 @@ def _identity(payload: Payload) -> tuple[int, bytes]:
     return payload.requested_at, payload.dedup_key
 
 
-def _cost(prices: PriceBook, entry: _Entry) -> tuple[int | None, int | None]:
-    """Return cost in nano-USD and the price's id; (None, None) is unpriced. What used nothing costs nothing."""
+def _cost(prices: PriceBook, entry: _Entry) -> _Cost:
+    """A failed attempt that used nothing costs nothing, whatever its model."""
     price = prices.find(entry.model, entry.payload.requested_at)
     if price is None:
         return (None if entry.buckets.total or not entry.payload.failed else 0), None
@@ -222,5 +232,6 @@ def _quarantine(instance: Instance, rejected: Sequence[Rejected], received_at: i
         )
         for item in rejected
     ]
+    rows.sort(key=lambda row: row.payload_digest)  # as in the rollup: two writers never wait in a circle
     QuarantinedPayload.objects.bulk_create(rows, ignore_conflicts=True)
     return len(rows)
