@@ -1,0 +1,427 @@
+"""Each record is booked once, whoever brings it how often and in whatever order, and the rollup always equals them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from decimal import Decimal
+from random import Random
+from threading import Barrier
+from typing import Any
+
+import pytest
+from django.db import connection
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.factories import (
+    CLIENT_KEY,
+    NOON,
+    RECEIVED,
+    auth_file,
+    auth_files,
+    book,
+    detail,
+    legacy_payload,
+    list_names,
+    payload,
+    read_all,
+    record,
+    rollup_rows,
+    undone,
+)
+from usage.accounting.payload import read_detail
+from usage.ingest import rollup
+from usage.ingest.ledger import BATCH, Counts, Ledger, Rejected
+from usage.ingest.prices import price_unpriced
+from usage.models import (
+    ApiKey,
+    Instance,
+    ModelName,
+    ModelPrice,
+    QuarantinedPayload,
+    RequestTraits,
+    Source,
+    UsageHourly,
+    UsageRecord,
+)
+from usage.models.fields import from_micros, to_micros
+from usage.secrets import decrypt
+
+# No catalog knows them: what they cost is up to the test.
+MODELS = ("priced-FAKE", "other-FAKE")
+
+
+def price(model: str = MODELS[0], **fields: Any) -> ModelPrice:
+    return ModelPrice.objects.create(pattern=model, input=Decimal("1.234567"), output=Decimal("9.876543"), **fields)
+
+
+def book_raws(instance: Instance, raws: Iterable[bytes]) -> Counts:
+    payloads, rejected = read_all(raws)
+    return Ledger(instance).book(payloads, rejected, RECEIVED)
+
+
+def records_by_hour() -> dict[tuple[Any, ...], Counter[str]]:
+    """The rollup as plain Python makes it of the records."""
+    sums: dict[tuple[Any, ...], Counter[str]] = {}
+    for row in UsageRecord.objects.all():
+        hour = row.requested_at.replace(minute=0, second=0, microsecond=0)
+        is_priced = row.cost_nanousd is not None
+        tokens = {name: getattr(row, name) for name in rollup.TOKENS}
+        sums.setdefault((hour, row.source_id, row.model_id), Counter()).update(
+            tokens,
+            requests=1,
+            failed=int(row.failed),
+            priced_requests=int(is_priced),
+            priced_tokens=sum(tokens.values()) if is_priced else 0,
+            cost_nanousd=row.cost_nanousd or 0,
+        )
+    return sums
+
+
+def booked() -> tuple[Any, ...]:
+    """All that booking leaves, without the ids that another order gives."""
+    records = UsageRecord.objects.values_list(
+        "requested_at", "dedup_key", "source__provider", "source__auth_index", "model__name", "alias__name",
+        "api_key__key_mask", "failed", "quality", *rollup.TOKENS, "cost_nanousd", "failure_text__text",
+    )  # fmt: skip
+    kept = QuarantinedPayload.objects.values_list("payload_digest", flat=True)
+    return sorted((at, bytes(key), *rest) for at, key, *rest in records), rollup_rows(), {bytes(one) for one in kept}
+
+
+def assert_rollup_equals_records() -> None:
+    rows = {(row.bucket, row.source_id, row.model_id): row for row in UsageHourly.objects.all()}
+    found = {key: {name: getattr(row, name) for name in rollup.SUMS} for key, row in rows.items()}
+    expected = {key: {name: sums[name] for name in rollup.SUMS} for key, sums in records_by_hour().items()}
+    assert found == expected
+    assert rollup.differences() == []
+
+
+count = st.integers(0, 10**6) | st.sampled_from([-1, 2**40, 2**70, 1.5, 10**9])
+raw_tokens = st.fixed_dictionaries(
+    {},
+    optional=dict.fromkeys(
+        ("input_tokens", "output_tokens", "reasoning_tokens", "cached_tokens", "total_tokens", "cache_read_tokens", "cache_creation_tokens"),
+        count,
+    ),
+)  # fmt: skip
+moments = st.sampled_from(
+    [timedelta(0), timedelta(microseconds=-1), timedelta(minutes=59), timedelta(hours=1), timedelta(days=-40)]
+)
+raw_records = st.builds(
+    lambda at, fields: record(NOON + at, **fields),
+    moments,
+    st.fixed_dictionaries(
+        {"tokens": raw_tokens, "request_id": st.sampled_from("abc"), "failed": st.booleans(), "model": st.sampled_from([*MODELS, "", "x\0" * 200])},
+        optional={
+            "provider": st.sampled_from(["claude", "gemini", "openai-compatible-x", ""]),
+            "executor_type": st.sampled_from(["ClaudeExecutor", "unknown"]),
+            "auth_index": st.sampled_from(["aa", "bb", "", 7]),
+            "source": st.sampled_from(["dave@example.com", CLIENT_KEY, "sk-FAKE-upstream-00000001", "\0"]),
+            "alias": st.text(max_size=5),
+            "latency_ms": st.sampled_from([0, -5, 2**70, 1.5, 3]),
+            "fail": st.fixed_dictionaries({"status_code": st.sampled_from([200, 429, -1, 10**6]), "body": st.text(max_size=9)}),
+        },
+    ),
+)  # fmt: skip
+garbage = st.sampled_from(
+    [
+        b'"text"',
+        b"{}",
+        b"[]",
+        b"",
+        b"\xff",
+        b'{"tokens": NaN}',
+        record(tokens=None),
+        record(timestamp="0001-01-01T00:00:00Z"),
+    ]
+)
+arrivals = st.lists(raw_records | garbage, max_size=12)
+with_database = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+
+
+class TestExactlyOnce:
+    @with_database
+    @given(arrivals, st.randoms(use_true_random=False), st.booleans())
+    def test_any_split_order_and_repetition_books_the_same(
+        self, instance: Instance, raws: list[bytes], random: Random, is_priced: bool
+    ) -> None:
+        with undone():
+            if is_priced:
+                price()
+            book_raws(instance, raws)
+            assert_rollup_equals_records()
+            at_once = booked()
+        with undone():
+            if is_priced:
+                price()
+            again = raws + random.sample(raws, len(raws) // 2)
+            random.shuffle(again)
+            while again:
+                size = random.randint(1, len(again))
+                book_raws(instance, again[:size])
+                again = again[size:]
+            book_raws(instance, raws)
+            assert_rollup_equals_records()
+            assert booked() == at_once
+
+    def test_counts_tell_what_became_of_each(self, instance: Instance) -> None:
+        raws = [record(request_id="1"), record(request_id="2"), record(request_id="1"), b'"text"', b"{}"]
+        assert book_raws(instance, raws) == Counts(read=5, new=2, duplicate=1, quarantined=2)
+        assert book_raws(instance, raws) == Counts(read=5, new=0, duplicate=3, quarantined=2)
+        assert book_raws(instance, []) == Counts()
+        assert UsageRecord.objects.count() == 2
+        assert QuarantinedPayload.objects.count() == 2
+
+    def test_two_records_of_one_time_and_request_stay_two(self, instance: Instance) -> None:
+        """The image that a Codex answer made is a record of its own."""
+        answer = payload(request_id="9f2c41ab", model=MODELS[0])
+        image = payload(request_id="9f2c41ab", model=MODELS[1])
+        assert book(instance, answer, image).new == 2
+        assert UsageRecord.objects.filter(requested_at=NOON, request_id="9f2c41ab").count() == 2
+
+    def test_same_bytes_from_another_time_are_another_record(self, instance: Instance) -> None:
+        later = NOON + timedelta(microseconds=1)
+        assert book(instance, payload(NOON), payload(later)).new == 2
+
+    def test_snapshot_repeats_itself_and_grows(self, instance: Instance) -> None:
+        def snapshot(*entries: dict[str, Any]) -> Counts:
+            twins: Counter[bytes] = Counter()
+            return book(instance, *(read_detail(CLIENT_KEY, MODELS[0], entry, twins) for entry in entries))
+
+        one, other = detail(), detail(NOON + timedelta(seconds=1))
+        assert snapshot(one, one).new == 2
+        assert snapshot(one, one, other).new == 1
+        assert snapshot(one, one, one, other).new == 1
+        assert snapshot(other).new == 0
+        assert UsageHourly.objects.get().requests == 4
+
+    def test_failure_in_the_middle_leaves_nothing_behind(self, instance: Instance) -> None:
+        ledger, unfit = Ledger(instance), Rejected(None, "no bytes at all")  # type: ignore[arg-type]
+        with pytest.raises(AttributeError):
+            ledger.book([payload(failed=True, fail={"body": "x"})], [Rejected(b"x", "x"), unfit], RECEIVED)
+        assert booked() == ([], set(), set())
+        assert ledger.book([payload()], [], RECEIVED).new == 1
+        assert_rollup_equals_records()
+
+
+class TestAtOnce:
+    """Several collectors that bring the same: no deadlock, no double, none lost."""
+
+    THREADS = 4
+
+    def run(self, work: Callable[[int], object]) -> None:
+        barrier = Barrier(self.THREADS)
+
+        def one(number: int) -> None:
+            try:
+                barrier.wait()
+                work(number)
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(self.THREADS) as pool:
+            for future in [pool.submit(one, number) for number in range(self.THREADS)]:
+                future.result(timeout=60)
+
+    def raws(self) -> list[bytes]:
+        return [
+            record(
+                NOON + timedelta(minutes=7 * number), model=MODELS[number % 2], auth_index=f"{number % 5}",
+                request_id=f"{number}", failed=number % 7 == 0, fail={"status_code": 500, "body": "oops"},
+                api_key=f"{CLIENT_KEY}-{number % 3}", endpoint=f"POST /v{number % 4}",
+            )
+            for number in range(120)
+        ]  # fmt: skip
+
+    @pytest.mark.django_db(transaction=True)
+    def test_same_and_overlapping_batches_book_each_record_once(self, instance: Instance) -> None:
+        price()
+        raws = self.raws()
+
+        def work(number: int) -> None:
+            random = Random(number)
+            for _ in range(4):
+                part = random.sample(raws, 60)
+                book_raws(instance, part)
+            book_raws(instance, random.sample(raws, len(raws)))
+
+        self.run(work)
+        assert UsageRecord.objects.count() == len(raws)
+        assert (Source.objects.count(), ApiKey.objects.count(), RequestTraits.objects.count()) == (5, 3, 4)
+        assert_rollup_equals_records()
+
+    @pytest.mark.django_db(transaction=True)
+    def test_same_garbage_in_another_order_is_kept_once(self, instance: Instance) -> None:
+        def work(number: int) -> None:
+            for turn in range(5):
+                rejected = [Rejected(b"garbage %d of turn %d" % (one, turn), "x") for one in range(300)]
+                Ledger(instance).book([], rejected if number % 2 else rejected[::-1], RECEIVED)
+
+        self.run(work)
+        assert QuarantinedPayload.objects.count() == 5 * 300
+
+    @pytest.mark.django_db(transaction=True)
+    def test_pricing_rebuilding_and_booking_at_once_keep_the_rollup_exact(self, instance: Instance) -> None:
+        raws = self.raws()
+        book_raws(instance, raws[:60])
+        price()
+
+        def work(number: int) -> None:
+            random = Random(number)
+            for _ in range(3):
+                if number == 0:
+                    rollup.rebuild()
+                elif number == 1:
+                    price_unpriced()
+                else:
+                    book_raws(instance, random.sample(raws, 60))
+
+        self.run(work)
+        price_unpriced()
+        book_raws(instance, raws)
+        assert UsageRecord.objects.count() == len(raws)
+        assert UsageRecord.objects.filter(cost_nanousd=None, model__name=MODELS[0]).count() == 0
+        assert_rollup_equals_records()
+
+    @pytest.mark.django_db(transaction=True)
+    def test_two_that_price_at_once_count_each_record_once(self, instance: Instance) -> None:
+        book_raws(instance, self.raws())
+        price()
+        self.run(lambda number: price_unpriced())
+        assert UsageRecord.objects.filter(cost_nanousd=None, model__name=MODELS[0]).count() == 0
+        assert_rollup_equals_records()
+
+    @pytest.mark.django_db(transaction=True)
+    def test_two_that_list_at_once_agree_on_the_accounts(self, instance: Instance) -> None:
+        files = [auth_file(f"{number}.json", "codex", email=f"{number}@example.com") for number in range(5)]
+        self.run(lambda number: list_names(instance, auth_files=auth_files(*files)))
+        assert instance.accounts.count() == 5
+
+
+class TestRollup:
+    def fill(self, instance: Instance) -> None:
+        price()
+        for number in range(6):
+            at = NOON + timedelta(minutes=25 * number)
+            tokens = {"input_tokens": 10 + number, "output_tokens": 5, "cached_tokens": 2, "reasoning_tokens": 1}
+            book(instance, payload(at, model=MODELS[number % 2], tokens=tokens, failed=number == 3))
+        assert_rollup_equals_records()
+
+    @pytest.mark.parametrize("column", rollup.SUMS)
+    @pytest.mark.parametrize("change", [1, -1])
+    def test_any_wrong_sum_is_found_and_mended(self, instance: Instance, column: str, change: int) -> None:
+        self.fill(instance)
+        before = rollup_rows()
+        row = UsageHourly.objects.order_by("pk")[1]
+        setattr(row, column, getattr(row, column) + change)
+        row.save()
+        assert rollup.differences() == [(to_micros(row.bucket), row.source_id, row.model_id)]
+        assert rollup.rebuild() == len(before)
+        assert rollup_rows() == before
+        assert_rollup_equals_records()
+
+    def test_missing_and_surplus_hours_are_found_and_mended(self, instance: Instance) -> None:
+        self.fill(instance)
+        before = rollup_rows()
+        missing, moved = UsageHourly.objects.order_by("pk")[:2]
+        missing.delete()
+        moved.bucket += timedelta(hours=24)
+        moved.save()
+        keys = {(to_micros(row.bucket), row.source_id, row.model_id) for row in (missing, moved)}
+        where_it_was = (to_micros(moved.bucket - timedelta(hours=24)), moved.source_id, moved.model_id)
+        assert set(rollup.differences()) == keys | {where_it_was}
+        assert len(rollup.differences(limit=2)) == 2
+        rollup.rebuild()
+        assert rollup_rows() == before
+
+    def test_missing_record_is_found(self, instance: Instance) -> None:
+        self.fill(instance)
+        UsageRecord.objects.order_by("pk")[:1].get().delete()
+        assert len(rollup.differences()) == 1
+
+    def test_rebuild_of_nothing_is_nothing(self, instance: Instance) -> None:
+        assert rollup.rebuild() == 0
+        assert rollup.differences() == []
+
+    @pytest.mark.parametrize("offset", [0, 1, rollup.HOUR - 1])
+    def test_hour_begins_with_its_first_microsecond(self, offset: int) -> None:
+        assert rollup.bucket_of(to_micros(NOON) + offset) == to_micros(NOON)
+
+
+class TestRow:
+    def booked(self, instance: Instance, **fields: Any) -> UsageRecord:
+        book(instance, payload(**fields))
+        return UsageRecord.objects.select_related("model", "alias", "api_key", "traits", "source").get()
+
+    def test_record_says_what_the_payload_said(self, instance: Instance) -> None:
+        row = self.booked(
+            instance, model="m-FAKE", alias="team/m", endpoint="POST /v1/responses", reasoning_effort="high",
+            service_tier="auto", response_service_tier="priority", request_id="9f2c41ab", latency_ms=18422, ttft_ms=1904,
+            failed=True, fail={"status_code": 429, "body": ""}, generate=False, auth_type="oauth",
+        )  # fmt: skip
+        traits = row.traits
+        assert (traits.endpoint, traits.reasoning_effort, traits.service_tier, traits.billed_tier) == (
+            "POST /v1/responses", "high", "auto", "priority",
+        )  # fmt: skip
+        assert (row.model.name, row.alias.name, row.request_id, row.latency_ms, row.ttft_ms) == (
+            "m-FAKE", "team/m", "9f2c41ab", 18422, 1904,
+        )  # fmt: skip
+        assert (row.failed, row.status_code, row.generate, row.source.auth_type) == (True, 429, False, "oauth")
+        assert (row.requested_at, row.received_at) == (NOON, from_micros(RECEIVED))
+        assert (row.uncached_input, row.output, row.quality) == (100, 20, UsageRecord.Quality.COMPLETE)
+
+    def test_what_is_absent_is_none_and_not_zero(self, instance: Instance) -> None:
+        row = self.booked(instance, api_key=None, alias=None)
+        assert (row.api_key, row.status_code, row.latency_ms, row.ttft_ms) == (None, None, None, None)
+        assert row.alias == row.model
+        assert row.generate is True
+
+    @pytest.mark.parametrize("bad", [-1, -(2**70)])
+    def test_negative_durations_are_none(self, instance: Instance, bad: int) -> None:
+        row = self.booked(instance, latency_ms=bad)
+        assert row.latency_ms in (None, 0)
+
+    @pytest.mark.parametrize("status", [-1, 2**15, 2**70])
+    def test_status_that_is_none_is_none(self, instance: Instance, status: int) -> None:
+        assert self.booked(instance, fail={"status_code": status, "body": ""}).status_code is None
+
+    @pytest.mark.parametrize("text", ["x" * 1000, "\0", "a\0b" * 200, "鹿" * 400, ""])
+    def test_texts_of_any_length_and_content_are_stored(self, instance: Instance, text: str) -> None:
+        names = ("model", "alias", "provider", "executor_type", "auth_type", "auth_index", "source", "api_key", "endpoint", "request_id", "reasoning_effort", "service_tier", "response_service_tier")  # fmt: skip
+        row = self.booked(instance, **dict.fromkeys(names, text))
+        assert row.model.name
+        assert book(instance, payload(**dict.fromkeys(names, text))).duplicate == 1
+
+    def test_numbers_that_are_damaged_mark_the_row(self, instance: Instance) -> None:
+        assert self.booked(instance, latency_ms=1.5).quality == UsageRecord.Quality.INCONSISTENT
+
+    def test_detail_whose_family_is_a_guess_is_an_estimate(self, instance: Instance) -> None:
+        book(instance, legacy_payload(detail()))
+        assert UsageRecord.objects.get().quality == UsageRecord.Quality.ESTIMATED
+
+    def test_quarantine_keeps_the_bytes_whole_and_encrypted(self, instance: Instance) -> None:
+        raw = b'{"api_key": "' + CLIENT_KEY.encode() + b'", \xff}'
+        book_raws(instance, [raw])
+        row = QuarantinedPayload.objects.get()
+        assert CLIENT_KEY not in row.encrypted_payload
+        assert decrypt(row.encrypted_payload) == raw.decode("utf-8", "backslashreplace")
+        assert row.size == len(raw)
+        assert CLIENT_KEY not in row.reason
+
+    def test_full_batch_takes_as_few_queries_as_a_small_one(
+        self, instance: Instance, django_assert_max_num_queries: Any
+    ) -> None:
+        raws = [
+            record(NOON + timedelta(seconds=number), model=f"m{number % 50}-FAKE", request_id=str(number))
+            for number in range(BATCH)
+        ]
+        payloads, _ = read_all(raws)
+        ledger = Ledger(instance)
+        with django_assert_max_num_queries(30):
+            assert ledger.book(payloads, (), RECEIVED).new == BATCH
+        assert ModelName.objects.count() == 50
+        with django_assert_max_num_queries(8):
+            assert ledger.book(payloads, (), RECEIVED).duplicate == BATCH
