@@ -13,7 +13,7 @@ from typing import Any
 from django.db import transaction
 from hypothesis import settings
 
-from usage.accounting.payload import Payload, Unreadable, read_detail, read_record
+from usage.accounting.payload import Payload, Twins, Unreadable, read_detail, read_record
 from usage.ingest.accounts import apply_listing
 from usage.ingest.ledger import Counts, Ledger, Rejected
 from usage.models import Instance, UsageHourly, UsageRecord
@@ -60,7 +60,7 @@ def detail(at: datetime = NOON, **fields: Any) -> dict[str, Any]:
 
 
 def legacy_payload(entry: dict[str, Any], identifier: str = CLIENT_KEY, model: str = "gpt-5.4") -> Payload:
-    return read_detail(identifier, model, entry, Counter())
+    return read_detail(identifier, model, entry, Twins())
 
 
 def read_all(raws: Iterable[bytes]) -> tuple[list[Payload], list[Rejected]]:

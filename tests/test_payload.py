@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.factories import CLIENT_KEY, NOON, detail, legacy_payload, payload, record, sample
-from usage.accounting.payload import Payload, Unreadable, read_detail, read_record, read_timestamp
+from usage.accounting.payload import Payload, Twins, Unreadable, read_detail, read_record, read_timestamp
 from usage.models.fields import from_micros, to_micros
 
 SECRET = "sk-FAKE-never-to-be-shown-0001"
@@ -243,7 +242,7 @@ def test_identity_of_a_record_is_its_raw_bytes() -> None:
 class TestDetail:
     def test_sample_snapshot_is_read_whole(self) -> None:
         apis = sample("legacy_usage_v6_9")["usage"]["apis"]
-        twins: Counter[bytes] = Counter()
+        twins = Twins()
         read = [
             read_detail(identifier, model, entry, twins)
             for identifier, api in apis.items()
@@ -276,7 +275,7 @@ class TestDetail:
 
     def test_twins_stay_two_and_every_snapshot_numbers_them_alike(self) -> None:
         def keys(*entries: dict[str, Any]) -> list[bytes]:
-            twins: Counter[bytes] = Counter()
+            twins = Twins()
             return [read_detail(CLIENT_KEY, "gpt-5.4", entry, twins).dedup_key for entry in entries]
 
         one, other = detail(source="a@example.com"), detail(source="b@example.com")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import json
 import logging
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
@@ -18,7 +17,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from usage.accounting.payload import Payload, Unreadable, read_detail, read_record
+from usage.accounting.payload import Payload, Twins, Unreadable, read_detail, read_record
 from usage.ingest.accounts import apply_listing
 from usage.ingest.elements import split_elements
 from usage.ingest.ledger import BATCH, Counts, Ledger, Rejected
@@ -198,7 +197,7 @@ def _read_queue(capture: Capture) -> Iterator[Item]:
 
 
 def _read_snapshot(capture: Capture) -> Iterator[Item]:
-    twins: Counter[bytes] = Counter()
+    twins = Twins()
     with capture.path.open("rb") as file:
         for identifier, model, detail in read_details(file):
             try:

@@ -94,7 +94,24 @@ def read_record(raw: bytes) -> Payload:
     return payload
 
 
-def read_detail(identifier: str, model: str, detail: Any, twins: Counter[bytes]) -> Payload:
+class Twins:
+    """Counts equal details of one snapshot, in little memory: most are the only ones of their kind."""
+
+    def __init__(self) -> None:
+        self._seen: set[int] = set()
+        self._repeated: Counter[int] = Counter()
+
+    def count(self, identity: bytes) -> int:
+        """Return how many with this digest came before."""
+        number = int.from_bytes(identity[:8])
+        if number not in self._seen:
+            self._seen.add(number)
+            return 0
+        self._repeated[number] += 1
+        return self._repeated[number]
+
+
+def read_detail(identifier: str, model: str, detail: Any, twins: Twins) -> Payload:
     """Return one entry of a legacy snapshot, listed under `identifier` and `model`. Raises Unreadable.
 
     Its identity is the tuple by which CPA's own import tells duplicates (contract B); `twins` counts the equal ones of
@@ -109,9 +126,7 @@ def read_detail(identifier: str, model: str, detail: Any, twins: Counter[bytes])
     payload.damaged = damaged
     payload.requested_at = read_timestamp(payload.timestamp)
     identity = hashlib.blake2b(_detail_identity(payload, identifier).encode(), digest_size=16)
-    twin = identity.digest()
-    identity.update(b"#%d" % twins[twin])
-    twins[twin] += 1
+    identity.update(b"#%d" % twins.count(identity.digest()))
     payload.dedup_key = identity.digest()
     return payload
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import msgspec
 
@@ -78,7 +79,10 @@ class Buckets:
 
     @property
     def total(self) -> int:
-        return sum(astuple(self))
+        return (
+            self.uncached_input + self.cache_read + self.cache_write
+            + self.output + self.reasoning + self.unclassified
+        )  # fmt: skip
 
 
 # Without an executor only exact ids tell: an openai-compatibility entry may be called `my-claude`.
@@ -95,6 +99,7 @@ _PARTS = (
 )
 
 
+@lru_cache(maxsize=1_000)
 def family_of(provider: str, executor_type: str = "") -> Family:
     """Return the family of a record's `provider` and `executor_type`, as CPA itself tells it (contract F)."""
     provider, executor = provider.lower(), executor_type.lower()

@@ -232,6 +232,6 @@ def _quarantine(instance: Instance, rejected: Sequence[Rejected], received_at: i
         )
         for item in rejected
     ]
-    rows.sort(key=lambda row: row.payload_digest)  # as in the rollup: two writers never wait in a circle
+    rows.sort(key=lambda row: bytes(row.payload_digest))  # as in the rollup: two writers never wait in a circle
     QuarantinedPayload.objects.bulk_create(rows, ignore_conflicts=True)
     return len(rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from django.db.models import Q, QuerySet
 
@@ -34,26 +34,27 @@ class Sources:
         self._instance = instance
         self._dimension = Dimension(Source, "instance_id", "provider", "auth_index", "source_digest")
         self._resolver = Resolver(load_credentials(instance))
+        # What was looked up already; a server has some hundred credentials at most, and this lives for one turn.
+        self._sightings: dict[tuple[str, str | int | None, str | None, bool], Sighting] = {}
 
     def __getitem__(self, sighting: Sighting) -> int:
         return self._dimension[sighting.key]
 
     def sight(self, payload: Payload) -> Sighting:
+        seen = (payload.provider, payload.auth_index, payload.source, _is_client_key(payload))
+        if seen not in self._sightings:
+            self._sightings[seen] = self._look_up(payload)
+        return self._sightings[seen]
+
+    def _look_up(self, payload: Payload) -> Sighting:
         clue = Clue(clean(payload.provider, 100), clean(_index(payload), 300), _source_digest(payload))
         resolution = self._resolver.resolve(clue)
         index = clue.auth_index
         if isinstance(payload.auth_index, int):
             # A number that counts anew at each start of the server means something only now (contract E).
-            resolution = self._unless_outdated(clue, resolution)
             by_index = resolution.match is Match.AUTH_INDEX and resolution.account_id
             index = f"account {resolution.account_id}" if by_index else ""
         return Sighting((self._instance.pk, clue.provider, index, clue.source), resolution)
-
-    def _unless_outdated(self, clue: Clue, resolution: Resolution) -> Resolution:
-        """Where the source names another than the number does, the server was restarted since it told its names."""
-        by_source = self._resolver.resolve(replace(clue, auth_index=""))
-        disagree = by_source.like and resolution.like and clue.source not in resolution.like.names
-        return by_source if disagree else resolution
 
     def ensure(self, sightings: Iterable[tuple[Sighting, Payload]]) -> None:
         new = {sighting.key: (sighting, payload) for sighting, payload in sightings}
