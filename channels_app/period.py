@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from django.utils.translation import gettext as _
@@ -25,6 +25,8 @@ RANGES = {
 DEFAULT_RANGE = "7d"
 MAX_DAYS = 36_500
 _DAY = timedelta(days=1)
+# What every zone can write.
+_FIRST, _LAST = datetime(1, 1, 3, tzinfo=UTC), datetime(9999, 12, 29, tzinfo=UTC)
 
 
 class PeriodError(ValueError):
@@ -92,7 +94,7 @@ def _last_days(days: int, zone: ZoneInfo, now: datetime) -> Period:
 
 
 def _read_days(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MAX_DAYS:
+    if not text.isascii() or not text.isdigit() or len(text) > 9 or not 1 <= int(text) <= MAX_DAYS:
         raise PeriodError(
             _("days=%(value)s is not a whole number from 1 to %(most)s") % {"value": text, "most": MAX_DAYS}
         )
@@ -103,7 +105,7 @@ def _read_from_to(query: Mapping[str, str], zone: ZoneInfo, now: datetime) -> Pe
     since, until = query.get("from"), query.get("to")
     start = _read_moment("from", since, zone) if since else datetime.fromtimestamp(0, zone)
     end = _read_moment("to", until, zone, day_end=True) if until else now
-    if end <= start:
+    if end.astimezone(UTC) <= start.astimezone(UTC):  # of one zone, Python would compare what the clock shows
         raise PeriodError(_("End is before start"))
     return Period(start, end, zone, now)
 
@@ -112,9 +114,13 @@ def _read_moment(name: str, text: str, zone: ZoneInfo, *, day_end: bool = False)
     try:
         if len(text) == len("2026-11-23"):
             day = date.fromisoformat(text)
-            return _midnight(day + _DAY if day_end else day, zone)
-        moment = datetime.fromisoformat(text)
-        return moment if moment.tzinfo else moment.replace(tzinfo=zone)
+            moment = _midnight(day + _DAY if day_end else day, zone)
+        else:
+            moment = datetime.fromisoformat(text)
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=zone)
+        if not _FIRST <= moment.astimezone(UTC) <= _LAST:
+            raise ValueError
+        return moment
     except (ValueError, OverflowError):
         raise PeriodError(
             _("%(name)s=%(value)s is neither a date such as 2026-11-23 nor a time such as 2026-11-23T18:00")
