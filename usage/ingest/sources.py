@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db.models import Q, QuerySet
 
@@ -52,9 +52,16 @@ class Sources:
         index = clue.auth_index
         if isinstance(payload.auth_index, int):
             # A number that counts anew at each start of the server means something only now (contract E).
+            resolution = self._unless_outdated(clue, resolution)
             by_index = resolution.match is Match.AUTH_INDEX and resolution.account_id
             index = f"account {resolution.account_id}" if by_index else ""
         return Sighting((self._instance.pk, clue.provider, index, clue.source), resolution)
+
+    def _unless_outdated(self, clue: Clue, resolution: Resolution) -> Resolution:
+        """Where the source names another than the number does, the server was restarted since it told its names."""
+        by_source = self._resolver.resolve(replace(clue, auth_index=""))
+        disagree = by_source.like and resolution.like and clue.source not in resolution.like.names
+        return by_source if disagree else resolution
 
     def ensure(self, sightings: Iterable[tuple[Sighting, Payload]]) -> None:
         new = {sighting.key: (sighting, payload) for sighting, payload in sightings}
