@@ -68,8 +68,8 @@ class Usage:
 
     @property
     def cost(self) -> int | None:
-        """Estimated cost in nano-USD, or None where nothing is priced."""
-        return self.cost_nanousd if self.priced_requests or not self.requests else None
+        """Estimated cost in nano-USD, or None where nothing is priced but what used nothing."""
+        return self.cost_nanousd if self.priced_tokens or self.priced_requests == self.requests else None
 
     @property
     def price_coverage(self) -> float | None:
@@ -99,7 +99,7 @@ class Share:
         return cls(
             fraction(part.requests, whole.requests),
             fraction(part.total_tokens, whole.total_tokens),
-            fraction(part.cost_nanousd, whole.cost_nanousd),
+            None if part.cost is None else fraction(part.cost_nanousd, whole.cost_nanousd),
         )
 
 
