@@ -32,7 +32,7 @@ from tests.factories import (
     rollup_rows,
     undone,
 )
-from usage.accounting.payload import read_detail
+from usage.accounting.payload import Twins, read_detail
 from usage.ingest import rollup
 from usage.ingest.ledger import BATCH, Counts, Ledger, Rejected
 from usage.ingest.prices import price_unpriced
@@ -70,7 +70,7 @@ def records_by_hour() -> dict[tuple[Any, ...], Counter[str]]:
         hour = row.requested_at.replace(minute=0, second=0, microsecond=0)
         is_priced = row.cost_nanousd is not None
         tokens = {name: getattr(row, name) for name in rollup.TOKENS}
-        sums.setdefault((hour, row.source_id, row.model_id), Counter()).update(
+        sums.setdefault((hour, row.source_id, row.model_id), Twins()).update(
             tokens,
             requests=1,
             failed=int(row.failed),
@@ -188,7 +188,7 @@ class TestExactlyOnce:
 
     def test_snapshot_repeats_itself_and_grows(self, instance: Instance) -> None:
         def snapshot(*entries: dict[str, Any]) -> Counts:
-            twins: Counter[bytes] = Counter()
+            twins = Twins()
             return book(instance, *(read_detail(CLIENT_KEY, MODELS[0], entry, twins) for entry in entries))
 
         one, other = detail(), detail(NOON + timedelta(seconds=1))

@@ -330,7 +330,7 @@ def test_buckets_of_either_side_add_up_to_what_the_family_counts_there(tokens: R
 @st.composite
 def honest_usage(draw: st.DrawFn, family: Family) -> tuple[Buckets, RawTokens]:
     """Buckets as they truly were, with tokens on both sides, and the numbers of a server from v7.2.74 on for them."""
-    true = Buckets(*(draw(st.integers(1, MOST_TOKENS // 4)) for _ in range(5)))
+    true = Buckets(*(draw(st.integers(1, MOST_TOKENS // 5)) for _ in range(5)))
     if family is Family.GEMINI:
         true = Buckets(true.uncached_input, true.cache_read, 0, true.output, true.reasoning)
     cache = true.cache_read + true.cache_write
