@@ -58,6 +58,7 @@ def read_period(query: Mapping[str, str], zone: ZoneInfo, now: datetime) -> Peri
     Dates are days of `zone` with both ends included; date-times are half-open and, without an offset, of `zone`.
     Raises PeriodError.
     """
+    query = {name: value for name, value in query.items() if value}  # a form sends empty fields too
     if "from" in query or "to" in query:
         return _read_from_to(query, zone, now)
     if "days" in query:

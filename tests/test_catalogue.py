@@ -23,7 +23,6 @@ from django.utils import timezone, translation
 from tests.sample_usage import make_sample_usage
 from usage.models import Instance
 
-pytestmark = pytest.mark.filterwarnings("ignore:No directory at:UserWarning")
 PO = Path(settings.LOCALE_PATHS[0]) / "zh_Hans" / "LC_MESSAGES" / "django.po"
 
 # Words that are the same in Chinese, and names.

@@ -18,7 +18,6 @@ NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
 TOKENS_EACH = sum(TOKENS)
 
 # Nobody has collected the static files of a checkout under test.
-pytestmark = pytest.mark.filterwarnings("ignore:No directory at:UserWarning")
 
 
 @pytest.fixture(autouse=True)
@@ -277,7 +276,7 @@ def test_the_chip_shows_the_worst_server(staff: Client, instance: Instance) -> N
     Instance.objects.update(state=Instance.State.OK, synced_at=NOW)
     broken = Instance(name="Broken", base_url="http://127.0.0.1:10", encrypted_key="x")
     broken.save()
-    broken.enter(Instance.State.KEY_REJECTED, "the management key was refused")
+    broken.enter(Instance.State.KEY_REJECTED, reason="the management key was refused")
     html = page(staff)
     assert re.search(rf'class="chip fail" href="/setup/server/{broken.pk}/"', html)
     assert "Management key rejected" in html and 'role="alert"' in html

@@ -70,7 +70,7 @@ def records_by_hour() -> dict[tuple[Any, ...], Counter[str]]:
         hour = row.requested_at.replace(minute=0, second=0, microsecond=0)
         is_priced = row.cost_nanousd is not None
         tokens = {name: getattr(row, name) for name in rollup.TOKENS}
-        sums.setdefault((hour, row.source_id, row.model_id), Twins()).update(
+        sums.setdefault((hour, row.source_id, row.model_id), Counter()).update(
             tokens,
             requests=1,
             failed=int(row.failed),

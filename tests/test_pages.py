@@ -12,7 +12,6 @@ from django.urls import reverse
 
 from usage.models import Instance
 
-pytestmark = pytest.mark.filterwarnings("ignore:No directory at:UserWarning")
 PASSWORD = "correct horse battery"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, cast
 
@@ -79,10 +80,20 @@ class TimeFilter(admin.SimpleListFilter):
         return queryset.filter(requested_at__gte=timezone.now() - span) if span else queryset
 
 
+def moment(field: str, description: Any) -> Callable[[Any], Any]:
+    """A column for an InstantField, which the admin would take for a number."""
+
+    @admin.display(description=description, ordering=field)
+    def column(row: Any) -> Any:
+        return getattr(row, field)
+
+    return column
+
+
 @admin.register(UsageRecord)
 class UsageRecordAdmin(LedgerAdmin):
     list_display = (
-        "requested_at", "channel", "account", "model", "api_key", "status_code", "failed", "total_tokens", "cost",
+        moment("requested_at", _("time")), "channel", "account", "model", "api_key", "status_code", "failed", "total_tokens", "cost",
     )  # fmt: skip
     list_select_related = ("source__account__channel", "source__channel", "source__instance", "model", "api_key")
     list_filter = (TimeFilter, "failed")
@@ -110,7 +121,15 @@ class UsageRecordAdmin(LedgerAdmin):
 
 @admin.register(UsageHourly)
 class UsageHourlyAdmin(LedgerAdmin):
-    list_display = ("bucket", "source", "model", "requests", "failed", "total_tokens", "cost_nanousd")
+    list_display = (
+        moment("bucket", _("hour")),
+        "source",
+        "model",
+        "requests",
+        "failed",
+        "total_tokens",
+        "cost_nanousd",
+    )
     list_select_related = ("source", "model")
     ordering = ("-bucket", "-source", "-model")
 
@@ -123,9 +142,19 @@ class InstanceForm(ServerForm):
 @admin.register(Instance)
 class InstanceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     form = InstanceForm
-    list_display = ("name", "base_url", "enabled", "state", "version", "source", "statistics_enabled", "synced_at")
-    readonly_fields = (
-        "state", "state_text", "state_since", "retry_at", "version", "source", "statistics_enabled", "synced_at",
+    list_display = (
+        "name",
+        "base_url",
+        "enabled",
+        "state",
+        "version",
+        "source",
+        "statistics_enabled",
+        moment("synced_at", _("last synced")),
+    )
+    readonly_fields = (  # type: ignore[assignment]
+        "state", "state_text", moment("state_since", _("state since")), moment("retry_at", _("not to be asked before")),
+        "version", "source", "statistics_enabled", moment("synced_at", _("last synced")),
     )  # fmt: skip
     actions = ["check_now"]
 
@@ -156,7 +185,15 @@ class ChannelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 @admin.register(Account)
 class AccountAdmin(ReadOnlyAdmin):
-    list_display = ("label", "qualifier", "channel", "instance", "state", "retry_at", "auth_index")
+    list_display = (
+        "label",
+        "qualifier",
+        "channel",
+        "instance",
+        "state",
+        moment("retry_at", _("cooling down until")),
+        "auth_index",
+    )
     list_filter = ("channel", "state", "instance")
     list_select_related = ("channel", "instance")
     search_fields = ("label", "email", "file_name")
@@ -203,9 +240,9 @@ class ModelPriceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         "cached_input",
         "cache_write",
         "output",
-        "effective_from",
+        moment("effective_from", _("effective from")),
         "origin",
-        "updated_at",
+        moment("updated_at", _("updated")),
     )
     list_filter = ("origin",)
     search_fields = ("pattern",)
@@ -222,7 +259,7 @@ class ModelPriceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
 @admin.register(QuarantinedPayload)
 class QuarantinedPayloadAdmin(LedgerAdmin):
-    list_display = ("received_at", "instance", "reason", "size")
+    list_display = (moment("received_at", _("received")), "instance", "reason", "size")
     list_select_related = ("instance",)
     list_filter = ("instance",)
     ordering = ("-id",)

@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as _
 
 from usage.accounting.payload import Payload, Twins, Unreadable, read_detail, read_record
 from usage.ingest.accounts import apply_listing
@@ -38,6 +38,11 @@ POP_COUNT = 500
 
 # An unknown source may have been added to the server since; it is asked for names again, but not at each record.
 _NAMES_AGAIN = timedelta(seconds=30)
+
+_STATISTICS_OFF = _(
+    "usage statistics are off in CPA, so nothing is recorded; "
+    "set usage-statistics-enabled: true in its config.yaml, or switch it on in its management page"
+)
 
 Source, State = Instance.Source, Instance.State
 Progress = Callable[[int], None]
@@ -214,11 +219,9 @@ def _batched(items: Iterator[Item], size: int) -> Iterator[list[Item]]:
 def _probe(instance: Instance, client: ManagementClient) -> Findings:
     """Probe and note the findings. Raises UpstreamError."""
     findings = probe(client)
-    state = State.OK if findings.statistics_enabled else State.STATISTICS_OFF
-    text = "" if findings.statistics_enabled else statistics_off_text()
     instance.enter(
-        state,
-        text,
+        State.OK if findings.statistics_enabled else State.STATISTICS_OFF,
+        reason="" if findings.statistics_enabled else _STATISTICS_OFF,
         version=findings.version,
         source=findings.source,
         statistics_enabled=findings.statistics_enabled,
@@ -233,28 +236,19 @@ def _refresh_names(instance: Instance, client: ManagementClient) -> None:
     Instance.objects.filter(pk=instance.pk).update(names_at=instance.names_at)
 
 
-def statistics_off_text() -> str:
-    return _(
-        "usage statistics are off in CPA, so nothing is recorded; "
-        "set usage-statistics-enabled: true in its config.yaml, or switch it on in its management page"
-    )
-
-
 def _refuse_to_repeat(instance: Instance) -> None:
     """Raise UpstreamError where asking again now is useless or does harm (contract A and K)."""
     if instance.rejected_key and bytes(instance.rejected_key) == digest(instance.management_key):
-        raise UpstreamError(State.KEY_REJECTED, instance.state_text)
+        raise UpstreamError(State.KEY_REJECTED, instance.reason, instance.reason_params)
     if instance.retry_at and instance.retry_at > timezone.now():
-        raise UpstreamError(State(instance.state), instance.state_text, retry_at=instance.retry_at)
+        state = State(instance.state)
+        raise UpstreamError(state, instance.reason, instance.reason_params, retry_at=instance.retry_at)
 
 
 def _note_failure(instance: Instance, error: UpstreamError | UnreadableSecret) -> None:
     if isinstance(error, UnreadableSecret):
-        instance.enter(State.FAULTY, str(error))
-        return
-    facts = {}
-    if error.state is State.KEY_REJECTED:
-        facts["rejected_key"] = digest(instance.management_key)
-    if (error.state, str(error)) != (instance.state, instance.state_text):
+        error = UpstreamError(State.FAULTY, str(error))
+    if (error.state, error.reason) != (instance.state, instance.reason):
         logger.warning("%s: %s", instance.name, error)
-    instance.enter(error.state, str(error), retry_at=error.retry_at, **facts)
+    facts = {"rejected_key": digest(instance.management_key)} if error.state is State.KEY_REJECTED else {}
+    instance.enter(error.state, reason=error.reason, reason_params=error.params, retry_at=error.retry_at, **facts)

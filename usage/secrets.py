@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
+from django.utils.translation import gettext_noop as _
 
 DIGEST_BYTES = 16
 
@@ -39,8 +40,10 @@ def decrypt(token: str) -> str:
         return _fernet(_keys()).decrypt(token.encode()).decode()
     except InvalidToken:
         raise UnreadableSecret(
-            "a stored secret cannot be read: it was encrypted under another SECRET_KEY; "
-            "add the former key to SECRET_KEY_FALLBACKS or enter the secret again"
+            _(
+                "a stored secret cannot be read: it was encrypted under another SECRET_KEY; "
+                "add the former key to SECRET_KEY_FALLBACKS or enter the secret again"
+            )
         ) from None
 
 

@@ -11,7 +11,6 @@ from usage.models import Instance, UsageRecord
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.filterwarnings("ignore:No directory at:UserWarning"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
 

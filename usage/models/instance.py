@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from django.core.validators import URLValidator
 from django.db import models
 from django.utils import timezone
 from django.utils.text import slugify
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from usage.models.fields import InstantField
@@ -55,7 +55,9 @@ class Instance(models.Model):
     version = models.CharField(_("CPA version"), max_length=40, blank=True, editable=False)
     statistics_enabled = models.BooleanField(_("usage statistics are on"), null=True, editable=False)
     state = models.CharField(_("state"), max_length=20, choices=State, default=State.NEW, editable=False)
-    state_text = models.TextField(_("what happened"), blank=True, editable=False)
+    # A message of our catalogue and its parameters: each reader gets it in the own language.
+    reason = models.TextField(blank=True, editable=False)
+    reason_params = models.JSONField(default=dict, editable=False)
     state_since = InstantField(_("state since"), null=True, editable=False)
     retry_at = InstantField(_("not to be asked before"), null=True, editable=False)
     names_at = InstantField(_("names fetched"), null=True, editable=False)
@@ -86,9 +88,15 @@ class Instance(models.Model):
     def management_key(self, key: str) -> None:
         self.encrypted_key = encrypt(key)
 
-    def enter(self, state: State, text: str = "", *, retry_at: datetime | None = None, **facts: Any) -> None:
+    @property
+    def state_text(self) -> str:
+        """Why it is in this state and what to do, in the reader's language; empty when all is well."""
+        text = gettext(self.reason) if self.reason else ""
+        return text % self.reason_params if self.reason_params else text
+
+    def enter(self, state: State, **facts: Any) -> None:
         """Record `state` and other `facts`, touching no column that an operator may be editing meanwhile."""
-        facts |= {"state": state, "state_text": text, "retry_at": retry_at}
+        facts = {"state": state, "reason": "", "reason_params": {}, "retry_at": None} | facts
         if state != self.state:
             facts["state_since"] = timezone.now()
         for name, value in facts.items():

@@ -12,7 +12,8 @@ from typing import Any
 import httpx
 import msgspec
 from django.utils import timezone
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
 
 from usage.models import Instance
 
@@ -29,12 +30,27 @@ State = Instance.State
 
 
 class UpstreamError(Exception):
-    """A server could not be asked; `state` says what it means for the instance, the text what and how to mend it."""
+    """A server could not be asked: what that means for the instance, why, and what to do.
 
-    def __init__(self, state: Instance.State, text: str, *, retry_at: datetime | None = None) -> None:
-        super().__init__(text)
+    `reason` is a message of our catalogue, which `params` completes; as text it is in the present language.
+    """
+
+    def __init__(
+        self,
+        state: Instance.State,
+        reason: str,
+        params: dict[str, str] | None = None,
+        *,
+        retry_at: datetime | None = None,
+    ) -> None:
+        super().__init__(reason)
         self.state = state
+        self.reason = reason
+        self.params = params or {}
         self.retry_at = retry_at
+
+    def __str__(self) -> str:
+        return gettext(self.reason) % self.params if self.params else gettext(self.reason)
 
 
 class ManagementClient:
@@ -74,7 +90,7 @@ class ManagementClient:
         try:
             return msgspec.json.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            raise UpstreamError(State.FAULTY, _not_json(response)) from None
+            raise _not_json(response) from None
 
     def status_of(self, path: str) -> int:
         """Return the status of `path` without reading its body."""
@@ -92,7 +108,7 @@ class ManagementClient:
         except httpx.TimeoutException:
             raise UpstreamError(State.UNREACHABLE, _("no answer in time; is the server overloaded?")) from None
         except httpx.HTTPError as error:
-            raise UpstreamError(State.UNREACHABLE, _reason(error)) from None
+            raise _broken(error) from None
 
 
 def _refuse_refusals(response: httpx.Response) -> None:
@@ -108,13 +124,14 @@ def _refuse_refusals(response: httpx.Response) -> None:
     if 300 <= status < 400:
         raise UpstreamError(
             State.FAULTY,
-            _("the server redirects to %(host)s, where the management key is not sent; enter the final address as URL")
-            % {"host": httpx.URL(response.headers.get("Location", "")).host or "?"},
+            _("the server redirects to %(host)s, where the management key is not sent; enter the final address as URL"),
+            {"host": httpx.URL(response.headers.get("Location", "")).host or "?"},
         )
     if status in _GATEWAY_STATUSES:
         raise UpstreamError(
             State.FAULTY,
-            _("a proxy in front of CPA answered %(status)s") % {"status": status},
+            _("a proxy in front of CPA answered %(status)s"),
+            {"status": str(status)},
             retry_at=_retry_after(response),
         )
 
@@ -122,9 +139,9 @@ def _refuse_refusals(response: httpx.Response) -> None:
 def require_json(response: httpx.Response) -> None:
     """Raise UpstreamError unless the answer, its body still unread, is what CPA sends when all is well."""
     if response.status_code != 200:
-        raise UpstreamError(State.FAULTY, _("CPA answered %(status)s") % {"status": response.status_code})
+        raise UpstreamError(State.FAULTY, _("CPA answered %(status)s"), {"status": str(response.status_code)})
     if "json" not in response.headers.get("Content-Type", ""):
-        raise UpstreamError(State.FAULTY, _not_json(response))
+        raise _not_json(response)
 
 
 def _forbidden(text: str) -> UpstreamError:
@@ -132,8 +149,8 @@ def _forbidden(text: str) -> UpstreamError:
         retry_at = timezone.now() + _ban_left(text) + _BAN_MARGIN
         return UpstreamError(
             State.BANNED,
-            _("CPA has banned this machine after failed logins; it will be asked again at %(time)s UTC")
-            % {"time": f"{retry_at:%H:%M:%S}"},
+            _("CPA has banned this machine after failed logins; it will be asked again at %(time)s UTC"),
+            {"time": f"{retry_at:%H:%M:%S}"},
             retry_at=retry_at,
         )
     if "remote management disabled" in text:
@@ -183,12 +200,19 @@ def _error_text(response: httpx.Response) -> str:
     return str(body.get("error", "")) if isinstance(body, dict) else ""
 
 
-def _not_json(response: httpx.Response) -> str:
+def _not_json(response: httpx.Response) -> UpstreamError:
     kind = response.headers.get("Content-Type", "").partition(";")[0]
-    return _("the server answered %(kind)s where CPA answers JSON; does the URL lead to CPA?") % {"kind": kind or "?"}
+    return UpstreamError(
+        State.FAULTY,
+        _("the server answered %(kind)s where CPA answers JSON; does the URL lead to CPA?"),
+        {"kind": kind or "?"},
+    )
 
 
-def _reason(error: httpx.HTTPError) -> str:
-    if isinstance(error, httpx.ConnectError):
-        return _("no connection (%(reason)s); is CPA running, and the URL right?") % {"reason": error}
-    return _("the connection broke (%(reason)s)") % {"reason": error or type(error).__name__}
+def _broken(error: httpx.HTTPError) -> UpstreamError:
+    reason = (
+        _("no connection (%(reason)s); is CPA running, and the URL right?")
+        if isinstance(error, httpx.ConnectError)
+        else _("the connection broke (%(reason)s)")
+    )
+    return UpstreamError(State.UNREACHABLE, reason, {"reason": str(error) or type(error).__name__})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop as _
 
 from usage.models import Instance
 from usage.upstream.client import ManagementClient, UpstreamError, management_off
