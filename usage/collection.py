@@ -187,7 +187,7 @@ class _Turn:
             yield from _read_snapshot(capture)
         except BrokenSnapshot as error:
             # Nothing is lost: the next snapshot has it all again.
-            self.outcome.error = str(error)
+            self.outcome.error = self.outcome.error or str(error)
 
 
 def _read_queue(capture: Capture) -> Iterator[Item]:
