@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Event
 from typing import Any
 
 import pytest
@@ -177,30 +177,45 @@ def test_two_processes_never_get_the_same_capture(spool: Spool, settings: Any) -
     assert all(found), "both had their share, else this shows nothing"
 
 
-def test_writers_at_once_lose_nothing_to_readers_that_clean_up(spool: Spool) -> None:
-    """A reader may take a new, still empty file for an abandoned one before its writer has locked it."""
-    barrier = Barrier(3)
+@pytest.fixture
+def restless_threads() -> Iterator[None]:
+    """Let threads take turns as often as they can, so that one stops between any two calls of another."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+def test_writers_and_readers_at_once_lose_nothing_and_get_nothing_twice(spool: Spool, restless_threads: None) -> None:
+    """A reader may take a new, still empty file for an abandoned one, or lock one that was booked since it looked."""
+    barrier, written = Barrier(4), Event()
 
     def write(name: int) -> None:
         barrier.wait()
-        for number in range(100):
+        for number in range(300):
             capture(spool, b"%d-%d" % (name, number))
 
     def read() -> list[bytes]:
         barrier.wait()
         found = []
-        while len(found) < 200:
+        while True:
+            is_last = written.is_set()
             for one in spool.waiting():
                 found.append(one.path.read_bytes())
                 one.discard()
-        return found
+            if is_last:
+                return found
 
-    with ThreadPoolExecutor(3) as pool:
+    with ThreadPoolExecutor(4) as pool:
         writers = [pool.submit(write, name) for name in range(2)]
-        found = pool.submit(read).result(timeout=30)
-        for writer in writers:
-            writer.result()
-    assert sorted(found) == sorted(b"%d-%d" % (name, number) for name in range(2) for number in range(100))
+        readers = [pool.submit(read) for _ in range(2)]
+        try:
+            for writer in writers:
+                writer.result(timeout=60)
+        finally:
+            written.set()
+        found = [text for reader in readers for text in reader.result(timeout=60)]
+    assert sorted(found) == sorted(b"%d-%d" % (name, number) for name in range(2) for number in range(300))
     assert list(spool.waiting()) == []
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import close_old_connections, connection
-from django.db.utils import OperationalError
+from django.db.utils import InterfaceError, OperationalError
 
 from usage.collection import sync_instance
 from usage.models import Instance
@@ -21,6 +21,7 @@ _SETTLED = {Instance.State.REMOTE_OFF, Instance.State.MANAGEMENT_OFF, Instance.S
 _SETTLED_SECONDS = 120.0
 _LONGEST_BACKOFF = 30.0
 _LOOK_FOR_SERVERS_SECONDS = 2.0
+_DATABASE_AWAY = (OperationalError, InterfaceError)
 
 
 class Collector:
@@ -32,7 +33,10 @@ class Collector:
 
     def run(self) -> None:
         while not self._stopping.is_set():
-            self._start_missing()
+            try:
+                self._start_missing()
+            except _DATABASE_AWAY as error:
+                logger.warning("the database cannot be used: %s", error)
             self._stopping.wait(_LOOK_FOR_SERVERS_SECONDS)
         for thread in self._threads.values():
             thread.join()
@@ -56,7 +60,7 @@ class Collector:
                 failed = bool(sync_instance(instance, names_may_be=NAMES_MAY_BE).error)
                 failures = failures + 1 if failed else 0
                 self._stopping.wait(pause_seconds(instance, failures))
-        except OperationalError as error:
+        except _DATABASE_AWAY as error:
             # What was taken lies in the spool; a new thread goes on with it.
             logger.warning("the database cannot be used: %s", error)
         finally:
@@ -68,4 +72,4 @@ def pause_seconds(instance: Instance, failures: int) -> float:
     usual = settings.LEGACY_POLL_SECONDS if instance.source == Instance.Source.LEGACY else settings.POLL_SECONDS
     if instance.state in _SETTLED:
         return _SETTLED_SECONDS
-    return min(2.0 ** (failures - 1), _LONGEST_BACKOFF) if failures else usual
+    return min(2.0 ** min(failures - 1, 10), _LONGEST_BACKOFF) if failures else usual

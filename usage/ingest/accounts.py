@@ -29,8 +29,8 @@ _LIMITS = {
 def apply_listing(instance: Instance, listing: Iterable[Listed]) -> None:
     """Make the accounts of `instance` those of `listing`; accounts that it lacks are marked as removed."""
     with transaction.atomic():
-        # One at a time: two that learn of the same new account would both add it.
-        Instance.objects.select_for_update().get(pk=instance.pk)
+        # One at a time: two that learn of the same new account or channel would both add it.
+        list(Instance.objects.select_for_update().order_by("pk"))
         known = list(Account.objects.filter(instance=instance).order_by("pk"))
         arrivals = []
         for listed in map(_storable, listing):
