@@ -125,17 +125,29 @@ class _Turn:
             with ManagementClient(self._instance) as client:
                 if self._instance.state != State.OK or self._names_age() >= names_may_be:
                     _probe(self._instance, client)
-                    _refresh_names(self._instance, client)
+                    self._refresh_names(client)
                     self.outcome.priced = price_unpriced()
-                    self._ledger = Ledger(self._instance)
                 self._take(client)
                 if self._ledger.met_unknown and self._names_age() > _NAMES_AGAIN:
-                    _refresh_names(self._instance, client)
+                    self._refresh_names(client)
         except (UpstreamError, UnreadableSecret) as error:
-            _note_failure(self._instance, error)
-            self.outcome.error = str(error)
+            self._note(error)
             self._book_waiting()  # what had arrived of an answer that broke off
         self.outcome.named = heal(self._instance)[1]
+
+    def _refresh_names(self, client: ManagementClient) -> None:
+        """Names can wait and records cannot: where only the names are faulty, the turn goes on with those it has."""
+        try:
+            _refresh_names(self._instance, client)
+            self._ledger = Ledger(self._instance)
+        except UpstreamError as error:
+            if error.state not in (State.FAULTY, State.UNREACHABLE):
+                raise
+            self._note(error)
+
+    def _note(self, error: UpstreamError | UnreadableSecret) -> None:
+        _note_failure(self._instance, error)
+        self.outcome.error = self.outcome.error or str(error)
 
     def _names_age(self) -> timedelta:
         return timezone.now() - self._instance.names_at if self._instance.names_at else timedelta.max
