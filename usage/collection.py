@@ -136,12 +136,15 @@ class _Turn:
         self.outcome.named = heal(self._instance)[1]
 
     def _refresh_names(self, client: ManagementClient) -> None:
-        """Names can wait and records cannot: where only the names are faulty, the turn goes on with those it has."""
+        """Names can wait where records cannot: a queue is drained with the names known so far.
+
+        A snapshot stays, and its details need the names: they tell no provider, and so not whose token rules they follow.
+        """
         try:
             _refresh_names(self._instance, client)
             self._ledger = Ledger(self._instance)
         except UpstreamError as error:
-            if error.state not in (State.FAULTY, State.UNREACHABLE):
+            if self._instance.source != Source.QUEUE or error.state not in (State.FAULTY, State.UNREACHABLE):
                 raise
             self._note(error)
 
