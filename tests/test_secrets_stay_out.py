@@ -16,7 +16,7 @@ from django.test import Client
 from tests.factories import SAMPLES, sample
 from tests.fake_cpa import FakeCPA
 from tests.fake_cpa.credentials import LIST_PROVIDERS
-from tests.traffic import CLIENTS, RELAY, SECRETS, fake_cpa, read_from, send_traffic
+from tests.traffic import CLIENTS, OPENROUTER, RELAY, SECRETS, fake_cpa, read_from, send_traffic
 from usage.collection import sync_instance
 from usage.models import Instance
 
@@ -34,6 +34,7 @@ def test_no_secret_is_kept_or_shown(profile: str, client: Client, caplog: pytest
     with fake_cpa(profile) as cpa:
         send_traffic(cpa)
         relay = cpa.credentials.keys[0]
+        cpa.credentials.add_compat("", "https://operator:FAKE-password@relay.example.net/v1", OPENROUTER[0])
         text = f'{{"error":"Incorrect API key provided: {RELAY}, and Bearer {CLIENTS[0]}"}}'
         cpa.emit(relay, "claude-sonnet-4-6", client_key=CLIENTS[0], status=401, error=text)
         if cpa.profile.does("usage queue"):
@@ -44,7 +45,7 @@ def test_no_secret_is_kept_or_shown(profile: str, client: Client, caplog: pytest
         wrong.management_key = "mgmt-FAKE-wrong-key-000000000000"
         wrong.save()
         sync_instance(wrong)
-    _assert_nowhere([*SECRETS, wrong.management_key], client, caplog)
+    _assert_nowhere([*SECRETS, wrong.management_key, "FAKE-password"], client, caplog)
 
 
 @pytest.mark.django_db(transaction=True)

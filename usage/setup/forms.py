@@ -40,7 +40,10 @@ class ServerForm(forms.ModelForm):  # type: ignore[type-arg]
         self.fields["management_key"].required = not self.instance.encrypted_key
 
     def clean_base_url(self) -> str:
-        return str(self.cleaned_data["base_url"]).rstrip("/")
+        base_url = str(self.cleaned_data["base_url"]).rstrip("/")
+        if "@" in base_url:
+            raise forms.ValidationError(_("Leave user and password out of the URL: it is shown on pages."))
+        return base_url
 
     def save(self, commit: bool = True) -> Instance:
         if key := self.cleaned_data["management_key"]:

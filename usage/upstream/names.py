@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -86,7 +87,7 @@ def _key_list(name: str, provider: str, answer: Any) -> Iterator[Listed]:
         if name == OPENAI_COMPATIBILITY:
             yield from _compatible(entry)
         elif key := _text(entry, "api-key"):
-            base_url = _text(entry, "base-url").rstrip("/")
+            base_url = _base_url(entry)
             yield Listed(
                 name, provider, channel=base_url or provider, kind=Channel.Kind.API_KEY,
                 auth_index=_index(entry, "auth-index"), base_url=base_url, key=key,
@@ -96,7 +97,7 @@ def _key_list(name: str, provider: str, answer: Any) -> Iterator[Listed]:
 
 def _compatible(entry: dict[str, Any]) -> Iterator[Listed]:
     """An openai-compatibility provider: one account for each of its keys, or one without a key."""
-    name, base_url = _text(entry, "name"), _text(entry, "base-url").rstrip("/")
+    name, base_url = _text(entry, "name"), _base_url(entry)
     provider = Listed(
         OPENAI_COMPATIBILITY, name.lower() or OPENAI_COMPATIBILITY, channel=name or base_url or OPENAI_COMPATIBILITY,
         kind=Channel.Kind.API_KEY, base_url=base_url, state=_off_if(entry.get("disabled") is True),
@@ -130,6 +131,11 @@ def _entries(answer: Any, name: str) -> Iterator[dict[str, Any]]:
 def _text(entry: dict[str, Any], name: str) -> str:
     value = entry.get(name)
     return value.strip() if isinstance(value, str) else ""
+
+
+def _base_url(entry: dict[str, Any]) -> str:
+    """An address names its channel on every page: without the password that it may hold (`https://user:password@host`)."""
+    return re.sub(r"(?<=//)[^/@]*@", "", _text(entry, "base-url")).rstrip("/")
 
 
 def _index(entry: dict[str, Any], name: str) -> str:
