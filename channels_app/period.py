@@ -80,7 +80,7 @@ def _named(name: str, zone: ZoneInfo, now: datetime) -> Period:
         "yesterday": (_midnight(today - _DAY, zone), midnight),
         "mtd": (_midnight(month, zone), tomorrow),
         "lastmonth": (_midnight((month - _DAY).replace(day=1), zone), _midnight(month, zone)),
-        "all": (datetime.fromtimestamp(0, zone), tomorrow),
+        "all": (datetime.fromtimestamp(0, zone), datetime(2100, 1, 1, tzinfo=zone)),  # no record is of a later time
     }
     if name not in spans:
         return _last_days(int(name.removesuffix("d")), zone, now)

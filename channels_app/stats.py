@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
@@ -11,7 +11,7 @@ from django.db import connection
 from django.utils.translation import gettext as _
 
 from channels_app.period import Period
-from usage.ingest.rollup import HOUR, HOURLY, RECORDS, SUM_OF_RECORDS, SUMS
+from usage.ingest.rollup import GRAINS, RECORDS, SUM_OF_RECORDS, SUMS, Grain
 from usage.models import ModelName, Source
 from usage.models.fields import to_micros
 
@@ -209,24 +209,35 @@ def _by_source_and_model(period: Period) -> Iterator[tuple[Source, str, Usage]]:
 
 
 def _aggregation(period: Period) -> tuple[str, list[int]]:
-    """Return the one query: whole hours from the rollup, the ragged ends from the records, grouped together.
+    """Return the one query: whole days and hours from the rollups, the ragged ends from the records, together.
 
-    So any span is exact to the microsecond in any time zone, and costs what its hours cost.
+    So any span is exact to the microsecond in any time zone, and costs what its days cost.
     """
-    since, until = to_micros(period.since), to_micros(period.until)
-    first, last = -(-since // HOUR) * HOUR, until // HOUR * HOUR
-    if first < last:
-        pieces = [(_RECORDS, since, first), (_HOURS, first, last), (_RECORDS, last, until)]
-    else:
-        pieces = [(_RECORDS, since, until)]
-    pieces = [piece for piece in pieces if piece[1] < piece[2]]
-    union = " UNION ALL ".join(select for select, _start, _end in pieces)
+    pieces = list(_pieces(to_micros(period.since), to_micros(period.until), GRAINS))
+    union = " UNION ALL ".join(select for select, _since, _until in pieces)
     sums = ", ".join(f"CAST(SUM({name}) AS BIGINT)" for name in SUMS)
     sql = f"SELECT source_id, model_id, {sums} FROM ({union}) AS pieces GROUP BY source_id, model_id"
     return sql, [edge for _select, *edges in pieces for edge in edges]
 
 
-_HOURS = f"SELECT source_id, model_id, {', '.join(SUMS)} FROM {HOURLY} WHERE bucket >= %s AND bucket < %s"
+def _pieces(since: int, until: int, grains: Sequence[Grain]) -> Iterator[tuple[str, int, int]]:
+    """Cut `[since, until)` into what each grain can answer, the coarsest first: (SELECT, since, until)."""
+    if since >= until:
+        return
+    if not grains:
+        yield _RECORDS, since, until
+        return
+    grain, *finer = grains
+    first, last = grain.start_of(since + grain.width - 1), grain.start_of(until)
+    if first >= last:
+        yield from _pieces(since, until, finer)
+        return
+    yield from _pieces(since, first, finer)
+    yield f"{_SUMS} FROM {grain.table} WHERE bucket >= %s AND bucket < %s", first, last
+    yield from _pieces(last, until, finer)
+
+
+_SUMS = f"SELECT source_id, model_id, {', '.join(SUMS)}"
 _RECORDS = (
     f"SELECT source_id, model_id, {', '.join(f'{expression} AS {name}' for name, expression in SUM_OF_RECORDS.items())} "
     f"FROM {RECORDS} WHERE requested_at >= %s AND requested_at < %s GROUP BY source_id, model_id"

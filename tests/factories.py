@@ -16,7 +16,7 @@ from hypothesis import settings
 from usage.accounting.payload import Payload, Twins, Unreadable, read_detail, read_record
 from usage.ingest.accounts import apply_listing
 from usage.ingest.ledger import Counts, Ledger, Rejected
-from usage.models import Instance, UsageHourly, UsageRecord
+from usage.models import Instance, UsageDaily, UsageHourly, UsageRecord
 from usage.models.fields import to_micros
 from usage.upstream.names import fetch_names
 
@@ -118,13 +118,12 @@ def sums_of(rows: Iterable[UsageRecord]) -> dict[str, int]:
 
 def rollup_rows() -> set[tuple[Any, ...]]:
     """The rollup, without the ids that another order of booking would change."""
-    return set(
-        UsageHourly.objects.values_list(
-            "bucket", "source__provider", "source__auth_index", "source__label", "model__name", "requests", "failed",
-            "uncached_input", "cache_read", "cache_write", "output", "reasoning", "unclassified",
-            "priced_requests", "priced_tokens", "cost_nanousd",
-        )
+    columns = (
+        "bucket", "source__provider", "source__auth_index", "source__label", "model__name", "requests", "failed",
+        "uncached_input", "cache_read", "cache_write", "output", "reasoning", "unclassified",
+        "priced_requests", "priced_tokens", "cost_nanousd",
     )  # fmt: skip
+    return {(model, *row) for model in (UsageHourly, UsageDaily) for row in model.objects.values_list(*columns)}
 
 
 class _Undo(Exception):

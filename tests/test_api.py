@@ -93,7 +93,7 @@ def test_from_one_aggregation(client: Client, traffic: None, django_assert_max_n
     headers = _token()
     with django_assert_max_num_queries(5) as queries:  # token, user, aggregation, sources, models
         client.get("/api/channels/?days=3", headers=headers)
-    assert sum("GROUP BY" in query["sql"] and "usage_usagehourly" in query["sql"] for query in queries) == 1
+    assert sum("GROUP BY" in query["sql"] and "AS pieces" in query["sql"] for query in queries) == 1
 
 
 @pytest.mark.parametrize(

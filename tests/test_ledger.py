@@ -44,10 +44,12 @@ from usage.models import (
     QuarantinedPayload,
     RequestTraits,
     Source,
+    UsageDaily,
     UsageHourly,
     UsageRecord,
 )
 from usage.models.fields import from_micros, to_micros
+from usage.models.record import Rollup
 from usage.secrets import decrypt
 
 # No catalog knows them: what they cost is up to the test.
@@ -63,14 +65,19 @@ def book_raws(instance: Instance, raws: Iterable[bytes]) -> Counts:
     return Ledger(instance).book(payloads, rejected, RECEIVED)
 
 
-def records_by_hour() -> dict[tuple[Any, ...], Counter[str]]:
-    """The rollup as plain Python makes it of the records."""
+GRAINS: tuple[type[Rollup], ...] = (UsageHourly, UsageDaily)
+
+
+def records_by(model: type[Rollup]) -> dict[tuple[Any, ...], Counter[str]]:
+    """The sums of one grain as plain Python makes them of the records."""
     sums: dict[tuple[Any, ...], Counter[str]] = {}
     for row in UsageRecord.objects.all():
-        hour = row.requested_at.replace(minute=0, second=0, microsecond=0)
+        bucket = row.requested_at.replace(minute=0, second=0, microsecond=0)
+        if model is UsageDaily:
+            bucket = bucket.replace(hour=0)
         is_priced = row.cost_nanousd is not None
         tokens = {name: getattr(row, name) for name in rollup.TOKENS}
-        sums.setdefault((hour, row.source_id, row.model_id), Counter()).update(
+        sums.setdefault((bucket, row.source_id, row.model_id), Counter()).update(
             tokens,
             requests=1,
             failed=int(row.failed),
@@ -92,10 +99,11 @@ def booked() -> tuple[Any, ...]:
 
 
 def assert_rollup_equals_records() -> None:
-    rows = {(row.bucket, row.source_id, row.model_id): row for row in UsageHourly.objects.all()}
-    found = {key: {name: getattr(row, name) for name in rollup.SUMS} for key, row in rows.items()}
-    expected = {key: {name: sums[name] for name in rollup.SUMS} for key, sums in records_by_hour().items()}
-    assert found == expected
+    for model in GRAINS:
+        rows = {(row.bucket, row.source_id, row.model_id): row for row in model.objects.all()}
+        found = {key: {name: getattr(row, name) for name in rollup.SUMS} for key, row in rows.items()}
+        expected = {key: {name: sums[name] for name in rollup.SUMS} for key, sums in records_by(model).items()}
+        assert found == expected
     assert rollup.differences() == []
 
 
@@ -312,14 +320,17 @@ class TestRollup:
 
     @pytest.mark.parametrize("column", rollup.SUMS)
     @pytest.mark.parametrize("change", [1, -1])
-    def test_any_wrong_sum_is_found_and_mended(self, instance: Instance, column: str, change: int) -> None:
+    @pytest.mark.parametrize("model", GRAINS)
+    def test_any_wrong_sum_is_found_and_mended(
+        self, instance: Instance, model: type[Rollup], column: str, change: int
+    ) -> None:
         self.fill(instance)
         before = rollup_rows()
-        row = UsageHourly.objects.order_by("pk")[1]
+        row = model.objects.order_by("pk")[1]
         setattr(row, column, getattr(row, column) + change)
         row.save()
-        assert rollup.differences() == [(to_micros(row.bucket), row.source_id, row.model_id)]
-        assert rollup.rebuild() == len(before)
+        assert rollup.differences() == [(model._meta.db_table, (to_micros(row.bucket), row.source_id, row.model_id))]
+        assert rollup.rebuild() == sum(model.objects.count() for model in GRAINS)
         assert rollup_rows() == before
         assert_rollup_equals_records()
 
@@ -332,7 +343,7 @@ class TestRollup:
         moved.save()
         keys = {(to_micros(row.bucket), row.source_id, row.model_id) for row in (missing, moved)}
         where_it_was = (to_micros(moved.bucket - timedelta(hours=24)), moved.source_id, moved.model_id)
-        assert set(rollup.differences()) == keys | {where_it_was}
+        assert set(rollup.differences()) == {(rollup.HOURLY.table, key) for key in keys | {where_it_was}}
         assert len(rollup.differences(limit=2)) == 2
         rollup.rebuild()
         assert rollup_rows() == before
@@ -340,7 +351,7 @@ class TestRollup:
     def test_missing_record_is_found(self, instance: Instance) -> None:
         self.fill(instance)
         UsageRecord.objects.order_by("pk")[:1].get().delete()
-        assert len(rollup.differences()) == 1
+        assert [table for table, _key in rollup.differences()] == [rollup.DAILY.table, rollup.HOURLY.table]
 
     def test_rebuild_of_nothing_is_nothing(self, instance: Instance) -> None:
         assert rollup.rebuild() == 0
@@ -348,7 +359,7 @@ class TestRollup:
 
     @pytest.mark.parametrize("offset", [0, 1, rollup.HOUR - 1])
     def test_hour_begins_with_its_first_microsecond(self, offset: int) -> None:
-        assert rollup.bucket_of(to_micros(NOON) + offset) == to_micros(NOON)
+        assert rollup.HOURLY.start_of(to_micros(NOON) + offset) == to_micros(NOON)
 
 
 class TestRow:

@@ -216,7 +216,7 @@ def test_timestamp_is_cut_to_microseconds_of_utc(text: str, meant: str) -> None:
     "text",
     [
         "0001-01-01T00:00:00Z", "0001-01-01T00:00:00+08:00", "1970-01-01T00:00:00Z", "2019-12-31T23:59:59Z",
-        "9999-12-31T23:59:59-12:00", "10000-01-01T00:00:00Z", "2026-08-22T12:21:07", "2026-08-22", "2026-13-01T00:00:00Z",
+        "2100-01-01T00:00:00Z", "9999-12-31T23:59:59-12:00", "10000-01-01T00:00:00Z", "2026-08-22T12:21:07", "2026-08-22", "2026-13-01T00:00:00Z",
         "1787401267", "", "now", "\0",
     ],
 )  # fmt: skip
@@ -225,7 +225,7 @@ def test_timestamp_that_is_none_is_refused(text: str) -> None:
         read_timestamp(text)
 
 
-@given(st.datetimes(datetime(2020, 1, 2), datetime(9999, 12, 30), timezones=st.timezones()))  # noqa: DTZ001
+@given(st.datetimes(datetime(2020, 1, 2), datetime(2099, 12, 30), timezones=st.timezones()))  # noqa: DTZ001
 def test_timestamp_of_any_zone_survives_the_way_there_and_back(moment: datetime) -> None:
     moment = moment.astimezone(UTC)
     assert from_micros(read_timestamp(moment.isoformat())) == moment
@@ -259,7 +259,8 @@ class TestDetail:
             (CLIENT_KEY, CLIENT_KEY, None),
             ("POST /v1/chat/completions", None, "POST /v1/chat/completions"),
             ("GET /v1/responses", None, "GET /v1/responses"),
-            ("unknown", None, "unknown"),
+            ("unknown", None, None),
+            ("claude", None, None),
             ("POSTAGE-FAKE-key", "POSTAGE-FAKE-key", None),
         ],
     )

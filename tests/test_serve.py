@@ -27,13 +27,14 @@ def test_from_nothing_to_figures_in_one_command(tmp_path: Path) -> None:
     with fake_cpa() as cpa, _serving(tmp_path) as (base_url, link), _browser(base_url) as browser:
         assert browser.get("/").url.path == "/login/"
         _submit(browser, link, ADMINISTRATOR)
+        requests = sum(row[0] for row in send_traffic(cpa).values())
         server = {"name": "My CPA", "base_url": cpa.base_url, "management_key": KEY, "verify_tls": "on"}
         page = _submit(browser, "/setup/server/", server)
         assert "from its usage queue" in page
         assert httpx.get(f"{base_url}{link}").headers["Location"] == "/login/"
-        expected = send_traffic(cpa)
-        requests = sum(row[0] for row in expected.values())
         _eventually(lambda: _requests_shown(browser) == requests)
+        cpa.emit(cpa.credentials.files[0], "claude-sonnet-4-6")
+        _eventually(lambda: _requests_shown(browser) == requests + 1)
         assert "dave@example.com" in browser.get("/channels/?open=codex").text
         style = re.search(r'href="(/static/[^"]+app\.[0-9a-f]+\.css)"', browser.get("/channels/").text)
         assert style

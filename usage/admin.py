@@ -27,6 +27,7 @@ from usage.models import (
     QuarantinedPayload,
     RequestTraits,
     Source,
+    UsageDaily,
     UsageHourly,
     UsageRecord,
 )
@@ -119,10 +120,10 @@ class UsageRecordAdmin(LedgerAdmin):
         return str(_("unpriced")) if record.cost_usd is None else f"{record.cost_usd:.6f}"
 
 
-@admin.register(UsageHourly)
-class UsageHourlyAdmin(LedgerAdmin):
+@admin.register(UsageHourly, UsageDaily)
+class RollupAdmin(LedgerAdmin):
     list_display = (
-        moment("bucket", _("hour")),
+        moment("bucket", _("from")),
         "source",
         "model",
         "requests",

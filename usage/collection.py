@@ -223,7 +223,14 @@ def _read_snapshot(capture: Capture) -> Iterator[Item]:
             try:
                 yield read_detail(identifier, model, detail, twins)
             except Unreadable as error:
-                yield Rejected(json.dumps([identifier, model, detail], default=str).encode(), str(error))
+                yield Rejected(_dump([identifier, model, detail]), str(error))
+
+
+def _dump(entry: list[Any]) -> bytes:
+    try:
+        return json.dumps(entry, default=str).encode()
+    except RecursionError:
+        return b"(nested too deeply to be written down; the server keeps it)"
 
 
 def _batched(items: Iterator[Item], size: int) -> Iterator[list[Item]]:

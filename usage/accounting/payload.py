@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
@@ -14,12 +14,18 @@ import msgspec
 from usage.accounting.tokens import Breakdown, RawTokens
 
 _ROUTE = re.compile(r"(GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) /")
+# Stands in place of the client's key where the proxy had neither a key nor a route (contract B).
+_PROVIDERS = {
+    "unknown", "codex", "claude", "gemini", "gemini-cli", "vertex", "aistudio", "antigravity", "qwen", "iflow", "kimi",
+    "xai", "openai-compatibility",
+}  # fmt: skip
 _DECIMALS = re.compile(r"\.(\d+)")
 _BEYOND = 2**53
 _Milliseconds = Annotated[int, msgspec.Meta(ge=-_BEYOND, le=_BEYOND)]
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00Z")
 # CPA is of 2025: an earlier clock is an unset one, such as Go's zero time of year 1.
 _EARLIEST = datetime.fromisoformat("2020-01-01T00:00:00Z")
+_LATEST = datetime.fromisoformat("2100-01-01T00:00:00Z")
 
 
 class Unreadable(ValueError):
@@ -119,8 +125,11 @@ def read_detail(identifier: str, model: str, detail: Any, twins: Twins) -> Paylo
     """
     if not isinstance(detail, dict):
         raise Unreadable(f"expected an object, got {type(detail).__name__}")
-    is_route = identifier == "unknown" or _ROUTE.match(identifier)
-    known = {"model": model, "endpoint" if is_route else "api_key": identifier}
+    known = {"model": model}
+    if _ROUTE.match(identifier):
+        known["endpoint"] = identifier
+    elif identifier not in _PROVIDERS:
+        known["api_key"] = identifier
     fields = {"failed": False} | {name: detail[name] for name in _DETAIL_FIELDS if name in detail} | known
     payload, damaged = _convert(fields)
     payload.damaged = damaged
@@ -154,12 +163,9 @@ def read_timestamp(text: str) -> int:
         raise Unreadable("timestamp is not in the form of RFC 3339") from None
     if moment.tzinfo is None:
         raise Unreadable("timestamp has no UTC offset")
-    if moment < _EARLIEST:
-        raise Unreadable(f"timestamp is of {moment.year}: the server's clock was not set")
-    try:
-        since = moment.astimezone(UTC) - _EPOCH
-    except OverflowError:
-        raise Unreadable("timestamp is after the year 9999") from None
+    if not _EARLIEST <= moment < _LATEST:
+        raise Unreadable(f"timestamp is of {moment.year}: the server's clock was not set right")
+    since = moment - _EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 

@@ -10,7 +10,6 @@ from django.db import connection, transaction
 
 from usage.accounting.payload import Payload
 from usage.accounting.pricing import PriceBook
-from usage.accounting.resolver import Match
 from usage.accounting.tokens import Buckets, Quality, split
 from usage.ingest import rollup
 from usage.ingest.dimensions import Dimension, clean
@@ -80,7 +79,7 @@ class _Entry:
 class Ledger:
     """Books the records of one instance by the names and prices known when it was made.
 
-    `met_unknown` tells whether one of them matched nothing that the server lists.
+    `met_unknown` tells whether one of them showed a credential that the server has not listed yet.
     """
 
     def __init__(self, instance: Instance) -> None:
@@ -106,7 +105,7 @@ class Ledger:
 
     def _entry(self, payload: Payload) -> _Entry:
         sighting = self._sources.sight(payload)
-        self.met_unknown |= sighting.resolution.match is Match.UNKNOWN
+        self.met_unknown |= sighting.is_news
         family, guessed = family_of_record(payload, sighting.resolution)
         buckets, quality = split(payload.tokens, family, payload.breakdown)
         if payload.damaged:
@@ -161,7 +160,7 @@ class Ledger:
             _identity(entry.payload): (entry, cost) for entry, (cost, _price) in zip(entries, costs, strict=True)
         }
         for entry, cost in (distinct[identity] for identity in new):
-            bucket = rollup.bucket_of(entry.payload.requested_at)
+            bucket = rollup.HOURLY.start_of(entry.payload.requested_at)
             key = (bucket, self._sources[entry.sighting], self._models[(entry.model,)])
             row = sums.setdefault(key, [0] * len(rollup.SUMS))
             for at, value in enumerate(_summands(entry, cost)):

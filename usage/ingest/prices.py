@@ -98,7 +98,7 @@ def _priced_sums(records: Iterable[UsageRecord]) -> dict[rollup.Key, list[int]]:
     """What newly priced records add to the rollup, in the order of rollup.SUMS."""
     sums: dict[rollup.Key, list[int]] = {}
     for record in records:
-        key = (rollup.bucket_of(to_micros(record.requested_at)), record.source_id, record.model_id)
+        key = (rollup.HOURLY.start_of(to_micros(record.requested_at)), record.source_id, record.model_id)
         row = sums.setdefault(key, [0] * len(rollup.SUMS))
         for at, value in zip((-3, -2, -1), (1, record.total_tokens, record.cost_nanousd or 0), strict=True):
             row[at] += value

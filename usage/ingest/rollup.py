@@ -1,12 +1,13 @@
-"""Keeps the hourly sums equal to the records: additive upserts, and the commands that prove and restore it."""
+"""Keeps the hourly and daily sums equal to the records: additive upserts, and what proves and restores it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import connection, transaction
 
-from usage.models import UsageHourly, UsageRecord
+from usage.models import UsageDaily, UsageHourly, UsageRecord
 
 HOUR = timedelta(hours=1) // timedelta(microseconds=1)
 TOKENS = ("uncached_input", "cache_read", "cache_write", "output", "reasoning", "unclassified")
@@ -25,62 +26,95 @@ SUM_OF_RECORDS = {
     "cost_nanousd": "COALESCE(SUM(cost_nanousd), 0)",
 }
 RECORDS = UsageRecord._meta.db_table
-HOURLY = UsageHourly._meta.db_table
+
+
+@dataclass(frozen=True, slots=True)
+class Grain:
+    """A table of sums, one row for each interval of `width` microseconds (cut in UTC), source and model."""
+
+    table: str
+    width: int
+
+    def start_of(self, moment: int) -> int:
+        return moment - moment % self.width
+
+
+HOURLY = Grain(UsageHourly._meta.db_table, HOUR)
+DAILY = Grain(UsageDaily._meta.db_table, 24 * HOUR)
+# Coarse before fine. Each is made of the one behind it, so its width is a multiple of that one's.
+GRAINS = (DAILY, HOURLY)
+
 _KEY = ("bucket", "source_id", "model_id")
 _COLUMNS = (*_KEY, *SUMS)
 # SQLite takes 32,766 parameters a statement.
 _ROWS_PER_STATEMENT = 32_000 // len(_COLUMNS)
 
 
-def bucket_of(requested_at: int) -> int:
-    return requested_at - requested_at % HOUR
-
-
 def add(sums: dict[Key, list[int]]) -> None:
-    """Add `sums` (in the order of SUMS) to the hourly rows. In the transaction that booked the records.
+    """Add hourly `sums` (in the order of SUMS) to every grain. In the transaction that booked the records.
 
     Keys go in order, so that two writers wait for each other and never in a circle.
     """
-    keys = sorted(sums)
-    for start in range(0, len(keys), _ROWS_PER_STATEMENT):
-        chunk = keys[start : start + _ROWS_PER_STATEMENT]
-        values = [value for key in chunk for value in (*key, *sums[key])]
-        row = f"({', '.join(['%s'] * len(_COLUMNS))})"
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"INSERT INTO {HOURLY} ({', '.join(_COLUMNS)}) VALUES {', '.join([row] * len(chunk))} "
-                f"ON CONFLICT ({', '.join(_KEY)}) DO UPDATE SET "
-                + ", ".join(f"{name} = {HOURLY}.{name} + excluded.{name}" for name in SUMS),
-                values,
-            )
+    for grain in reversed(GRAINS):
+        sums = _fold(sums, grain)
+        keys = sorted(sums)
+        for start in range(0, len(keys), _ROWS_PER_STATEMENT):
+            chunk = keys[start : start + _ROWS_PER_STATEMENT]
+            with connection.cursor() as cursor:
+                cursor.execute(_upsert(grain, len(chunk)), [value for key in chunk for value in (*key, *sums[key])])
+
+
+def _fold(sums: dict[Key, list[int]], grain: Grain) -> dict[Key, list[int]]:
+    """Add up the sums of a finer grain."""
+    folded: dict[Key, list[int]] = {}
+    for (bucket, source, model), row in sums.items():
+        key = (grain.start_of(bucket), source, model)
+        folded[key] = [old + new for old, new in zip(folded[key], row, strict=True)] if key in folded else row
+    return folded
+
+
+def _upsert(grain: Grain, rows: int) -> str:
+    row = f"({', '.join(['%s'] * len(_COLUMNS))})"
+    additions = ", ".join(f"{name} = {grain.table}.{name} + excluded.{name}" for name in SUMS)
+    return (
+        f"INSERT INTO {grain.table} ({', '.join(_COLUMNS)}) VALUES {', '.join([row] * rows)} "
+        f"ON CONFLICT ({', '.join(_KEY)}) DO UPDATE SET {additions}"
+    )
 
 
 def rebuild() -> int:
-    """Make all hourly rows anew from the records; return how many there are."""
+    """Make all sums anew from the records; return how many rows there are."""
+    rows = 0
     with transaction.atomic(), connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            # Those who have booked but not committed are waited for; those who come later add to our rows.
-            cursor.execute(f"LOCK TABLE {HOURLY} IN EXCLUSIVE MODE")
-        cursor.execute(f"DELETE FROM {HOURLY}")
-        cursor.execute(f"INSERT INTO {HOURLY} ({', '.join(_COLUMNS)}) {_records_by_hour()}")
-        return int(cursor.rowcount)
+            # Those who have booked but not committed are waited for; those who come later add to our rows. Tables are
+            # locked in the order in which writers come to them.
+            for grain in reversed(GRAINS):
+                cursor.execute(f"LOCK TABLE {grain.table} IN EXCLUSIVE MODE")
+        for grain in GRAINS:
+            cursor.execute(f"DELETE FROM {grain.table}")
+            cursor.execute(f"INSERT INTO {grain.table} ({', '.join(_COLUMNS)}) {_sums_of_records(grain)}")
+            rows += int(cursor.rowcount)
+    return rows
 
 
-def differences(limit: int = 10) -> list[Key]:
-    """Return keys whose hourly row and records differ, `limit` at most; none is the invariant."""
-    hourly = f"SELECT {', '.join(_COLUMNS)} FROM {HOURLY}"
-    records = _records_by_hour()
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT DISTINCT {', '.join(_KEY)} FROM ("
-            f"SELECT * FROM ({hourly} EXCEPT {records}) AS extra UNION ALL "
-            f"SELECT * FROM ({records} EXCEPT {hourly}) AS missing) AS differing LIMIT %s",
-            [limit],
-        )
-        return [tuple(row) for row in cursor.fetchall()]
+def differences(limit: int = 10) -> list[tuple[str, Key]]:
+    """Return table and key of sums that differ from the records, `limit` a table at most; none is the invariant."""
+    found = []
+    for grain in GRAINS:
+        sums, records = f"SELECT {', '.join(_COLUMNS)} FROM {grain.table}", _sums_of_records(grain)
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT DISTINCT {', '.join(_KEY)} FROM ("
+                f"SELECT * FROM ({sums} EXCEPT {records}) AS extra UNION ALL "
+                f"SELECT * FROM ({records} EXCEPT {sums}) AS missing) AS differing LIMIT %s",
+                [limit],
+            )
+            found += [(grain.table, (bucket, source, model)) for bucket, source, model in cursor.fetchall()]
+    return found
 
 
-def _records_by_hour() -> str:
-    bucket = f"requested_at / {HOUR} * {HOUR}"  # of integers, and none is before 1970
+def _sums_of_records(grain: Grain) -> str:
+    bucket = f"requested_at / {grain.width} * {grain.width}"  # of integers, and none is before 1970
     sums = ", ".join(f"CAST({expression} AS BIGINT)" for expression in SUM_OF_RECORDS.values())
     return f"SELECT {bucket}, source_id, model_id, {sums} FROM {RECORDS} GROUP BY {bucket}, source_id, model_id"

@@ -13,7 +13,7 @@ from usage.accounting.resolver import OPENAI_COMPATIBILITY, Clue, Match, Resolut
 from usage.accounting.tokens import Family, family_of, family_of_model
 from usage.ingest.accounts import load_credentials
 from usage.ingest.dimensions import Dimension, clean
-from usage.models import Instance, Source, UsageHourly
+from usage.models import Instance, Source, UsageDaily
 from usage.secrets import digest, mask
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
@@ -25,6 +25,12 @@ class Sighting:
 
     key: tuple[int, str, str, bytes]
     resolution: Resolution
+
+    @property
+    def is_news(self) -> bool:
+        """Whether the server has not listed this credential: it matched nothing, or not by the index that it shows."""
+        shows_index = bool(self.key[2])
+        return self.resolution.match is Match.UNKNOWN or (shows_index and self.resolution.match is Match.SOURCE)
 
 
 class Sources:
@@ -100,7 +106,7 @@ def heal(instance: Instance) -> tuple[int, int]:
             continue
         Source.objects.filter(pk=source.pk).update(**_resolved(resolution))
         healed += 1
-        records += sum(UsageHourly.objects.filter(source=source).values_list("requests", flat=True))
+        records += sum(UsageDaily.objects.filter(source=source).values_list("requests", flat=True))
     return healed, records
 
 

@@ -9,6 +9,7 @@ from usage.models.record import (
     QuarantinedPayload,
     RequestTraits,
     TokenCounts,
+    UsageDaily,
     UsageHourly,
     UsageRecord,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "RequestTraits",
     "Source",
     "TokenCounts",
+    "UsageDaily",
     "UsageHourly",
     "UsageRecord",
 ]

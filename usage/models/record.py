@@ -139,10 +139,9 @@ class FailureText(models.Model):
         return self.text[:80]
 
 
-class UsageHourly(TokenCounts):
-    """Records added up by UTC hour, source and model: additive integers only."""
+class Rollup(TokenCounts):
+    """Records added up by interval, source and model: additive integers only."""
 
-    bucket = InstantField(_("hour"))
     source = models.ForeignKey(Source, models.PROTECT, db_index=False, verbose_name=_("source"))
     model = models.ForeignKey(ModelName, models.PROTECT, db_index=False, related_name="+", verbose_name=_("model"))
     requests = models.BigIntegerField(_("requests"), default=0)
@@ -152,12 +151,35 @@ class UsageHourly(TokenCounts):
     cost_nanousd = models.BigIntegerField(_("est. cost (nano-USD)"), default=0)
 
     class Meta:
+        abstract = True
+
+
+class UsageHourly(Rollup):
+    """By UTC hour: with the records of the ragged ends, exact for any span in any time zone."""
+
+    bucket = InstantField(_("hour"))
+
+    class Meta:
         verbose_name = _("hourly usage")
         verbose_name_plural = _("hourly usage")
         constraints = [models.UniqueConstraint(fields=["bucket", "source", "model"], name="hourly_identity")]
 
     def __str__(self) -> str:
         return f"{self.bucket:%Y-%m-%d %H:00}"
+
+
+class UsageDaily(Rollup):
+    """By UTC day: the middle of a long span."""
+
+    bucket = InstantField(_("day"))
+
+    class Meta:
+        verbose_name = _("daily usage")
+        verbose_name_plural = _("daily usage")
+        constraints = [models.UniqueConstraint(fields=["bucket", "source", "model"], name="daily_identity")]
+
+    def __str__(self) -> str:
+        return f"{self.bucket:%Y-%m-%d}"
 
 
 class QuarantinedPayload(models.Model):

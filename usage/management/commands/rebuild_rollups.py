@@ -12,19 +12,21 @@ from usage.models.fields import from_micros
 
 
 class Command(BaseCommand):
-    help = "Rebuilds the hourly sums from the records. With --verify only compares; status 1 when they differ."
+    help = (
+        "Rebuilds the hourly and daily sums from the records. With --verify only compares; status 1 when they differ."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--verify", action="store_true", help="compare, change nothing")
 
     def handle(self, *, verify: bool, **options: Any) -> None:
         if not verify:
-            self.stdout.write(f"{rollup.rebuild()} hourly rows rebuilt.")
+            self.stdout.write(f"{rollup.rebuild()} rows rebuilt.")
             return
         differing = rollup.differences()
-        for bucket, source, model in differing:
-            hour = f"{from_micros(bucket):%Y-%m-%d %H:00} UTC"
-            self.stdout.write(f"{hour}, source {source}, model {model}: the sum differs from the records")
+        for table, (bucket, source, model) in differing:
+            start = f"{from_micros(bucket):%Y-%m-%d %H:00} UTC"
+            self.stdout.write(f"{table}, {start}, source {source}, model {model}: the sum differs from the records")
         if differing:
             raise SystemExit(1)
         self.stdout.write("The rollup equals the records.")
