@@ -87,6 +87,18 @@ def test_a_well_server_is_asked_for_its_records_only(settings: Any) -> None:
         assert sum(seen.path.endswith("/auth-files") for seen in cpa.requests) == 1
 
 
+@pytest.mark.django_db(transaction=True)
+def test_statistics_that_are_switched_on_are_noticed_by_one_request_a_turn(settings: Any) -> None:
+    settings.POLL_SECONDS = 0.05
+    with fake_cpa(statistics=False) as cpa:
+        instance = read_from(cpa)
+        with collecting():
+            _eventually(lambda: sum("count=500" in seen.path for seen in cpa.requests) >= 3)
+            cpa.set_statistics(True)
+            _eventually(lambda: Instance.objects.get(pk=instance.pk).state == State.OK)
+        assert sum(seen.path.endswith("/auth-files") for seen in cpa.requests) == 1
+
+
 @pytest.mark.parametrize(
     ("state", "source", "failures", "seconds"),
     [

@@ -123,8 +123,10 @@ class _Turn:
             self._book_waiting()  # what an earlier process took and could not book
             _refuse_to_repeat(self._instance)
             with ManagementClient(self._instance) as client:
-                if self._instance.state != State.OK or self._names_age() >= names_may_be:
+                names_are_due = self._names_age() >= names_may_be
+                if names_are_due or self._instance.state != State.OK:
                     _probe(self._instance, client)
+                if names_are_due:
                     self._refresh_names(client)
                     self.outcome.priced = price_unpriced()
                 self._take(client)
