@@ -55,7 +55,7 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]
     @cached_property
     def count(self) -> int:
         rows = cast("QuerySet[Any]", self.object_list)
-        return rows.values("pk")[: self.MOST].count()
+        return rows.order_by().values("pk")[: self.MOST].count()
 
 
 class LedgerAdmin(ReadOnlyAdmin):
