@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.traffic import fake_cpa, read_from, report_of_all, send_traffic, shown
+from tests.traffic import CLIENTS, fake_cpa, read_from, report_of_all, send_traffic, shown
 from usage.collection import sync_instance
 from usage.ingest import rollup
-from usage.models import Instance
+from usage.models import Instance, Source
 
 QUEUES = ["6.10.8", "7.0.7", "7.1.17", "7.1.44", "7.2.21", "7.2.74", "7.2.97", "7.2.140", "dev"]
 SNAPSHOTS = ["6.3.36", "6.6.55", "6.9.49"]
@@ -58,6 +58,19 @@ def test_a_server_with_nothing_but_resp_says_what_to_do(profile: str) -> None:
         outcome = sync_instance(instance)
     assert "upgrade it to 6.10.8" in outcome.error
     assert instance.state == Instance.State.UNSUPPORTED
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("profile", ["6.10.8", "7.2.140"])
+def test_a_provider_without_keys_shows_the_clients_key_and_is_found_by_its_index(profile: str) -> None:
+    """Seen on real servers: the source is then the client's own key, and the kind of login unknown."""
+    with fake_cpa(profile) as cpa:
+        local = cpa.credentials.add_compat("local-llm", "http://10.0.0.5:11434/v1")
+        for client in CLIENTS:
+            cpa.emit(local, "qwen3-coder:30b", client_key=client)
+        sync_instance(read_from(cpa))
+    assert {key: row[0] for key, row in shown().items()} == {("local-llm", "local-llm"): 2}
+    assert list(Source.objects.values_list("auth_type", "match")) == [("unknown", Source.Match.AUTH_INDEX)]
 
 
 @pytest.mark.django_db

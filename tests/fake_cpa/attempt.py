@@ -130,7 +130,7 @@ def auth_type_of(credential: AnyCredential | None, profile: Profile) -> str:
     if credential is None:
         return "unknown"
     if not isinstance(credential, AuthFile):
-        return "apikey"
+        return "apikey" if credential.api_key else "unknown"
     if credential.provider == "kimi" and not credential.email and not profile.does("kimi is oauth"):
         return "unknown"
     return "oauth"
