@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ from django.utils import timezone
 from tests.conftest import KEY
 from tests.fake_cpa import FakeCPA, Tokens, faults
 from tests.fake_cpa.garbage import ELEMENTS
+from tests.fake_cpa.self_signed import self_signed
 from tests.traffic import fake_cpa, read_from, report_of_all, send_traffic, shown
 from usage.collection import sync_all, sync_instance
 from usage.ingest import rollup
@@ -153,6 +155,19 @@ def test_remote_access_switched_off_is_named() -> None:
         instance = read_from(cpa)
         assert "allow-remote: true" in sync_instance(instance).error
     assert instance.state == State.REMOTE_OFF
+
+
+def test_a_self_signed_certificate_is_refused_unless_the_operator_says_otherwise(tmp_path: Path) -> None:
+    context, _authority = self_signed(tmp_path)
+    with fake_cpa(tls=context) as cpa:
+        expected = send_traffic(cpa)
+        instance = read_from(cpa)
+        assert "certificate verify failed" in sync_instance(instance).error
+        assert instance.state == State.UNREACHABLE
+        instance.verify_tls = False
+        instance.save()
+        assert sync_instance(instance).error == ""
+    assert shown() == expected
 
 
 def test_statistics_that_are_off_are_told_and_not_taken_for_silence() -> None:
