@@ -48,6 +48,16 @@ def test_the_environment_alone_sets_a_server_up(tmp_path: Path) -> None:
             _eventually(lambda: not len(cpa.queue) and len(cpa.handed_out) == 9)
 
 
+def test_pages_end_with_the_command_even_when_it_is_killed(tmp_path: Path) -> None:
+    with pytest.raises(_Killed), _serving(tmp_path) as (base_url, _link):
+        raise _Killed
+    _eventually(lambda: not _answers(f"{base_url}/login/"))
+
+
+class _Killed(Exception):
+    """Leaves `_serving` so that it kills the command."""
+
+
 @contextmanager
 def _serving(folder: Path, **variables: str) -> Iterator[tuple[str, str]]:
     """Run the command on a free port; yield its address and the path of the one-time link."""

@@ -56,6 +56,6 @@ def _stop_with(web: subprocess.Popen[bytes], stopping: threading.Event) -> None:
 
 def _gunicorn(bind: str, workers: int) -> list[str]:
     return [
-        sys.executable, "-m", "gunicorn", "config.wsgi:application", "--bind", bind, "--workers", str(workers),
-        "--threads", "4", "--log-level", "warning",
+        sys.executable, "-m", "gunicorn", "config.wsgi:application", "--config", "python:config.gunicorn",
+        "--bind", bind, "--workers", str(workers), "--threads", "4", "--log-level", "warning",
     ]  # fmt: skip
