@@ -13,7 +13,6 @@ from channels_app.period import Period
 from channels_app.stats import channel_report
 from tests.factories import NOON, RECEIVED, list_names, sample
 from usage.accounting.payload import read_record
-from usage.accounting.resolver import unknown_channel
 from usage.ingest import rollup
 from usage.ingest.ledger import Ledger
 from usage.models import Instance, UsageRecord
@@ -70,7 +69,7 @@ def _found(record: UsageRecord) -> dict[str, Any]:
     channel = source.known_channel
     values = (record.uncached_input, record.cache_read, record.cache_write, record.output, record.reasoning, record.unclassified)  # fmt: skip
     return {
-        "channel": channel.name if channel else unknown_channel(source.provider),
+        "channel": channel.name if channel else str(source).partition(" · ")[0],  # as the pages show it
         "account": str(source.account) if source.account else source.label or None,
         "is known account": source.account is not None,
         "match": source.match,

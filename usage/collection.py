@@ -7,7 +7,6 @@ is read, and leaves it when it is booked.
 from __future__ import annotations
 
 import itertools
-import json
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -17,11 +16,11 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext_noop as _
 
-from usage.accounting.payload import Payload, Twins, Unreadable, read_detail, read_record
+from usage.accounting.payload import Payload
 from usage.ingest.accounts import apply_listing
-from usage.ingest.elements import split_elements
+from usage.ingest.captures import Item, read_capture
 from usage.ingest.ledger import BATCH, Counts, Ledger, Rejected
-from usage.ingest.legacy import BrokenSnapshot, read_details
+from usage.ingest.legacy import BrokenSnapshot
 from usage.ingest.prices import price_unpriced
 from usage.ingest.sources import heal
 from usage.ingest.spool import Capture, Spool
@@ -46,7 +45,6 @@ _STATISTICS_OFF = _(
 
 Source, State = Instance.Source, Instance.State
 Progress = Callable[[int], None]
-Item = Payload | Rejected
 
 
 @dataclass(slots=True)
@@ -197,42 +195,11 @@ class _Turn:
         return read
 
     def _items(self, capture: Capture) -> Iterator[Item]:
-        if capture.kind == "queue":
-            yield from _read_queue(capture)
-            return
         try:
-            yield from _read_snapshot(capture)
+            yield from read_capture(capture)
         except BrokenSnapshot as error:
             # Nothing is lost: the next snapshot has it all again.
             self.outcome.error = self.outcome.error or str(error)
-
-
-def _read_queue(capture: Capture) -> Iterator[Item]:
-    elements = split_elements(capture.path.read_bytes())
-    for raw in elements.raw:
-        try:
-            yield read_record(raw)
-        except Unreadable as error:
-            yield Rejected(raw, str(error))
-    if elements.rest:
-        yield Rejected(elements.rest, elements.reason)
-
-
-def _read_snapshot(capture: Capture) -> Iterator[Item]:
-    twins = Twins()
-    with capture.path.open("rb") as file:
-        for identifier, model, detail in read_details(file):
-            try:
-                yield read_detail(identifier, model, detail, twins)
-            except Unreadable as error:
-                yield Rejected(_dump([identifier, model, detail]), str(error))
-
-
-def _dump(entry: list[Any]) -> bytes:
-    try:
-        return json.dumps(entry, default=str).encode()
-    except RecursionError:
-        return b"(nested too deeply to be written down; the server keeps it)"
 
 
 def _batched(items: Iterator[Item], size: int) -> Iterator[list[Item]]:

@@ -102,5 +102,5 @@ def _prefer(found: list[Credential], wanted: Callable[[Credential], bool]) -> li
 
 
 def unknown_channel(provider: str) -> str:
-    """Rule 4: the channel's name as far as the record itself tells it."""
+    """Rule 4: the channel's name as far as the record itself tells it; it leads the source's name on every page."""
     return provider.removeprefix(COMPATIBLE_PREFIX) or "unknown"

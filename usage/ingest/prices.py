@@ -105,9 +105,6 @@ def _priced_sums(records: Iterable[UsageRecord]) -> dict[rollup.Key, list[int]]:
     return sums
 
 
-_AMOUNTS = ("input", "output", "cached_input", "cache_write")
-
-
 def _nano_per_thousand(usd_per_million: Decimal) -> int:
     return int(usd_per_million * UsdPerMillionField.SCALE)
 

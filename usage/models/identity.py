@@ -9,6 +9,7 @@ from django.db import models
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
+from usage.accounting.resolver import unknown_channel
 from usage.models.fields import InstantField
 from usage.models.instance import Instance
 from usage.models.slugs import free_slug
@@ -149,7 +150,8 @@ class Source(models.Model):
         ]
 
     def __str__(self) -> str:
-        return " · ".join(part for part in (self.provider, self.label, self.auth_index) if part) or "—"
+        provider = self.provider and unknown_channel(self.provider)
+        return " · ".join(part for part in (provider, self.label, self.auth_index) if part) or "—"
 
     @property
     def known_channel(self) -> Channel | None:

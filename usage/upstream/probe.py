@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from django.utils.translation import gettext_noop as _
@@ -47,9 +46,3 @@ def _find_source(client: ManagementClient) -> Instance.Source:
     if client.status_of("/usage") == 200:
         return Source.LEGACY
     return Source.RESP
-
-
-def parse_version(text: str) -> tuple[int, int, int] | None:
-    """Return `v7.2.99`, `7.2.99` or `v6.9.45-0` as numbers; None for local builds (`dev`) and silence."""
-    found = re.match(r"v?(\d+)\.(\d+)\.(\d+)", text)
-    return tuple(map(int, found.groups())) if found else None  # type: ignore[return-value]

@@ -1,0 +1,48 @@
+"""Reads a capture into payloads, and into what is none with the reason why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from usage.accounting.payload import Payload, Twins, Unreadable, read_detail, read_record
+from usage.ingest.elements import split_elements
+from usage.ingest.ledger import Rejected
+from usage.ingest.legacy import read_details
+from usage.ingest.spool import Capture
+
+Item = Payload | Rejected
+
+
+def read_capture(capture: Capture) -> Iterator[Item]:
+    """Yield what `capture` holds, in its order. Raises BrokenSnapshot where a snapshot ends early."""
+    return _read_queue(capture) if capture.kind == "queue" else _read_snapshot(capture)
+
+
+def _read_queue(capture: Capture) -> Iterator[Item]:
+    elements = split_elements(capture.path.read_bytes())
+    for raw in elements.raw:
+        try:
+            yield read_record(raw)
+        except Unreadable as error:
+            yield Rejected(raw, str(error))
+    if elements.rest:
+        yield Rejected(elements.rest, elements.reason)
+
+
+def _read_snapshot(capture: Capture) -> Iterator[Item]:
+    twins = Twins()
+    with capture.path.open("rb") as file:
+        for identifier, model, detail in read_details(file):
+            try:
+                yield read_detail(identifier, model, detail, twins)
+            except Unreadable as error:
+                yield Rejected(_dump([identifier, model, detail]), str(error))
+
+
+def _dump(entry: list[Any]) -> bytes:
+    try:
+        return json.dumps(entry, default=str).encode()
+    except RecursionError:
+        return b"(nested too deeply to be written down; the server keeps it)"
