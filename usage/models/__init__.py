@@ -1,5 +1,13 @@
 """What came in and what it cost."""
 
+from usage.models.collection import (
+    CollectionGap,
+    CollectionState,
+    CollectorEvent,
+    CollectorProcess,
+    JobRun,
+    Reconciliation,
+)
 from usage.models.identity import Account, ApiKey, Channel, Source
 from usage.models.instance import Instance
 from usage.models.price import ModelPrice
@@ -18,11 +26,17 @@ __all__ = [
     "Account",
     "ApiKey",
     "Channel",
+    "CollectionGap",
+    "CollectionState",
+    "CollectorEvent",
+    "CollectorProcess",
     "FailureText",
     "Instance",
+    "JobRun",
     "ModelName",
     "ModelPrice",
     "QuarantinedPayload",
+    "Reconciliation",
     "RequestTraits",
     "Source",
     "TokenCounts",

@@ -8,7 +8,7 @@ from django.core.validators import URLValidator
 from django.db import models
 from django.utils import timezone
 from django.utils.text import slugify
-from django.utils.translation import gettext
+from django.utils.translation import gettext, override
 from django.utils.translation import gettext_lazy as _
 
 from usage.models.fields import InstantField
@@ -27,6 +27,23 @@ class Instance(models.Model):
         LEGACY = "legacy", _("Usage snapshot")
         RESP = "resp", _("RESP only")
 
+    class Mode(models.TextChoices):
+        """How the operator wants its records taken."""
+
+        AUTO = "auto", _("Automatic")
+        SUBSCRIBE = "subscribe", _("Subscription")
+        QUEUE = "queue", _("Usage queue")
+        LEGACY = "legacy", _("Usage snapshot")
+
+    class Way(models.TextChoices):
+        """How its records are taken now."""
+
+        NONE = "", _("Not at all")
+        SUBSCRIPTION = "subscription", _("Subscription (RESP)")
+        HTTP_QUEUE = "http_queue", _("Usage queue (HTTP)")
+        RESP_QUEUE = "resp_queue", _("Usage queue (RESP)")
+        SNAPSHOT = "snapshot", _("Usage snapshot (HTTP)")
+
     class State(models.TextChoices):
         NEW = "new", _("Not asked yet")
         OK = "ok", _("Collecting")
@@ -38,6 +55,7 @@ class Instance(models.Model):
         UNSUPPORTED = "unsupported", _("No way to collect")
         UNREACHABLE = "unreachable", _("Unreachable")
         FAULTY = "faulty", _("Faulty answers")
+        DISK_FULL = "disk_full", _("Disk full")
 
     name = models.CharField(_("name"), max_length=100, unique=True)
     slug = models.SlugField(_("slug"), max_length=100, unique=True, editable=False)
@@ -48,6 +66,10 @@ class Instance(models.Model):
     encrypted_key = models.TextField(editable=False)
     verify_tls = models.BooleanField(_("check the TLS certificate"), default=True)
     enabled = models.BooleanField(_("enabled"), default=True)
+    mode = models.CharField(
+        _("collection mode"), max_length=10, choices=Mode, default=Mode.AUTO,
+        help_text=_("A subscription shows records within a second, but takes them from every other reader of the queue."),
+    )  # fmt: skip
 
     source = models.CharField(
         _("records from"), max_length=10, choices=Source, default=Source.UNKNOWN, blank=True, editable=False
@@ -61,7 +83,16 @@ class Instance(models.Model):
     state_since = InstantField(_("state since"), null=True, editable=False)
     retry_at = InstantField(_("not to be asked before"), null=True, editable=False)
     names_at = InstantField(_("names fetched"), null=True, editable=False)
+    # The end of the last successful poll; of a subscription, the last message or pong.
     synced_at = InstantField(_("last synced"), null=True, editable=False)
+    way = models.CharField(_("taken by"), max_length=20, choices=Way, default=Way.NONE, blank=True, editable=False)
+    retention_seconds = models.PositiveIntegerField(_("CPA keeps records (s)"), null=True, editable=False)
+    # CPA's clock minus ours, by the Date of its answers: whole seconds.
+    clock_offset_seconds = models.IntegerField(_("clock offset (s)"), null=True, editable=False)
+    # How many polls in a row brought as many records as were asked for.
+    full_polls = models.PositiveIntegerField(default=0, editable=False)
+    # The last polls, newest last: o brought records, e none, x an error, l came late.
+    polls = models.CharField(max_length=90, blank=True, editable=False)
     # Digest of the key that CPA refused: it is not sent a second time, since five refusals ban this machine for half
     # an hour (contract A).
     rejected_key = models.BinaryField(null=True, editable=False)
@@ -99,6 +130,13 @@ class Instance(models.Model):
         facts = {"state": state, "reason": "", "reason_params": {}, "retry_at": None} | facts
         if state != self.state:
             facts["state_since"] = timezone.now()
+            self._note_event(state, facts["reason"], facts["reason_params"])
         for name, value in facts.items():
             setattr(self, name, value)
         Instance.objects.filter(pk=self.pk).update(**facts)
+
+    def _note_event(self, state: State, reason: str, params: dict[str, Any]) -> None:
+        with override("en"):  # the catalogue's own words, which each reader gets translated
+            message = reason or str(self.State(state).label)
+        level = "ok" if state == self.State.OK else "fail"
+        self.events.create(at=timezone.now(), level=level, message=message, params=params)  # type: ignore[misc]
