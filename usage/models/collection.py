@@ -62,6 +62,8 @@ class CollectionGap(models.Model):
         verbose_name_plural = _("collection gaps")
         ordering = ["-since", "-id"]
         indexes = [models.Index(fields=["until"], name="gap_until")]
+        # A note of the spool may be read twice.
+        constraints = [models.UniqueConstraint(fields=["instance", "cause", "since"], name="gap_identity")]
 
     def __str__(self) -> str:
         return f"{self.instance} {self.since:%Y-%m-%d %H:%M:%S}"
@@ -72,18 +74,24 @@ class CollectionGap(models.Model):
 
 
 class Reconciliation(models.Model):
-    """CPA's own count of an account's attempts beside ours, since a moment at which both were read."""
+    """CPA's own count of an account's attempts beside ours: what it counted and we did not book is missing."""
 
     account = models.OneToOneField(
         Account, models.CASCADE, primary_key=True, related_name="reconciliation", verbose_name=_("account")
     )
     since = InstantField(_("since"))
     checked_at = InstantField(_("compared"))
-    # CPA's counter and our sum at `since`.
-    counted_before = models.BigIntegerField()
-    booked_before = models.BigIntegerField()
     counted = models.BigIntegerField(_("counted by CPA"), default=0)
     booked = models.BigIntegerField(_("booked"), default=0)
+    # Attempts that CPA counted and that, for certain, never reached us.
+    missing = models.BigIntegerField(_("missing"), default=0)
+    # CPA's counter when it was last read: a lower one means that the server was restarted.
+    counter = models.BigIntegerField()
+    # Our sum at that time, over the days from `day` (its first microsecond, UTC) on: older ones no longer change.
+    sum_booked = models.BigIntegerField()
+    day = InstantField()
+    # The most that counter minus sum can be if nothing is lost from now on.
+    ceiling = models.BigIntegerField()
 
     class Meta:
         verbose_name = _("reconciliation")
@@ -93,14 +101,9 @@ class Reconciliation(models.Model):
         return str(self.account)
 
     @property
-    def missing(self) -> int:
-        """Attempts that CPA counted and we did not book; never negative, since CPA does not count every record."""
-        return max(0, self.counted - self.booked)
-
-    @property
     def completeness(self) -> float | None:
-        """Share of CPA's count that is booked, 1 at most; None where CPA counted nothing."""
-        return min(1.0, self.booked / self.counted) if self.counted else None
+        """Share of CPA's count that is not missing, 0 to 1; None where CPA counted nothing."""
+        return max(0.0, 1 - self.missing / self.counted) if self.counted else None
 
 
 class CollectorProcess(models.Model):
