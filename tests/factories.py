@@ -50,7 +50,7 @@ def record(at: datetime = NOON, **fields: Any) -> bytes:
 
 
 def payload(at: datetime = NOON, **fields: Any) -> Payload:
-    return read_record(record(at, **fields))
+    return read_record(record(at, **fields), RECEIVED)
 
 
 def detail(at: datetime = NOON, **fields: Any) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def detail(at: datetime = NOON, **fields: Any) -> dict[str, Any]:
 
 
 def legacy_payload(entry: dict[str, Any], identifier: str = CLIENT_KEY, model: str = "gpt-5.4") -> Payload:
-    return read_detail(identifier, model, entry, Twins())
+    return read_detail(identifier, model, entry, Twins(), RECEIVED)
 
 
 def read_all(raws: Iterable[bytes]) -> tuple[list[Payload], list[Rejected]]:
@@ -68,15 +68,15 @@ def read_all(raws: Iterable[bytes]) -> tuple[list[Payload], list[Rejected]]:
     payloads, rejected = [], []
     for raw in raws:
         try:
-            payloads.append(read_record(raw))
+            payloads.append(read_record(raw, RECEIVED))
         except Unreadable as error:
-            rejected.append(Rejected(raw, str(error)))
+            rejected.append(Rejected(raw, str(error), RECEIVED))
     return payloads, rejected
 
 
 def book(instance: Instance, *payloads: Payload) -> Counts:
     """Book `payloads` by the names and prices that are known now."""
-    return Ledger(instance).book(payloads, (), RECEIVED)
+    return Ledger(instance).book(payloads, ())
 
 
 class Lists:

@@ -27,8 +27,8 @@ LISTS = (
 def test_every_sample_record_finds_its_channel_account_and_tokens(instance: Instance) -> None:
     list_names(instance, auth_files=sample("auth_files_v7"), **{name: sample(f"key_list_{name}") for name in LISTS})
     cases = list(_cases())
-    payloads = {case: read_record(raw) for case, raw, _ in cases}
-    counts = Ledger(instance).book(list(payloads.values()), (), RECEIVED)
+    payloads = {case: read_record(raw, RECEIVED) for case, raw, _ in cases}
+    counts = Ledger(instance).book(list(payloads.values()), ())
     assert counts.new == len(cases) == 16
 
     rows = UsageRecord.objects.select_related("source__channel", "source__account__channel")

@@ -32,12 +32,13 @@ from tests.factories import (
     rollup_rows,
     undone,
 )
-from usage.accounting.payload import Twins, read_detail
+from usage.accounting.payload import Twins, read_detail, read_record
 from usage.ingest import rollup
 from usage.ingest.ledger import BATCH, Counts, Ledger, Rejected
 from usage.ingest.prices import price_unpriced
 from usage.models import (
     ApiKey,
+    CollectionState,
     Instance,
     ModelName,
     ModelPrice,
@@ -62,7 +63,7 @@ def price(model: str = MODELS[0], **fields: Any) -> ModelPrice:
 
 def book_raws(instance: Instance, raws: Iterable[bytes]) -> Counts:
     payloads, rejected = read_all(raws)
-    return Ledger(instance).book(payloads, rejected, RECEIVED)
+    return Ledger(instance).book(payloads, rejected)
 
 
 GRAINS: tuple[type[Rollup], ...] = (UsageHourly, UsageDaily)
@@ -207,11 +208,11 @@ class TestExactlyOnce:
         assert UsageHourly.objects.get().requests == 4
 
     def test_failure_in_the_middle_leaves_nothing_behind(self, instance: Instance) -> None:
-        ledger, unfit = Ledger(instance), Rejected(None, "no bytes at all")  # type: ignore[arg-type]
-        with pytest.raises(AttributeError):
-            ledger.book([payload(failed=True, fail={"body": "x"})], [Rejected(b"x", "x"), unfit], RECEIVED)
+        ledger, unfit = Ledger(instance), Rejected(None, "no bytes at all", RECEIVED)  # type: ignore[arg-type]
+        with pytest.raises(TypeError):
+            ledger.book([payload(failed=True, fail={"body": "x"})], [Rejected(b"x", "x", RECEIVED), unfit])
         assert booked() == ([], set(), set())
-        assert ledger.book([payload()], [], RECEIVED).new == 1
+        assert ledger.book([payload()], []).new == 1
         assert_rollup_equals_records()
 
 
@@ -258,6 +259,8 @@ class TestAtOnce:
 
         self.run(work)
         assert UsageRecord.objects.count() == len(raws)
+        state = CollectionState.objects.get()
+        assert (state.booked, state.duplicates) == (len(raws), self.THREADS * (4 * 60 + len(raws)) - len(raws))
         assert (Source.objects.count(), ApiKey.objects.count(), RequestTraits.objects.count()) == (5, 3, 4)
         assert_rollup_equals_records()
 
@@ -265,8 +268,8 @@ class TestAtOnce:
     def test_same_garbage_in_another_order_is_kept_once(self, instance: Instance) -> None:
         def work(number: int) -> None:
             for turn in range(5):
-                rejected = [Rejected(b"garbage %d of turn %d" % (one, turn), "x") for one in range(300)]
-                Ledger(instance).book([], rejected if number % 2 else rejected[::-1], RECEIVED)
+                rejected = [Rejected(b"garbage %d of turn %d" % (one, turn), "x", RECEIVED) for one in range(300)]
+                Ledger(instance).book([], rejected if number % 2 else rejected[::-1])
 
         self.run(work)
         assert QuarantinedPayload.objects.count() == 5 * 300
@@ -307,6 +310,52 @@ class TestAtOnce:
         files = [auth_file(f"{number}.json", "codex", email=f"{number}@example.com") for number in range(5)]
         self.run(lambda number: list_names(instance, auth_files=auth_files(*files)))
         assert instance.accounts.count() == 5
+
+
+class TestState:
+    """What the instance is said to have booked is what it booked."""
+
+    def state(self, instance: Instance) -> tuple[Any, ...]:
+        state = CollectionState.objects.get(instance=instance)
+        return state.booked, state.duplicates, state.quarantined
+
+    def test_sums_grow_with_what_is_new_and_what_is_not(self, instance: Instance) -> None:
+        raws = [record(request_id="1"), record(request_id="2"), record(request_id="1"), b'"text"', b"{}"]
+        book_raws(instance, raws)
+        assert self.state(instance) == (2, 1, 2)
+        book_raws(instance, [*raws, b"[]"])
+        assert self.state(instance) == (2, 4, 3)  # the same damage is kept once
+
+    def test_latest_times_are_the_greatest_seen_in_any_order(self, instance: Instance) -> None:
+        def book_at(requested: int, received: int) -> None:
+            payloads = [read_record(record(NOON + timedelta(hours=requested)), RECEIVED + received)]
+            Ledger(instance).book(payloads, ())
+
+        book_at(1, 5)
+        book_at(0, 9)
+        book_at(2, 7)
+        state = CollectionState.objects.get()
+        assert state.last_requested_at == NOON + timedelta(hours=2)
+        assert state.last_received_at == from_micros(RECEIVED + 9)
+
+    def test_garbage_moves_no_time_of_a_record(self, instance: Instance) -> None:
+        Ledger(instance).book([], [Rejected(b"x", "x", RECEIVED)])
+        state = CollectionState.objects.get()
+        assert (state.last_requested_at, state.last_received_at) == (None, from_micros(RECEIVED))
+        book(instance, payload())
+        Ledger(instance).book([], [Rejected(b"y", "y", RECEIVED + 1)])
+        state.refresh_from_db()
+        assert (state.last_requested_at, state.last_received_at) == (NOON, from_micros(RECEIVED + 1))
+
+    def test_failure_in_the_middle_counts_nothing(self, instance: Instance) -> None:
+        unfit = Rejected(None, "no bytes at all", RECEIVED)  # type: ignore[arg-type]
+        with pytest.raises(TypeError):
+            Ledger(instance).book([payload()], [unfit])
+        assert not CollectionState.objects.exists()
+
+    def test_nothing_is_no_state(self, instance: Instance) -> None:
+        book(instance)
+        assert not CollectionState.objects.exists()
 
 
 class TestRollup:
@@ -432,7 +481,7 @@ class TestRow:
         payloads, _ = read_all(raws)
         ledger = Ledger(instance)
         with django_assert_max_num_queries(30):
-            assert ledger.book(payloads, (), RECEIVED).new == BATCH
+            assert ledger.book(payloads, ()).new == BATCH
         assert ModelName.objects.count() == 50
         with django_assert_max_num_queries(8):
-            assert ledger.book(payloads, (), RECEIVED).duplicate == BATCH
+            assert ledger.book(payloads, ()).duplicate == BATCH

@@ -10,7 +10,6 @@ import pytest
 from tests.factories import (
     CLIENT_KEY,
     NOON,
-    RECEIVED,
     auth_file,
     auth_files,
     book,
@@ -220,9 +219,9 @@ class TestUnknown:
     def test_ledger_tells_that_it_met_something_unknown(self, instance: Instance) -> None:
         list_names(instance, auth_files=auth_files(codex("aa")))
         ledger = Ledger(instance)
-        ledger.book([payload(auth_index="aa")], (), RECEIVED)
+        ledger.book([payload(auth_index="aa")], ())
         assert not ledger.met_unknown
-        ledger.book([payload(auth_index="bb")], (), RECEIVED)
+        ledger.book([payload(auth_index="bb")], ())
         assert ledger.met_unknown
 
 

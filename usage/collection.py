@@ -26,7 +26,8 @@ from usage.ingest.sources import heal
 from usage.ingest.spool import Capture, Spool
 from usage.models import Instance
 from usage.secrets import UnreadableSecret, digest
-from usage.upstream.client import ManagementClient, UpstreamError, require_json
+from usage.upstream.client import ManagementClient, require_json
+from usage.upstream.refusals import UpstreamError
 from usage.upstream.names import fetch_names
 from usage.upstream.probe import Findings, probe
 
@@ -188,7 +189,7 @@ class _Turn:
         for batch in _batched(self._items(capture), BATCH):
             payloads = [item for item in batch if isinstance(item, Payload)]
             rejected = [item for item in batch if isinstance(item, Rejected)]
-            self.outcome.counts.add(self._ledger.book(payloads, rejected, capture.received_at))
+            self.outcome.counts.add(self._ledger.book(payloads, rejected))
             self._progress(len(batch))
             read += len(batch)
         capture.discard()

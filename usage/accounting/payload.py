@@ -68,6 +68,7 @@ class Payload(msgspec.Struct):
     token_breakdown: Breakdown | None = None
     dedup_key: bytes = b""
     requested_at: int = 0
+    received_at: int = 0
     damaged: bool = False
 
     @property
@@ -87,14 +88,17 @@ class Payload(msgspec.Struct):
 _decoder = msgspec.json.Decoder(Payload)
 
 
-def read_record(raw: bytes) -> Payload:
-    """Return the record in `raw`, one element of the usage queue. Raises Unreadable."""
+def read_record(raw: bytes, received_at: int = 0) -> Payload:
+    """Return the record in `raw`, one element of the usage queue that arrived at `received_at` (microseconds since
+    1970 UTC). Raises Unreadable.
+    """
     damaged = False
     try:
         payload = _decoder.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         payload, damaged = _convert(_load_object(raw, error))
     payload.damaged = damaged
+    payload.received_at = received_at
     payload.requested_at = read_timestamp(payload.timestamp)
     payload.dedup_key = hashlib.blake2b(raw, digest_size=16).digest()
     return payload
@@ -117,8 +121,9 @@ class Twins:
         return self._repeated[number]
 
 
-def read_detail(identifier: str, model: str, detail: Any, twins: Twins) -> Payload:
-    """Return one entry of a legacy snapshot, listed under `identifier` and `model`. Raises Unreadable.
+def read_detail(identifier: str, model: str, detail: Any, twins: Twins, received_at: int = 0) -> Payload:
+    """Return one entry of a legacy snapshot that arrived at `received_at`, listed under `identifier` and `model`.
+    Raises Unreadable.
 
     Its identity is the tuple by which CPA's own import tells duplicates (contract B); `twins` counts the equal ones of
     this snapshot, which stay two.
@@ -133,6 +138,7 @@ def read_detail(identifier: str, model: str, detail: Any, twins: Twins) -> Paylo
     fields = {"failed": False} | {name: detail[name] for name in _DETAIL_FIELDS if name in detail} | known
     payload, damaged = _convert(fields)
     payload.damaged = damaged
+    payload.received_at = received_at
     payload.requested_at = read_timestamp(payload.timestamp)
     identity = hashlib.blake2b(_detail_identity(payload, identifier).encode(), digest_size=16)
     identity.update(b"#%d" % twins.count(identity.digest()))

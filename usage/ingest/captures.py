@@ -24,11 +24,11 @@ def _read_queue(capture: Capture) -> Iterator[Item]:
     elements = split_elements(capture.path.read_bytes())
     for raw in elements.raw:
         try:
-            yield read_record(raw)
+            yield read_record(raw, capture.received_at)
         except Unreadable as error:
-            yield Rejected(raw, str(error))
+            yield Rejected(raw, str(error), capture.received_at)
     if elements.rest:
-        yield Rejected(elements.rest, elements.reason)
+        yield Rejected(elements.rest, elements.reason, capture.received_at)
 
 
 def _read_snapshot(capture: Capture) -> Iterator[Item]:
@@ -36,9 +36,9 @@ def _read_snapshot(capture: Capture) -> Iterator[Item]:
     with capture.path.open("rb") as file:
         for identifier, model, detail in read_details(file):
             try:
-                yield read_detail(identifier, model, detail, twins)
+                yield read_detail(identifier, model, detail, twins, capture.received_at)
             except Unreadable as error:
-                yield Rejected(_dump([identifier, model, detail]), str(error))
+                yield Rejected(_dump([identifier, model, detail]), str(error), capture.received_at)
 
 
 def _dump(entry: list[Any]) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from django.db import connection, transaction
 
@@ -15,8 +16,16 @@ from usage.ingest import rollup
 from usage.ingest.dimensions import Dimension, clean
 from usage.ingest.prices import load_prices, price_new_models
 from usage.ingest.sources import Sighting, Sources, family_of_record
-from usage.models import ApiKey, FailureText, Instance, ModelName, QuarantinedPayload, RequestTraits, UsageRecord
-from usage.models.fields import from_micros
+from usage.models import (
+    ApiKey,
+    CollectionState,
+    FailureText,
+    Instance,
+    ModelName,
+    QuarantinedPayload,
+    RequestTraits,
+    UsageRecord,
+)
 from usage.redaction import redact
 from usage.secrets import digest, encrypt, mask
 
@@ -60,6 +69,7 @@ class Rejected:
 
     raw: bytes
     reason: str
+    received_at: int  # microseconds since 1970 UTC
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,17 +101,22 @@ class Ledger:
         self._traits = Dimension(RequestTraits, "endpoint", "reasoning_effort", "service_tier", "billed_tier")
         self._prices = load_prices()
 
-    def book(self, payloads: Sequence[Payload], rejected: Sequence[Rejected], received_at: int) -> Counts:
-        """Book a batch (BATCH records at most) that arrived at `received_at` (microseconds since 1970 UTC)."""
+    def book(self, payloads: Sequence[Payload], rejected: Sequence[Rejected]) -> Counts:
+        """Book a batch (BATCH records at most)."""
+        counts = Counts(len(payloads) + len(rejected), quarantined=len(rejected))
+        if not counts.read:
+            return counts
         entries = sorted(map(self._entry, payloads), key=lambda entry: _identity(entry.payload))
         self._ensure_dimensions(entries)
         costs = [_cost(self._prices, entry) for entry in entries]
         with transaction.atomic():
-            new = self._insert(entries, costs, received_at)
+            new = self._insert(entries, costs)
             rollup.add(self._sums(entries, costs, new))
             _keep_failure_texts(entries, new)
-            quarantined = _quarantine(self._instance, rejected, received_at)
-        return Counts(len(payloads) + len(rejected), len(new), len(payloads) - len(new), quarantined)
+            kept = _quarantine(self._instance, rejected)
+            counts.new, counts.duplicate = len(new), len(payloads) - len(new)
+            _add_to_state(self._instance, payloads, rejected, (counts.new, counts.duplicate, kept))
+        return counts
 
     def _entry(self, payload: Payload) -> _Entry:
         sighting = self._sources.sight(payload)
@@ -127,22 +142,20 @@ class Ledger:
         if price_new_models({(entry.model, entry.payload.provider) for entry in entries}, self._prices):
             self._prices = load_prices()
 
-    def _insert(
-        self, entries: Sequence[_Entry], costs: Sequence[_Cost], received_at: int
-    ) -> dict[tuple[int, bytes], int]:
+    def _insert(self, entries: Sequence[_Entry], costs: Sequence[_Cost]) -> dict[tuple[int, bytes], int]:
         """Insert what is not there yet; return the ids of the new rows by identity."""
         if not entries:
             return {}
-        rows = [self._row(entry, cost, received_at) for entry, cost in zip(entries, costs, strict=True)]
+        rows = [self._row(entry, cost) for entry, cost in zip(entries, costs, strict=True)]
         values = [value for row in rows for value in row]
         with connection.cursor() as cursor:
             cursor.execute(_INSERT + ", ".join([_ROW] * len(entries)) + _RETURNING, values)
             return {(at, bytes(key)): pk for at, key, pk in cursor.fetchall()}
 
-    def _row(self, entry: _Entry, cost: _Cost, received_at: int) -> tuple[int | str | bytes | None, ...]:
+    def _row(self, entry: _Entry, cost: _Cost) -> tuple[int | str | bytes | None, ...]:
         payload, buckets = entry.payload, entry.buckets
         return (
-            payload.requested_at, payload.dedup_key, received_at,
+            payload.requested_at, payload.dedup_key, payload.received_at,
             self._sources[entry.sighting], self._models[(entry.model,)], self._models[(entry.alias,)],
             self._api_keys[(entry.key_digest,)] if entry.key_digest else None, self._traits[entry.traits],
             clean(payload.request_id, 40), payload.failed, _small(payload.status_code), payload.generate is not False,
@@ -218,19 +231,50 @@ def _keep_failure_texts(entries: Sequence[_Entry], new: dict[tuple[int, bytes], 
     FailureText.objects.bulk_create(FailureText(record_id=pk, text=text) for pk, text in texts.items())
 
 
-def _quarantine(instance: Instance, rejected: Sequence[Rejected], received_at: int) -> int:
-    """Keep what is no record; return how many there were, of which some may lie there from an earlier snapshot."""
+def _quarantine(instance: Instance, rejected: Sequence[Rejected]) -> int:
+    """Keep what is no record; return how much of it was not there yet: a snapshot shows the same damage each time."""
     rows = [
-        QuarantinedPayload(
-            instance=instance,
-            received_at=from_micros(received_at),  # type: ignore[misc]
-            reason=item.reason,
-            encrypted_payload=encrypt(item.raw.decode("utf-8", "backslashreplace")),
-            size=len(item.raw),
-            payload_digest=hashlib.blake2b(item.raw, digest_size=16).digest(),
+        (
+            hashlib.blake2b(item.raw, digest_size=16).digest(), instance.pk, item.received_at, item.reason,
+            encrypt(item.raw.decode("utf-8", "backslashreplace")), len(item.raw),
         )
         for item in rejected
-    ]
-    rows.sort(key=lambda row: bytes(row.payload_digest))  # as in the rollup: two writers never wait in a circle
-    QuarantinedPayload.objects.bulk_create(rows, ignore_conflicts=True)
-    return len(rows)
+    ]  # fmt: skip
+    rows.sort()  # as in the rollup: two writers never wait in a circle
+    if not rows:
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute(_KEEP.format(", ".join(["(%s, %s, %s, %s, %s, %s)"] * len(rows))), list(chain(*rows)))
+        return int(cursor.rowcount)
+
+
+_KEEP = (
+    f"INSERT INTO {QuarantinedPayload._meta.db_table} "
+    "(payload_digest, instance_id, received_at, reason, encrypted_payload, size) VALUES {} "
+    "ON CONFLICT (instance_id, payload_digest) DO NOTHING"
+)
+
+
+def _add_to_state(
+    instance: Instance, payloads: Sequence[Payload], rejected: Sequence[Rejected], sums: tuple[int, int, int]
+) -> None:
+    """Add a batch to the instance's CollectionState. It comes last, and writers of one instance then wait in a line."""
+    received = max(chain((one.received_at for one in payloads), (one.received_at for one in rejected)))
+    requested = max((payload.requested_at for payload in payloads), default=None)
+    with connection.cursor() as cursor:
+        cursor.execute(_ADD_TO_STATE, [instance.pk, *sums, received, requested])
+
+
+_STATE = CollectionState._meta.db_table
+_STATE_SUMS, _STATE_LATEST = ("booked", "duplicates", "quarantined"), ("last_received_at", "last_requested_at")
+_ADD_TO_STATE = (
+    f"INSERT INTO {_STATE} (instance_id, {', '.join(_STATE_SUMS + _STATE_LATEST)}, snapshot_details) "
+    "VALUES (%s, %s, %s, %s, %s, %s, 0) ON CONFLICT (instance_id) DO UPDATE SET "
+    + ", ".join(f"{name} = {_STATE}.{name} + excluded.{name}" for name in _STATE_SUMS)
+    # The greater of two, of which either may be null; that function has another name on each engine.
+    + "".join(
+        f", {name} = CASE WHEN {_STATE}.{name} > excluded.{name} THEN {_STATE}.{name} "
+        f"ELSE COALESCE(excluded.{name}, {_STATE}.{name}) END"
+        for name in _STATE_LATEST
+    )
+)
