@@ -20,7 +20,7 @@ from usage.ingest import rollup
 from usage.ingest.spool import Spool
 from usage.models import FailureText, Instance, QuarantinedPayload, UsageRecord
 from usage.secrets import decrypt
-from usage.upstream import client
+from usage.upstream import refusals
 
 State = Instance.State
 pytestmark = pytest.mark.django_db
@@ -67,7 +67,7 @@ def test_a_ban_is_waited_out_as_the_server_says() -> None:
     [("Try again in 29m58s", 1798), ("Try again in 1h0m5s", 3605), ("Try again in 7s", 7), ("later", 1800)],
 )
 def test_the_duration_of_a_ban_is_read_as_go_writes_it(text: str, seconds: int) -> None:
-    assert client._ban_left(f"IP banned due to too many failed attempts. {text}") == timedelta(seconds=seconds)
+    assert refusals._ban_left(f"IP banned due to too many failed attempts. {text}") == timedelta(seconds=seconds)
 
 
 def test_an_unreachable_server_is_named_so_and_stops_no_other() -> None:

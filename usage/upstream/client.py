@@ -2,65 +2,44 @@
 
 from __future__ import annotations
 
-import re
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any
 
 import httpx
 import msgspec
 from django.utils import timezone
-from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
 from usage.models import Instance
+from usage.upstream.refusals import UpstreamError, forbidden, key_rejected
 
 MANAGEMENT = "/v0/management"
 # A poll may carry megabytes from a busy server; one that hangs longer than CPA keeps its records has lost some.
 _TIMEOUT = httpx.Timeout(60, connect=5)
-_DEFAULT_BAN = timedelta(minutes=30)
-# Asked exactly when a ban ends, CPA may still hold it.
-_BAN_MARGIN = timedelta(seconds=10)
-_GO_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$")
+# CPA never closes an idle connection, so a new one where the old was not idle for long tells of a restart.
+_LIMITS = httpx.Limits(keepalive_expiry=600)
 _GATEWAY_STATUSES = {429, 502, 503, 504}
 
 State = Instance.State
 
 
-class UpstreamError(Exception):
-    """A server could not be asked: what that means for the instance, why, and what to do.
-
-    `reason` is a message of our catalogue, which `params` completes; as text it is in the present language.
-    """
-
-    def __init__(
-        self,
-        state: Instance.State,
-        reason: str,
-        params: dict[str, str] | None = None,
-        *,
-        retry_at: datetime | None = None,
-    ) -> None:
-        super().__init__(reason)
-        self.state = state
-        self.reason = reason
-        self.params = params or {}
-        self.retry_at = retry_at
-
-    def __str__(self) -> str:
-        return gettext(self.reason) % self.params if self.params else gettext(self.reason)
-
-
 class ManagementClient:
     """Asks one server; a context manager. Every request is sent once: a pop that is repeated loses what it popped.
 
-    Methods raise UpstreamError.
+    `version` is what the server last called itself, `clock_offset` its clock minus ours (whole seconds, by the Date of
+    its last answer; None before one), `connections` how many were opened so far. Methods raise UpstreamError.
     """
 
     def __init__(self, instance: Instance) -> None:
         self.version = ""
+        self.clock_offset: timedelta | None = None
+        self.connections = 0
+        self._connection: object = None
         self._http = httpx.Client(
             base_url=instance.base_url + MANAGEMENT,
             headers={
@@ -70,7 +49,8 @@ class ManagementClient:
                 "User-Agent": "cpa-meter",
             },
             timeout=_TIMEOUT,
-            verify=instance.verify_tls,
+            limits=_LIMITS,
+            verify=tls_context(instance.verify_tls),
             follow_redirects=False,  # the key is for this address only
         )
 
@@ -78,6 +58,9 @@ class ManagementClient:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._http.close()
 
     def get_json(self, path: str) -> Any:
@@ -97,30 +80,58 @@ class ManagementClient:
         with self.stream(path) as response:
             return response.status_code
 
+    def put_json(self, path: str, body: Any) -> int:
+        """Send `body` to `path`, once; return the status where it is none that every request may meet."""
+        with self._send("PUT", path, json=body) as response:
+            return response.status_code
+
     @contextmanager
     def stream(self, path: str) -> Iterator[httpx.Response]:
         """Yield the answer to GET `path`, its body still on the way, after what every answer may be was checked."""
+        with self._send("GET", path) as response:
+            yield response
+
+    @contextmanager
+    def _send(self, method: str, path: str, **body: Any) -> Iterator[httpx.Response]:
         try:
-            with self._http.stream("GET", path) as response:
-                self.version = response.headers.get("X-CPA-VERSION", self.version)
+            with self._http.stream(method, path, **body) as response:
+                self._look_at(response)
                 _refuse_refusals(response)
                 yield response
-        except httpx.TimeoutException:
-            raise UpstreamError(State.UNREACHABLE, _("no answer in time; is the server overloaded?")) from None
+        except httpx.TimeoutException as error:
+            raise UpstreamError(
+                State.UNREACHABLE,
+                _("no answer in time; is the server overloaded?"),
+                was_sent=not isinstance(error, httpx.ConnectTimeout),
+            ) from None
         except httpx.HTTPError as error:
             raise _broken(error) from None
+
+    def _look_at(self, response: httpx.Response) -> None:
+        self.version = response.headers.get("X-CPA-VERSION", self.version)
+        if date := _date(response.headers.get("Date", "")):
+            self.clock_offset = date - timezone.now()
+        stream = response.extensions.get("network_stream")
+        if stream is not self._connection:
+            self._connection = stream
+            self.connections += 1
+
+
+@lru_cache(maxsize=2)
+def tls_context(verify: bool) -> ssl.SSLContext:
+    """Return the context of all HTTP connections: it holds every root certificate, so one serves all servers."""
+    return httpx.create_ssl_context(verify=verify)
 
 
 def _refuse_refusals(response: httpx.Response) -> None:
     """Raise for the answers that end every request: refused key, ban, remote access off, redirect, gateway errors."""
     status = response.status_code
     if status == 401:
-        raise UpstreamError(
-            State.KEY_REJECTED,
-            _("the management key was refused; it will not be sent again until it is changed, since five refusals ban this machine for 30 minutes"),
-        )  # fmt: skip
+        raise key_rejected()
     if status == 403:
-        raise _forbidden(_error_text(response))
+        raise forbidden(_error_text(response)) or UpstreamError(
+            State.FAULTY, _("the server answered 403 in words that are not CPA's; is a proxy in front?")
+        )
     if 300 <= status < 400:
         raise UpstreamError(
             State.FAULTY,
@@ -133,6 +144,7 @@ def _refuse_refusals(response: httpx.Response) -> None:
             _("a proxy in front of CPA answered %(status)s"),
             {"status": str(status)},
             retry_at=_retry_after(response),
+            was_sent=status in (502, 504),
         )
 
 
@@ -144,51 +156,18 @@ def require_json(response: httpx.Response) -> None:
         raise _not_json(response)
 
 
-def _forbidden(text: str) -> UpstreamError:
-    if "banned" in text:
-        retry_at = timezone.now() + _ban_left(text) + _BAN_MARGIN
-        return UpstreamError(
-            State.BANNED,
-            _("CPA has banned this machine after failed logins; it will be asked again at %(time)s UTC"),
-            {"time": f"{retry_at:%H:%M:%S}"},
-            retry_at=retry_at,
-        )
-    if "remote management disabled" in text:
-        return UpstreamError(
-            State.REMOTE_OFF,
-            _("CPA admits only its own machine; set remote-management.allow-remote: true in its config.yaml"),
-        )
-    if "key not set" in text:
-        return management_off()
-    return UpstreamError(State.FAULTY, _("the server answered 403 in words that are not CPA's; is a proxy in front?"))
-
-
-def management_off() -> UpstreamError:
-    """The server has no management API: no secret is set, it is a worker of a "home" server, or it is no CPA at all."""
-    return UpstreamError(
-        State.MANAGEMENT_OFF,
-        _("there is no management API at this URL; set remote-management.secret-key in CPA's config.yaml, or mend the URL"),
-    )  # fmt: skip
-
-
-def _ban_left(text: str) -> timedelta:
-    """Read Go's duration from `... Try again in 29m58s`."""
-    found = _GO_DURATION.search(text.strip())
-    if not found or not any(found.groups()):
-        return _DEFAULT_BAN
-    hours, minutes, seconds = (int(number or 0) for number in found.groups())
-    return timedelta(hours=hours, minutes=minutes, seconds=seconds)
-
-
 def _retry_after(response: httpx.Response) -> datetime | None:
     """Read Retry-After, which is seconds or a date (RFC 9110, 10.2.3)."""
     value = response.headers.get("Retry-After", "")
-    if value.isdigit():
-        return timezone.now() + timedelta(seconds=int(value))
+    return timezone.now() + timedelta(seconds=int(value)) if value.isdigit() else _date(value)
+
+
+def _date(value: str) -> datetime | None:
     try:
-        return parsedate_to_datetime(value)
+        moment = parsedate_to_datetime(value)
     except ValueError:
         return None
+    return moment if moment.tzinfo else None
 
 
 def _error_text(response: httpx.Response) -> str:
@@ -210,9 +189,11 @@ def _not_json(response: httpx.Response) -> UpstreamError:
 
 
 def _broken(error: httpx.HTTPError) -> UpstreamError:
+    is_refused = isinstance(error, httpx.ConnectError)
     reason = (
         _("no connection (%(reason)s); is CPA running, and the URL right?")
-        if isinstance(error, httpx.ConnectError)
+        if is_refused
         else _("the connection broke (%(reason)s)")
     )
-    return UpstreamError(State.UNREACHABLE, reason, {"reason": str(error) or type(error).__name__})
+    params = {"reason": str(error) or type(error).__name__}
+    return UpstreamError(State.UNREACHABLE, reason, params, was_sent=not is_refused)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from django.utils.translation import gettext_noop as _
 
 from usage.models import Instance
-from usage.upstream.client import ManagementClient, UpstreamError, management_off
+from usage.upstream.client import ManagementClient
+from usage.upstream.refusals import UpstreamError, management_off
 
 Source = Instance.Source
 
