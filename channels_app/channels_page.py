@@ -12,10 +12,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from channels_app import formats
 from channels_app.channels_query import ChannelsQuery
 from channels_app.period import RANGES
 from channels_app.stats import ChannelReport, ChannelRow, Share
+from usage import formats
 from usage.models import Instance, UsageRecord
 
 

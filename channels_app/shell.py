@@ -17,8 +17,8 @@ from django.utils import timezone
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
-from channels_app import formats
 from config.report_zone import report_zone
+from usage import formats
 from usage.models import Instance
 
 THEMES = {"light": _("Light"), "dark": _("Dark"), "system": _("System")}

@@ -9,8 +9,8 @@ from django.utils import translation
 from hypothesis import given
 from hypothesis import strategies as st
 
-from channels_app import formats
 from channels_app.stats import Usage
+from usage import formats
 
 NANO = formats.NANO
 

@@ -12,9 +12,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from channels_app import formats
 from channels_app.stats import AccountRow, Usage
 from config.report_zone import report_zone
+from usage import formats
 from usage.models import Account, Channel
 
 register = template.Library()
@@ -54,15 +54,24 @@ def percent(ratio: float | None) -> SafeString:
 
 
 @register.filter
-def duration(span: timedelta) -> str:
-    return formats.duration(span)
+def duration(span: timedelta | None) -> SafeString:
+    return no_data() if span is None else format_html("{}", formats.duration(span))
 
 
 @register.filter
-def minute(moment: datetime) -> SafeString:
+def minute(moment: datetime | None) -> SafeString:
     """A time in the report zone; its `title` is exact."""
+    return no_data() if moment is None else _time(moment, formats.minute(moment, report_zone(), timezone.now()))
+
+
+@register.filter
+def ago(moment: datetime | None) -> SafeString:
+    """How long ago a time was; its `title` is exact."""
+    return no_data() if moment is None else _time(moment, formats.ago(moment, timezone.now()))
+
+
+def _time(moment: datetime, text: str) -> SafeString:
     exact = moment.astimezone(report_zone()).isoformat(timespec="seconds")
-    text = formats.minute(moment, report_zone(), timezone.now())
     return format_html('<time datetime="{0}" title="{0}">{1}</time>', exact, text)
 
 
