@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import http.client
 import json
-import socket
 import ssl
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -716,13 +715,6 @@ def test_a_restart_forgets_everything_and_keeps_the_port() -> None:
         assert cpa.base_url == before
         assert call(cpa, "/usage").json()["usage"]["total_requests"] == 0
         assert file.success == 0
-
-
-def test_a_connection_that_speaks_resp_is_told_apart_by_its_first_byte() -> None:
-    with FakeCPA() as cpa, socket.create_connection(("127.0.0.1", cpa.port), timeout=5) as connection:
-        connection.sendall(b"*1\r\n$4\r\nPING\r\n")
-        assert connection.recv(10) == b""
-        assert cpa.requests == []
 
 
 def test_stopping_ends_a_request_that_hangs() -> None:

@@ -35,10 +35,10 @@ def _seed(credential: AnyCredential, profile: Profile, auth_dir: str) -> str:
         return _config_seed(credential)
     api_key = credential.api_key
     if profile.does("auth_index by file name"):
-        return f"api_key:{api_key}" if api_key else f"id:{_internal_id(credential)}"
+        return f"api_key:{api_key}" if api_key else f"id:{internal_id(credential)}"
     list_name = credential.list_name if isinstance(credential, ConfigKey) else "openai-compatibility"
     if not api_key or list_name == "vertex-api-key":
-        return f"id:{_internal_id(credential)}"
+        return f"id:{internal_id(credential)}"
     return f"{list_name}:{credential.base_url}+{api_key}"
 
 
@@ -68,7 +68,7 @@ def _config_seed(credential: ApiKeyCredential) -> str:
     return "config:" + "\0".join(f"{name}={value}" for name, value in parts.items() if value)
 
 
-def _internal_id(credential: ApiKeyCredential) -> str:
+def internal_id(credential: ApiKeyCredential) -> str:
     return f"{_id_kind(credential)[0]}:{_token(credential)}"
 
 

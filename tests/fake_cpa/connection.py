@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Iterable
 from http.server import BaseHTTPRequestHandler
 from socketserver import BaseServer
@@ -11,6 +12,7 @@ from urllib.parse import parse_qsl, urlsplit
 from tests.fake_cpa.faults import Broken
 from tests.fake_cpa.front import Front
 from tests.fake_cpa.messages import Request, Response
+from tests.fake_cpa.resp_session import RespSession
 
 # RESP arrays and replies start with one of these; everything else goes to HTTP (contract D).
 RESP_FIRST_BYTES = frozenset((b"*", b"$", b"+", b"-", b":"))
@@ -28,18 +30,47 @@ class Connection(BaseHTTPRequestHandler):
         super().__init__(request, address, server)
 
     def handle(self) -> None:
-        first = self.rfile.peek(1)[:1]  # type: ignore[attr-defined]
-        if first not in RESP_FIRST_BYTES:
+        if self._speaks_resp():
+            RespSession(self._front, self.rfile, self._send_all, self.client_address[0]).run()
+            self._hang_up()
+        else:
             super().handle()
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """What net/http says of bytes that are no request."""
+        self.close_connection = True
+        text = b"%d Bad Request" % code
+        self.wfile.write(
+            b"HTTP/1.1 %b\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n%b" % (text, text)
+        )
 
     def do_GET(self) -> None:
         try:
-            self._send(self._front.answer(self._read_request(), self.path))
+            response = self._front.answer(self._read_request(), self.path)
+            self._send(response)
+            self._front.instance.books.note_written(response.popped)
         except Broken as broken:
-            self._front.instance.note_undelivered(broken.records)
+            self._front.instance.books.note_undelivered(broken.records)
             self.close_connection = True
 
     do_POST = do_PUT = do_PATCH = do_DELETE = do_GET
+
+    def _speaks_resp(self) -> bool:
+        """A client that settled on a protocol in the TLS handshake speaks HTTP, whatever it sends."""
+        if isinstance(self.connection, ssl.SSLSocket) and self.connection.selected_alpn_protocol():
+            return False
+        first = self.rfile.peek(1)[:1]  # type: ignore[attr-defined]
+        return first in RESP_FIRST_BYTES and self._front.instance.profile.does("resp")
+
+    def _send_all(self, content: bytes) -> None:
+        self.connection.sendall(content)
+
+    def _hang_up(self) -> None:
+        """Wake the thread that still reads from this connection."""
+        try:
+            self.connection.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # the client was faster
 
     def _read_request(self) -> Request:
         target = urlsplit(self.path)
@@ -60,7 +91,7 @@ class Connection(BaseHTTPRequestHandler):
             self.send_header(name, value)
         if response.content_type:
             self.send_header("Content-Type", response.content_type)
-        self.send_header("Date", self.date_time_string())
+        self.send_header("Date", self.date_time_string(self._front.instance.clock.now()))
         try:
             self._send_body(response)
         except OSError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
@@ -136,13 +137,17 @@ AnyCredential = AuthFile | ApiKeyCredential
 
 
 class Credentials:
-    """Everything the server can list. A credential that is not in here still works for `emit`: nothing lists it."""
+    """Everything the server can list. A credential that is not in here still works for `emit`: nothing lists it.
 
-    def __init__(self, clock: Clock) -> None:
+    `changed` is called when one was added, removed or renamed.
+    """
+
+    def __init__(self, clock: Clock, changed: Callable[[], None]) -> None:
         self.files: list[AuthFile] = []
         self.keys: list[ConfigKey] = []
         self.compat: list[CompatProvider] = []
         self._clock = clock
+        self._changed = changed
         self._lock = Lock()
         self._serials = count(1785542400000)
         self._numbers: dict[Credential, int] = {}
@@ -154,6 +159,7 @@ class Credentials:
         created = self._clock.now_ns()
         file = AuthFile(provider=provider, name=file_name, created_ns=created, email=email, plan=plan, **fields)
         self.files.append(file)
+        self._changed()
         return file
 
     def add_key(self, list_name: str, api_key: str, **fields: Any) -> ConfigKey:
@@ -161,6 +167,7 @@ class Credentials:
             raise ValueError(f"{list_name!r} is not a key list; choose one of {', '.join(LIST_PROVIDERS)}")
         key = ConfigKey(list_name=list_name, api_key=api_key, **fields)
         self.keys.append(key)
+        self._changed()
         return key
 
     def add_compat(self, name: str, base_url: str, *api_keys: str, **fields: Any) -> CompatProvider:
@@ -168,6 +175,7 @@ class Credentials:
         for api_key in api_keys:
             provider.add_key(api_key)
         self.compat.append(provider)
+        self._changed()
         return provider
 
     def remove(self, credential: AnyCredential) -> None:
@@ -179,10 +187,12 @@ class Credentials:
             credential.compat.keys.remove(credential)
         else:
             self.compat.remove(credential)
+        self._changed()
 
     def rename(self, file: AuthFile, name: str) -> None:
         """A renamed file is another identity: its auth_index changes."""
         file.name = name
+        self._changed()
 
     def number(self, credential: AnyCredential) -> int:
         """The run-time number that releases before 6.6.56 used as auth_index."""

@@ -14,7 +14,10 @@ from tests.fake_cpa.server import Server
 
 
 class FakeCPA(Instance):
-    """An `Instance` (its other arguments are passed on) that listens while it is entered as a context."""
+    """An `Instance` (its other arguments are passed on) that listens while it is entered as a context.
+
+    `send_buffer` is what the kernel may keep of unread answers, in bytes: a small one makes slow clients felt soon.
+    """
 
     def __init__(
         self,
@@ -24,6 +27,7 @@ class FakeCPA(Instance):
         host: str = "127.0.0.1",
         port: int = 0,
         tls: ssl.SSLContext | None = None,
+        send_buffer: int | None = None,
         keep: int | None = None,
         **settings: Any,
     ) -> None:
@@ -32,7 +36,9 @@ class FakeCPA(Instance):
         self.host = host
         self.port = port
         self._tls = tls
+        self._send_buffer = send_buffer
         self._seen: deque[Seen] = deque(maxlen=keep)
+        self._resp_commands: deque[str] = deque(maxlen=keep)
         self._server: Server | None = None
 
     @property
@@ -41,12 +47,17 @@ class FakeCPA(Instance):
         return list(self._seen)
 
     @property
+    def resp_commands(self) -> list[str]:
+        """The name of every RESP command so far, in upper case."""
+        return list(self._resp_commands)
+
+    @property
     def base_url(self) -> str:
         return f"{'https' if self._tls else 'http'}://{self.host}:{self.port}"
 
     def start(self) -> None:
-        front = Front(self, self.faults, self._seen)
-        self._server = Server((self.host, self.port), front, self._tls)
+        front = Front(self, self.faults, self._seen, self._resp_commands)
+        self._server = Server((self.host, self.port), front, self._tls, self._send_buffer)
         self.port = self._server.server_address[1]
         self._server.start()
 
@@ -54,6 +65,8 @@ class FakeCPA(Instance):
         if self._server:
             self._server.stop()
             self._server = None
+            for hub in self.hubs.values():
+                hub.abort()
 
     def restart(self) -> None:
         """Die and come back on the same port with an empty memory."""

@@ -34,6 +34,7 @@ class Gatekeeper:
     def __init__(self, key: str, *, allow_remote: bool, profile: Profile, clock: Clock) -> None:
         self.key = key
         self.allow_remote = allow_remote
+        self.failed_logins = 0
         self._profile = profile
         self._clock = clock
         self._failures: dict[str, _Failures] = {}
@@ -64,6 +65,7 @@ class Gatekeeper:
         if provided == self.key:
             self._failures.pop(address, None)
             return None
+        self.failed_logins += 1
         if watched:
             self._count_failure(address, now)
         return Refusal(401, "invalid management key" if provided else "missing management key")

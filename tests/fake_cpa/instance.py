@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 from random import Random
@@ -10,16 +9,27 @@ from typing import Any
 
 from tests.fake_cpa.attempt import Attempt
 from tests.fake_cpa.auth_index import auth_index
+from tests.fake_cpa.bookkeeping import Bookkeeping
 from tests.fake_cpa.clock import Clock
 from tests.fake_cpa.credentials import AnyCredential, Credentials
+from tests.fake_cpa.error_event import render_error_event
 from tests.fake_cpa.gatekeeper import Gatekeeper
 from tests.fake_cpa.legacy_snapshot import LegacySnapshot
 from tests.fake_cpa.record import Measured, measure, render_detail, render_record
+from tests.fake_cpa.subscribers import Hub, Subscription
 from tests.fake_cpa.tokens import Tokens
 from tests.fake_cpa.usage_queue import DEFAULT_RETENTION_SECONDS, UsageQueue, effective_retention
 from tests.fake_cpa.versions import Profile
 
 IMAGE_MODEL = "gpt-image-2"
+
+# RESP channels (contract D).
+USAGE = "usage"
+ERRORS = "errors"
+
+# Payloads on `usage` that are no records.
+SUPPORT_REFRESH = b'{"support_refresh":true}'
+REFRESH = b'{"refresh":true}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +57,12 @@ class Instance:
         auth_dir: str = "/root/.cli-proxy-api",
         seed: int | None = None,
         keep: int | None = None,
+        books: Bookkeeping | None = None,
     ) -> None:
         """`keep` bounds the logs that grow with every record (a demo runs for weeks); None keeps all."""
         self.profile = Profile(profile)
         self.clock = Clock()
-        self.credentials = Credentials(self.clock)
+        self.credentials = Credentials(self.clock, self.notify_refresh)
         self.client_keys = client_keys
         self.statistics = self.statistics_shown = statistics
         self.config_read_only = False
@@ -61,25 +72,41 @@ class Instance:
         self.configured_retention_seconds = retention_seconds
         self.gate = Gatekeeper(management_key, allow_remote=allow_remote, profile=self.profile, clock=self.clock)
         self._had_key_at_start = bool(management_key)
-        self._handed_out, self._lost, self._undelivered = (deque[bytes](maxlen=keep) for _ in range(3))
-        self.queue = UsageQueue(self.clock, effective_retention(retention_seconds, self.profile), self._lost)
+        self.books = books or Bookkeeping(keep)
+        self.queue = UsageQueue(self.clock, effective_retention(retention_seconds, self.profile), self.books)
+        self.hubs = self._make_hubs(keep)
         self.snapshot = LegacySnapshot(self.profile)
         self._random = Random(seed)
 
     @property
     def handed_out(self) -> list[bytes]:
-        """Every record that left by a pop, oldest first."""
-        return list(self._handed_out)
+        """Every record that left by a pop or was published to a subscriber, oldest first."""
+        return list(self.books.handed_out)
 
     @property
     def lost(self) -> list[bytes]:
         """Every record that left the queue without a pop: too old, a restart, the secret removed."""
-        return list(self._lost)
+        return list(self.books.lost)
 
     @property
     def undelivered(self) -> list[bytes]:
-        """The records of `handed_out` whose answer a fault destroyed on its way."""
-        return list(self._undelivered)
+        """The records of `handed_out` of which no socket got the whole answer or message: a fault, a drop."""
+        return list(self.books.undelivered)
+
+    @property
+    def failed_logins(self) -> int:
+        """How many commands and requests were refused for their key since the beginning, restarts included."""
+        return self.gate.failed_logins
+
+    @property
+    def subscriptions(self) -> list[Subscription]:
+        """Everybody who ever subscribed to `usage`, first comer first."""
+        return list(self.hubs[USAGE].subscriptions) if USAGE in self.hubs else []
+
+    @property
+    def subscribers(self) -> int:
+        """How many subscribe to `usage` now."""
+        return len(self.hubs[USAGE]) if USAGE in self.hubs else 0
 
     @property
     def management_key(self) -> str:
@@ -90,6 +117,8 @@ class Instance:
         self.gate.key = key
         if not key:
             self.queue.clear()
+            for hub in self.hubs.values():
+                hub.close()
 
     @property
     def management_available(self) -> bool:
@@ -138,23 +167,42 @@ class Instance:
             self.credentials.count(credential, failed=attempt.failed, at_ns=measured.when_ns)
         index = self.auth_index_of(credential)
         raw = self._record(measured, index) if self.statistics else None
+        if attempt.failed and credential is not None and ERRORS in self.hubs and self.management_available:
+            event = render_error_event(measured, credential, index, self.clock.now_ns(), self.zone)
+            self.hubs[ERRORS].publish(event, is_record=False)
         return Emitted(attempt, raw, measured.bookable, index, measured.upstream.provider)
 
     def enqueue_raw(self, record: bytes) -> None:
-        """Put exact bytes into the queue, JSON or not."""
-        self.queue.enqueue(record)
+        """Hand exact bytes to the subscribers, else to the queue; JSON or not."""
+        self.books.note_emitted(record)
+        usage = self.hubs.get(USAGE)
+        if not usage or not usage.publish(record, is_record=True):
+            self.queue.enqueue(record)
 
     def pop(self, count: int) -> list[bytes]:
         """The oldest records, gone from the queue for good."""
         records = self.queue.pop(count)
-        self._handed_out.extend(records)
+        self.books.note_handed_out(records)
         return records
 
-    def note_undelivered(self, records: list[bytes]) -> None:
-        self._undelivered.extend(records)
+    def notify_refresh(self) -> None:
+        """Tell subscribers that credentials changed; call it after changing the attributes of one."""
+        if USAGE in self.hubs and self.profile.does("control payloads"):
+            self.hubs[USAGE].publish(REFRESH, is_record=False)
+
+    def stall_subscribers(self) -> None:
+        """Send nothing to anybody who subscribed, not even a PONG, and close nothing, until `resume_subscribers`."""
+        for hub in self.hubs.values():
+            hub.stall()
+
+    def resume_subscribers(self) -> None:
+        for hub in self.hubs.values():
+            hub.resume()
 
     def forget_run(self) -> None:
         """What a restart of the server forgets."""
+        for hub in self.hubs.values():
+            hub.abort()
         self.queue.clear()
         self.snapshot.clear()
         self.credentials.forget_run()
@@ -171,8 +219,14 @@ class Instance:
             self.snapshot.add(measured, raw)
         if self.profile.does("usage queue") and self.management_available:
             raw = render_record(measured, index, self.profile)
-            self.queue.enqueue(raw)
+            self.enqueue_raw(raw)
         return raw
+
+    def _make_hubs(self, keep: int | None) -> dict[str, Hub]:
+        does = self.profile.does
+        greeting = SUPPORT_REFRESH if does("control payloads") else None
+        hubs = {USAGE: Hub(self.books, greeting, keep)} if does("subscribe") else {}
+        return {**hubs, ERRORS: Hub(self.books, None, keep)} if does("errors channel") else hubs
 
     def _keeps_in_snapshot(self, measured: Measured) -> bool:
         return self.profile.does("legacy failures") or not measured.attempt.failed

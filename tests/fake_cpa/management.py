@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC
 
 from tests.fake_cpa import go_json
 from tests.fake_cpa.credentials import LIST_PROVIDERS
+from tests.fake_cpa.go_numbers import atoi
 from tests.fake_cpa.instance import Instance
 from tests.fake_cpa.key_usage import api_key_usage
 from tests.fake_cpa.listings import auth_files, compat_list, key_list
 from tests.fake_cpa.messages import Request, Response, error, json_response, page_not_found
 
 BASE = "/v0/management"
-
-_INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
-_MAX_INT = 2**63 - 1
 
 Handler = Callable[[Request], Response]
 
@@ -134,11 +131,9 @@ def _absent(_: Request) -> Response:
 
 
 def _positive_integer(text: str) -> int | None:
-    """Go's `strconv.Atoi`, blank meaning 1 (contract C)."""
-    text = text.strip() or "1"
-    if not _INTEGER.fullmatch(text) or not 0 < int(text) <= _MAX_INT:
-        return None
-    return int(text)
+    """Blank means 1 (contract C)."""
+    number = atoi(text.strip() or "1")
+    return number if number and number > 0 else None
 
 
 def _boolean_value(body: bytes) -> bool | None:

@@ -21,12 +21,17 @@ class Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], front: Front, tls: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, address: tuple[str, int], front: Front, tls: ssl.SSLContext | None, send_buffer: int | None
+    ) -> None:
         self._front = front
         self._tls = tls
         self._open: set[socket.socket] = set()
         self._lock = Lock()
         super().__init__(address, partial(Connection, front))
+        if send_buffer is not None:
+            # Accepted connections inherit it.
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
 
     def start(self) -> None:
         Thread(target=self.serve_forever, args=(_POLL_SECONDS,), name="fake-cpa", daemon=True).start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from threading import Lock
 
+from tests.fake_cpa.bookkeeping import Bookkeeping
 from tests.fake_cpa.clock import NANOSECONDS, Clock
 from tests.fake_cpa.versions import Profile
 
@@ -13,11 +14,11 @@ MAX_RETENTION_SECONDS = 3600
 
 
 class UsageQueue:
-    def __init__(self, clock: Clock, retention_seconds: int, lost: deque[bytes]) -> None:
+    def __init__(self, clock: Clock, retention_seconds: int, books: Bookkeeping) -> None:
         self._clock = clock
         self._retention_ns = retention_seconds * NANOSECONDS
         self._items: deque[tuple[int, bytes]] = deque()
-        self._lost = lost
+        self._books = books
         self._lock = Lock()
 
     def __len__(self) -> int:
@@ -36,12 +37,12 @@ class UsageQueue:
 
     def clear(self) -> None:
         with self._lock:
-            self._lost.extend(record for _, record in self._items)
+            self._books.note_lost([record for _, record in self._items])
             self._items.clear()
 
     def _drop_expired(self, now: int) -> None:
         while self._items and self._items[0][0] < now - self._retention_ns:
-            self._lost.append(self._items.popleft()[1])
+            self._books.note_lost([self._items.popleft()[1]])
 
 
 def effective_retention(seconds: int, profile: Profile) -> int:

@@ -173,6 +173,16 @@ BEHAVIOUR = {
     # C: the queue
     "usage queue": "6.9.38",
     "retention setting": "6.10.1",
+    # D: RESP
+    "resp": "6.9.38",
+    "resp is refused": "7.1.17-7.1.17",
+    "silent connections block the server": "6.9.38-7.0.2",
+    "home mode is told": "7.1.18",
+    "pop checks the key": "7.1.44",
+    "subscribe": "7.0.7-7.1.16, 7.1.18",
+    "control payloads": "7.1.39",
+    "channel is echoed as sent": "7.1.44",
+    "errors channel": "7.1.44",
     # E, H: who answered
     "masked source": "6.2.7-6.3.35",
     "gemini-cli source is the id": "6.3.36-7.2.19",
