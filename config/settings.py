@@ -178,8 +178,9 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
-# Where there is a cron; `manage.py serve` does the same work without one.
-CRONJOBS = [("*/10 * * * *", "django.core.management.call_command", ["backfill_channels"])]
+# The housekeeping where there is a cron; the collector does the same work without one. Each call runs what is due. After
+# a change here the installed line is refused until `manage.py crontab add`.
+CRONJOBS = [("*/5 * * * *", "usage.cron.housekeeping")]
 CRONTAB_LOCK_JOBS = True
 
 LOGGING = {

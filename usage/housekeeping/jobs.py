@@ -1,0 +1,114 @@
+"""The jobs of the housekeeping: what each does, how often, and how long it may take.
+
+A job says in a line what it did, numbers first, or raises; JobFailed where it found what its operator must mend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from axes.models import AccessAttempt, AccessLog
+from django.contrib.sessions.models import Session
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from usage.collection import refresh_names
+from usage.housekeeping.gaps import estimate_losses
+from usage.ingest import rollup
+from usage.ingest.prices import price_unpriced
+from usage.ingest.sources import heal
+from usage.models import CollectorEvent, CollectorProcess, Instance, JobRun
+from usage.models.fields import from_micros
+
+_HISTORY = timedelta(days=90)
+_DAY = timedelta(days=1)
+# Who collects fetches the names every few minutes: only where nobody does are they older.
+_NAMES_ARE_OLD = timedelta(minutes=30)
+# Of other servers the collector asks for more than names, and says what is wrong.
+_WELL = (Instance.State.OK, Instance.State.STATISTICS_OFF)
+_DIFFERENCES = 10
+
+
+class JobFailed(Exception):
+    """A job did its work and found something to mend; the text says what, without secrets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """`run` is due `every` so long; a run that is older than `longest` and has no end died with its process."""
+
+    name: str
+    title: str | Promise
+    run: Callable[[], str]
+    every: timedelta
+    longest: timedelta = timedelta(hours=1)
+
+
+def names() -> str:
+    """Fetch the names that nobody else keeps fresh; name the records that came before their names."""
+    asked, healed, named = 0, 0, 0
+    errors = []
+    for instance in Instance.objects.filter(enabled=True):
+        if _has_old_names(instance):
+            asked += 1
+            error = refresh_names(instance)
+            errors += [f"{instance.name}: {error}"] * bool(error)
+        sources, records = heal(instance)
+        healed += sources
+        named += records
+    if errors:
+        raise JobFailed("; ".join(errors))
+    return f"{asked} servers asked, {healed} sources resolved, {named} records named"
+
+
+def _has_old_names(instance: Instance) -> bool:
+    is_old = instance.names_at is None or instance.names_at < timezone.now() - _NAMES_ARE_OLD
+    return is_old and instance.state in _WELL
+
+
+def gaps() -> str:
+    return f"{estimate_losses(timezone.now())} gaps sized"
+
+
+def prices() -> str:
+    return f"{price_unpriced()} records priced"
+
+
+def verify() -> str:
+    """Prove that the sums equal the records (invariant 2)."""
+    found = rollup.differences(_DIFFERENCES)
+    if found:
+        table, (bucket, _source, _model) = found[0]
+        raise JobFailed(
+            f"{len(found)} sums or more differ from the records, one of them in {table} at "
+            f"{from_micros(bucket):%Y-%m-%d %H:00} UTC; `manage.py rebuild_rollups` restores them"
+        )
+    return "0 sums differ from the records"
+
+
+def prune() -> str:
+    """Delete what only grows and nobody asks for any more; records and their gaps stay."""
+    now = timezone.now()
+    old = {
+        "events": CollectorEvent.objects.filter(at__lt=now - _HISTORY),
+        "job runs": JobRun.objects.filter(started_at__lt=now - _HISTORY),
+        "collectors": CollectorProcess.objects.filter(seen_at__lt=now - _DAY),
+        "sessions": Session.objects.filter(expire_date__lt=now),
+        "failed logins": AccessAttempt.objects.filter(attempt_time__lt=now - _DAY),
+        "logins": AccessLog.objects.filter(attempt_time__lt=now - _HISTORY),
+    }
+    deleted = {name: rows.delete()[0] for name, rows in old.items()}
+    return ", ".join(f"{count} {name}" for name, count in deleted.items()) + " deleted"
+
+
+JOBS = (
+    Job("names", _("Names of accounts"), names, timedelta(hours=1)),
+    Job("gaps", _("Size of gaps"), gaps, timedelta(minutes=10)),
+    Job("prices", _("Prices of unpriced records"), prices, timedelta(minutes=10)),
+    Job("prune", _("Deletion of old entries"), prune, timedelta(days=1)),
+    # Reads every record.
+    Job("verify", _("Proof of the sums"), verify, timedelta(days=1), longest=timedelta(hours=6)),
+)
