@@ -180,6 +180,20 @@ def test_6_0_0_trusts_localhost_and_needs_a_restart_to_drop_its_secret() -> None
         assert error_of(call(cpa, "/config")) == (403, "remote management key not set")
 
 
+def test_every_answer_tells_the_time_of_the_server() -> None:
+    with FakeCPA() as cpa:
+        cpa.clock.set(NOON)
+        cpa.clock.advance(-3600)
+        for path, key in (("/config", KEY), ("/config", "wrong"), ("/nothing", KEY), ("/healthz", "")):
+            assert call(cpa, path, key=key).headers["Date"] == "Sat, 22 Aug 2026 11:00:00 GMT"
+
+
+def test_the_configuration_tells_the_retention_where_it_can_be_set() -> None:
+    with FakeCPA("6.10.0") as old, FakeCPA("6.10.8", retention_seconds=600) as new:
+        assert "redis-usage-queue-retention-seconds" not in call(old, "/config").json()
+        assert call(new, "/config").json()["redis-usage-queue-retention-seconds"] == 600
+
+
 # --- Which endpoint a release has (contract 0, B, C, H, I) ---
 
 

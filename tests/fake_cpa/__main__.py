@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import signal
+from pathlib import Path
 from threading import Event
 
 from tests.fake_cpa.fake import FakeCPA
+from tests.fake_cpa.journal import JournalBookkeeping
 from tests.fake_cpa.traffic import Traffic
 from tests.fake_cpa.usage_queue import MAX_RETENTION_SECONDS
 
@@ -32,6 +34,10 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--key", default="mgmt-FAKE-0001", help="the management key")
     parser.add_argument("--allow-remote", action="store_true", help="let other machines use the management API")
     parser.add_argument("--traffic", type=rate, default="2/s", help="client requests at the busiest hour; 0 for none")
+    parser.add_argument("--rate", type=float, default=0, help="records per second, day and night; instead of --traffic")
+    parser.add_argument("--burst", type=int, default=1, help="with --rate: so many records at a time")
+    parser.add_argument("--retention", type=int, default=MAX_RETENTION_SECONDS, help="seconds that a record is queued")
+    parser.add_argument("--journal", type=Path, help="append to this file what is emitted and handed out")
     parser.add_argument("--history", type=int, default=0, help="records queued at the start")
     parser.add_argument("--days", type=float, default=30, help="how far back the history goes")
     parser.add_argument("--seed", type=int, default=7)
@@ -49,14 +55,17 @@ def main() -> None:
         host=arguments.host,
         port=arguments.port,
         allow_remote=arguments.allow_remote,
-        retention_seconds=MAX_RETENTION_SECONDS,
+        retention_seconds=arguments.retention,
         keep=_KEPT_LOG_ENTRIES,
+        books=JournalBookkeeping(arguments.journal, _KEPT_LOG_ENTRIES) if arguments.journal else None,
     )
     traffic = Traffic(cpa, arguments.seed)
     traffic.emit_history(arguments.history, arguments.days)
     with cpa:
         print(f"fake CPA {arguments.profile} listening on {cpa.base_url}", flush=True)
-        if arguments.traffic:
+        if arguments.rate:
+            traffic.run_steadily(arguments.rate, arguments.burst, stopping)
+        elif arguments.traffic:
             traffic.run(arguments.traffic, stopping)
         stopping.wait()
 

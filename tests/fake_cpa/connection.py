@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import socket
 import ssl
 from collections.abc import Iterable
@@ -13,9 +14,13 @@ from tests.fake_cpa.faults import Broken
 from tests.fake_cpa.front import Front
 from tests.fake_cpa.messages import Request, Response
 from tests.fake_cpa.resp_session import RespSession
+from tests.fake_cpa.tls_stream import TLSStream
 
 # RESP arrays and replies start with one of these; everything else goes to HTTP (contract D).
 RESP_FIRST_BYTES = frozenset((b"*", b"$", b"+", b"-", b":"))
+
+# The server drops a connection that says nothing for so long.
+SILENCE_SECONDS = 10
 
 # net/http sends a body of up to this size with its length, a longer one in chunks.
 _LARGEST_WITH_LENGTH = 2048
@@ -29,9 +34,16 @@ class Connection(BaseHTTPRequestHandler):
         self._front = front
         super().__init__(request, address, server)
 
+    def setup(self) -> None:
+        super().setup()
+        self._send_some = self.connection.send
+        if isinstance(self.connection, ssl.SSLSocket):
+            stream = TLSStream(self.connection)
+            self.rfile, self._send_some = io.BufferedReader(stream), stream.send
+
     def handle(self) -> None:
         if self._speaks_resp():
-            RespSession(self._front, self.rfile, self._send_all, self.client_address[0]).run()
+            RespSession(self._front, self.rfile, self._write, self.client_address[0]).run()
             self._hang_up()
         else:
             super().handle()
@@ -59,11 +71,22 @@ class Connection(BaseHTTPRequestHandler):
         """A client that settled on a protocol in the TLS handshake speaks HTTP, whatever it sends."""
         if isinstance(self.connection, ssl.SSLSocket) and self.connection.selected_alpn_protocol():
             return False
+        if not self._front.instance.profile.does("resp"):
+            return False
+        self.connection.settimeout(SILENCE_SECONDS)
         first = self.rfile.peek(1)[:1]  # type: ignore[attr-defined]
-        return first in RESP_FIRST_BYTES and self._front.instance.profile.does("resp")
+        self.connection.settimeout(None)
+        return first in RESP_FIRST_BYTES
 
-    def _send_all(self, content: bytes) -> None:
-        self.connection.sendall(content)
+    def _write(self, content: bytes) -> int:
+        """Send it all; return how many bytes the kernel took before the client left."""
+        left = memoryview(content)
+        try:
+            while left:
+                left = left[self._send_some(left) :]
+        except OSError:
+            pass
+        return len(content) - len(left)
 
     def _hang_up(self) -> None:
         """Wake the thread that still reads from this connection."""

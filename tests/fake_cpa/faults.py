@@ -157,6 +157,8 @@ class Faults:
     @property
     def pending(self) -> int:
         """How many planned faults no request has met yet."""
+        if not self._planned:
+            return 0
         with self._lock:
             return sum(planned.times for planned in self._planned)
 

@@ -42,6 +42,10 @@ class Front:
             self._log.append(Seen(request.method, target, status, key_right))
         return response
 
+    @property
+    def expects_fault(self) -> bool:
+        return self._faults.pending > 0
+
     def meet(self, target: str, answer: Answer) -> Response:
         """The answer, or what a fault that was planned for `target` makes of it."""
         fault = self._faults.take(target)

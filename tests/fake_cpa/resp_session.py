@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from itertools import accumulate
 from threading import Thread
 from typing import BinaryIO
 
@@ -15,13 +17,19 @@ from tests.fake_cpa.messages import Response
 from tests.fake_cpa.resp_wire import ProtocolError
 from tests.fake_cpa.subscribers import Command, Hub, Message, Subscription
 
+# Messages written in one go; the bytes are the same.
+_BATCH = 64
+
 _BANNED = "IP banned due to too many failed attempts"
 
 
 class RespSession:
-    """`write` sends all of some bytes; `address` is the socket's, no proxy can change it."""
+    """`write` sends bytes and returns how many the kernel took before the connection broke.
 
-    def __init__(self, front: Front, stream: BinaryIO, write: Callable[[bytes], object], address: str) -> None:
+    `address` is the socket's, no proxy can change it.
+    """
+
+    def __init__(self, front: Front, stream: BinaryIO, write: Callable[[bytes], int], address: str) -> None:
         self._front = front
         self._instance = front.instance
         self._stream = stream
@@ -129,31 +137,44 @@ class RespSession:
         return Response(200, wire.confirmation("subscribe", self._channel, 1))
 
     def _send(self, response: Response) -> None:
-        try:
-            for piece in response.read_pieces():
-                self._write(piece)
-        except OSError:
-            raise Broken(response.popped) from None  # the client left in the middle
+        for piece in response.read_pieces():
+            if self._write(piece) < len(piece):
+                raise Broken(response.popped)  # the client left in the middle
         self._instance.books.note_written(response.popped)
 
     def _stream_messages(self, hub: Hub, subscription: Subscription) -> None:
         """Write messages and answers in turn; another thread reads what the subscriber sends."""
         Thread(target=self._read_commands, args=(hub, subscription), name="fake-cpa-resp", daemon=True).start()
-        while (item := hub.next(subscription)) is not None:
-            if isinstance(item, Message):
-                self._send_message(hub, subscription, item)
-            elif not self._answer_subscriber(item):
-                return
+        while (item := hub.next(subscription, 1 if self._front.expects_fault else _BATCH)) is not None:
+            if isinstance(item, Command):
+                if not self._answer_subscriber(item):
+                    return
+            elif self._front.expects_fault:
+                self._send_spoilt(hub, subscription, item)
+            else:
+                self._send_messages(hub, subscription, item)
 
-    def _send_message(self, hub: Hub, subscription: Subscription, message: Message) -> None:
-        target = "RESP message" if message.is_record else "RESP control"
-        written = False
+    def _send_messages(self, hub: Hub, subscription: Subscription, messages: list[Message]) -> None:
+        encoded = [wire.message(self._channel, message.payload) for message in messages]
+        taken = self._write(b"".join(encoded))
+        whole = sum(end <= taken for end in accumulate(map(len, encoded)))
+        hub.settle(subscription, messages, whole)
+        if whole < len(messages):
+            raise Broken([])
+
+    def _send_spoilt(self, hub: Hub, subscription: Subscription, messages: list[Message]) -> None:
+        """The same one by one: a fault is meant for one of them."""
+        written = 0
         try:
-            response = self._front.meet(target, lambda: Response(200, wire.message(self._channel, message.payload)))
-            self._send(response)
-            written = True
+            for message in messages:
+                target = "RESP message" if message.is_record else "RESP control"
+                self._send(self._front.meet(target, partial(self._as_response, message)))
+                written += 1
         finally:
-            hub.settle(subscription, message, written=written)
+            hub.settle(subscription, messages, written)
+
+    def _as_response(self, message: Message) -> Response:
+        return Response(200, wire.message(self._channel, message.payload))
 
     def _answer_subscriber(self, command: Command) -> bool:
         """Answer what was sent inside the subscription; False ends it."""

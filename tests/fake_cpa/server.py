@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import socketserver
 import ssl
@@ -26,6 +27,9 @@ class Server(socketserver.ThreadingTCPServer):
     ) -> None:
         self._front = front
         self._tls = tls
+        if tls:
+            # Go offers h2 too; the fake does not speak it.
+            tls.set_alpn_protocols(["http/1.1"])
         self._open: set[socket.socket] = set()
         self._lock = Lock()
         super().__init__(address, partial(Connection, front))
@@ -45,11 +49,19 @@ class Server(socketserver.ThreadingTCPServer):
             for connection in self._open:
                 _break(connection)
 
+    def process_request(self, request: socket.socket, client_address: tuple[str, int]) -> None:  # type: ignore[override]
+        if self._front.instance.profile.does("silent connections block the server"):
+            while not self._front.stopping.is_set() and not select.select([request], [], [], _POLL_SECONDS)[0]:
+                pass
+        super().process_request(request, client_address)
+
     def finish_request(self, request: socket.socket, client_address: tuple[str, int]) -> None:  # type: ignore[override]
         # The handshake is done here, in the connection's own thread, so that a silent client blocks nobody.
         with self._tls.wrap_socket(request, server_side=True) if self._tls else request as stream:
             with self._lock:
                 self._open.add(stream)
+                if self._front.stopping.is_set():
+                    _break(stream)
             try:
                 super().finish_request(stream, client_address)
             finally:

@@ -11,6 +11,10 @@ from tests.fake_cpa.bookkeeping import Bookkeeping
 # Messages that wait for one subscriber; one more and it is dropped.
 BUFFERED_MESSAGES = 256
 
+# The threads of the fake share one interpreter, those of the server do not: before a subscriber is dropped its writer
+# gets this long to show that only the interpreter was busy, not the socket.
+_GRACE_SECONDS = 0.1
+
 
 @dataclass(slots=True, eq=False)
 class Message:
@@ -38,6 +42,8 @@ class Subscription:
     missed: list[bytes] = field(default_factory=list)
     dropped: bool = False
     buffered: deque[Message] = field(default_factory=deque)
+    # Taken out to be written in one go, the first not counted: Go's server takes them out one by one.
+    in_hand: int = 0
     commands: deque[Command] = field(default_factory=deque)
     # No message comes any more, what is buffered is still sent.
     closed: bool = False
@@ -73,6 +79,8 @@ class Hub:
     def publish(self, payload: bytes, *, is_record: bool) -> bool:
         """Give it to every subscriber; False if there is none. Who has no room for it is dropped and misses it."""
         with self._changed:
+            if not self._stalled:
+                self._changed.wait_for(self._all_have_room, _GRACE_SECONDS)
             if not self._listening:
                 return False
             message = Message(payload, is_record, waiting=len(self._listening))
@@ -89,20 +97,25 @@ class Hub:
             subscription.commands.append(command)
             self._changed.notify_all()
 
-    def next(self, subscription: Subscription) -> Message | Command | None:
-        """Wait for what is to be sent or answered next; None when there will be nothing any more."""
+    def next(self, subscription: Subscription, most: int) -> list[Message] | Command | None:
+        """Wait for what is to be answered next or for messages to send, at most so many; None ends the connection."""
         with self._changed:
             self._changed.wait_for(lambda: self._has_something(subscription))
             if subscription.gone:
                 return None
             if subscription.commands:
                 return subscription.commands.popleft()
-            return subscription.buffered.popleft() if subscription.buffered else None
+            messages = [subscription.buffered.popleft() for _ in range(min(most, len(subscription.buffered)))]
+            subscription.in_hand = max(0, len(messages) - 1)
+            return messages or None
 
-    def settle(self, subscription: Subscription, message: Message, *, written: bool) -> None:
-        """Book whether the subscriber's socket took the whole message."""
+    def settle(self, subscription: Subscription, messages: list[Message], written: int) -> None:
+        """Book the messages of `next`: the subscriber's socket took the first so many whole, the others are missed."""
         with self._changed:
-            self._settle(subscription, message, written)
+            subscription.in_hand = 0
+            self._changed.notify_all()
+            for position, message in enumerate(messages):
+                self._settle(subscription, message, position < written)
 
     def leave(self, subscription: Subscription) -> None:
         """The connection is gone; what is still buffered is missed."""
@@ -139,6 +152,9 @@ class Hub:
             self._stalled = False
             self._changed.notify_all()
 
+    def _all_have_room(self) -> bool:
+        return all(map(_has_room, self._listening))
+
     def _has_something(self, subscription: Subscription) -> bool:
         if subscription.gone:
             return True
@@ -147,12 +163,12 @@ class Hub:
         return bool(subscription.commands or subscription.buffered or subscription.closed)
 
     def _offer(self, subscription: Subscription, message: Message) -> None:
-        if len(subscription.buffered) < BUFFERED_MESSAGES:
+        if _has_room(subscription):
             subscription.buffered.append(message)
             return
         subscription.dropped = True
         self._part(subscription)
-        self._settle(subscription, message, written=False)
+        self._settle(subscription, message, False)
 
     def _part(self, subscription: Subscription) -> None:
         """No new message for this one."""
@@ -164,7 +180,7 @@ class Hub:
     def _forsake(self, subscription: Subscription) -> None:
         subscription.closed = subscription.gone = True
         while subscription.buffered:
-            self._settle(subscription, subscription.buffered.popleft(), written=False)
+            self._settle(subscription, subscription.buffered.popleft(), False)
 
     def _settle(self, subscription: Subscription, message: Message, written: bool) -> None:
         message.waiting -= 1
@@ -179,3 +195,7 @@ class Hub:
             subscription.missed.append(message.payload)
         if not message.waiting and not message.written:
             self._books.note_undelivered([message.payload])
+
+
+def _has_room(subscription: Subscription) -> bool:
+    return len(subscription.buffered) + subscription.in_hand < BUFFERED_MESSAGES

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import islice
 from random import Random
 from threading import Event
 
@@ -16,6 +18,7 @@ from tests.fake_cpa.instance import Instance
 from tests.fake_cpa.tokens import NO_TOKENS, Tokens
 
 _SECONDS_PER_DAY = 86_400
+_LONGEST_PAUSE = 0.05
 _FAILURE_RATE = 0.05
 _RETRY_RATE = 0.7
 _NO_CLIENT_KEY_RATE = 0.04
@@ -59,6 +62,20 @@ class Traffic:
         while not stopping.wait(self._random.expovariate(per_second * activity(self._instance.clock.now()))):
             for attempt in self._request(self._instance.clock.now()):
                 self._instance.emit_attempt(attempt)
+
+    def run_steadily(self, per_second: float, burst: int, stopping: Event) -> None:
+        """Emit so many records per second, `burst` at a time, until told to stop; what was late is caught up."""
+        started, emitted = time.monotonic(), 0
+        attempts = self._attempts_now()
+        while not stopping.wait(min(burst / per_second, _LONGEST_PAUSE)):
+            due = int((time.monotonic() - started) * per_second) // burst * burst
+            for attempt in islice(attempts, due - emitted):
+                self._instance.emit_attempt(attempt)
+            emitted = due
+
+    def _attempts_now(self) -> Iterator[Attempt]:
+        while True:
+            yield from self._request(self._instance.clock.now())
 
     def _busy_moment(self, start: float, end: float) -> float:
         while True:
