@@ -34,6 +34,10 @@ CPA_NAME = env.str("CPA_NAME", default="CPA")
 # A third of the shortest time that CPA keeps a record (60 s, contract C) would be 20 s.
 POLL_SECONDS = env.float("POLL_SECONDS", default=10.0)
 LEGACY_POLL_SECONDS = env.float("LEGACY_POLL_SECONDS", default=120.0)
+# Below this nothing is taken from CPA any more: what was taken must still find room, in the spool and the database.
+SPOOL_FREE_BYTES = env.int("SPOOL_FREE_BYTES", default=64 * 2**20)
+# A collector that stands by subscribes too: then the death of the other one loses nothing at all.
+STANDBY_SUBSCRIBES = env.bool("STANDBY_SUBSCRIBES", default=False)
 
 INSTALLED_APPS = [
     "channels_app",

@@ -16,7 +16,8 @@ from django.db import connection
 from tests.conftest import process_environment
 from tests.fake_cpa import FakeCPA, Tokens
 from tests.traffic import expected_of, fake_cpa, read_from, send_traffic, shown
-from usage.collection import POP_COUNT, sync_instance
+from usage.collection import sync_instance
+from usage.collection.polling import POP_COUNT
 from usage.ingest import rollup
 from usage.ingest.ledger import Ledger
 from usage.ingest.spool import Spool

@@ -52,11 +52,10 @@ def names() -> str:
     asked, healed, named = 0, 0, 0
     errors = []
     for instance in Instance.objects.filter(enabled=True):
-        if _has_old_names(instance):
-            asked += 1
-            error = refresh_names(instance)
-            errors += [f"{instance.name}: {error}"] * bool(error)
-        sources, records = heal(instance)
+        is_old = _has_old_names(instance)
+        (sources, records), error = refresh_names(instance) if is_old else (heal(instance), "")
+        errors += [f"{instance.name}: {error}"] * bool(error)
+        asked += is_old
         healed += sources
         named += records
     if errors:

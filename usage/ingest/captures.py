@@ -10,18 +10,22 @@ from usage.accounting.payload import Payload, Twins, Unreadable, read_detail, re
 from usage.ingest.elements import split_elements
 from usage.ingest.ledger import Rejected
 from usage.ingest.legacy import read_details
-from usage.ingest.spool import Capture
+from usage.ingest.resp_elements import split_messages, split_popped
+from usage.ingest.spool import Capture, Kind
 
 Item = Payload | Rejected
 
 
 def read_capture(capture: Capture) -> Iterator[Item]:
-    """Yield what `capture` holds, in its order. Raises BrokenSnapshot where a snapshot ends early."""
-    return _read_queue(capture) if capture.kind == "queue" else _read_snapshot(capture)
+    """Yield the records that `capture` holds, in its order. Raises BrokenSnapshot where a snapshot ends early."""
+    return _read_snapshot(capture) if capture.kind == Kind.SNAPSHOT else _read_elements(capture)
 
 
-def _read_queue(capture: Capture) -> Iterator[Item]:
-    elements = split_elements(capture.path.read_bytes())
+_SPLIT = {Kind.QUEUE: split_elements, Kind.POPPED: split_popped, Kind.MESSAGES: split_messages}
+
+
+def _read_elements(capture: Capture) -> Iterator[Item]:
+    elements = _SPLIT[capture.kind](capture.read())
     for raw in elements.raw:
         try:
             yield read_record(raw, capture.received_at)

@@ -101,6 +101,10 @@ class Ledger:
         self._traits = Dimension(RequestTraits, "endpoint", "reasoning_effort", "service_tier", "billed_tier")
         self._prices = load_prices()
 
+    def refresh_prices(self) -> None:
+        """Use the prices that were changed since."""
+        self._prices = load_prices()
+
     def book(self, payloads: Sequence[Payload], rejected: Sequence[Rejected]) -> Counts:
         """Book a batch (BATCH records at most)."""
         counts = Counts(len(payloads) + len(rejected), quarantined=len(rejected))

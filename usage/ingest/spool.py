@@ -1,32 +1,50 @@
-"""Raw answers on disk: durable before anything reads them, kept until they are booked."""
+"""What a server gave, on disk: durable before anything reads it, in the order of its coming, kept until it is booked."""
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import shutil
+import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 from django.conf import settings
 
 
+class Kind(StrEnum):
+    """What a capture holds."""
+
+    QUEUE = "queue"  # an answer of the usage queue: a JSON array
+    POPPED = "popped"  # a reply to LPOP, as RESP2 writes it
+    MESSAGES = "messages"  # messages of a subscription, as RESP2 writes them
+    SNAPSHOT = "legacy"  # an answer of /usage
+    NAMES = "names"  # the accounts and keys that the server lists
+    RECKONING = "reckoning"  # what may have gone missing, and the server's own counters
+
+
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """One answer of a server on disk; `kind` says of what (`queue`, `legacy`)."""
+    """One file of the spool."""
 
     path: Path
 
     @property
-    def kind(self) -> str:
-        return self.path.suffix.removeprefix(".")
+    def kind(self) -> Kind:
+        return Kind(self.path.suffix.removeprefix("."))
 
     @property
     def received_at(self) -> int:
         """When it began to arrive, in microseconds since 1970 UTC."""
         return int(self.path.stem.partition("-")[0]) // 1_000
+
+    def read(self) -> bytes:
+        return self.path.read_bytes()
 
     def discard(self) -> None:
         """Forget the bytes: they are booked."""
@@ -40,11 +58,11 @@ class Spool:
     """
 
     def __init__(self, instance_id: int) -> None:
-        self._folder = settings.SPOOL_DIR / str(instance_id)
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder = settings.SPOOL_DIR / str(instance_id)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     @contextmanager
-    def receive(self, kind: str) -> Iterator[Receiver]:
+    def receive(self, kind: Kind) -> Iterator[Receiver]:
         """Open a new capture; what was written is on disk when the block ends, also by an exception.
 
         It is opened before the server is asked, so that a disk that refuses us leaves the records where they are.
@@ -58,21 +76,36 @@ class Spool:
                 capture.discard()
             os.close(descriptor)
 
-    def waiting(self) -> Iterator[Capture]:
-        """Yield the captures that no one else is writing or booking, oldest first, each locked until the next."""
-        for path in sorted(self._folder.iterdir()):
-            with _locked(path) as is_ours:
-                if is_ours and not _is_abandoned(path):
-                    yield Capture(path)
+    def keep(self, kind: Kind, data: bytes) -> None:
+        """Write a capture that is there as a whole."""
+        with self.receive(kind) as receiver:
+            receiver.write([data])
 
-    def _create(self, kind: str) -> tuple[Capture, int]:
+    def paths(self) -> list[Path]:
+        """Return the files of all captures, oldest first, those included that are still being written."""
+        return sorted(path for path in self.folder.iterdir() if not path.name.startswith("."))
+
+    @contextmanager
+    def hold(self, path: Path) -> Iterator[Capture | None]:
+        """Hold a capture while the block lasts; None if its writer or another reader holds it, or nothing is in it."""
+        with _locked(path) as is_ours:
+            yield Capture(path) if is_ours and not _is_abandoned(path) else None
+
+    def waiting(self) -> Iterator[Capture]:
+        """Yield the captures that no one else is writing or booking, oldest first, each held until the next."""
+        for path in self.paths():
+            with self.hold(path) as capture:
+                if capture:
+                    yield capture
+
+    def _create(self, kind: Kind) -> tuple[Capture, int]:
         """Return a new file, locked; one that a reader took for abandoned before we had the lock is made anew."""
         while True:
-            path = self._folder / f"{time.time_ns()}-{os.getpid()}.{kind}"
+            path = self.folder / f"{_next_instant()}-{os.getpid()}.{kind}"
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             if os.fstat(descriptor).st_nlink:
-                _sync_folder(self._folder)
+                _sync_folder(self.folder)
                 return Capture(path), descriptor
             os.close(descriptor)
 
@@ -85,13 +118,100 @@ class Receiver:
     descriptor: int
 
     def write(self, chunks: Iterable[bytes]) -> None:
+        """Write all of `chunks`. Where the disk is full, the rest is fetched all the same and waits for room."""
+        chunks = iter(chunks)
         for chunk in chunks:
-            view = memoryview(chunk)
-            while view:
-                view = view[os.write(self.descriptor, view) :]
+            try:
+                self._write_whole(chunk)
+            except OSError as error:
+                if error.errno not in _DISK_IS_FULL:
+                    raise
+                self._write_when_there_is_room(b"".join([chunk, *chunks]))
 
     def make_durable(self) -> None:
         os.fsync(self.descriptor)
+
+    def _write_whole(self, data: bytes) -> None:
+        view = memoryview(data)
+        start = os.fstat(self.descriptor).st_size
+        try:
+            while view:
+                view = view[os.write(self.descriptor, view) :]
+        except OSError:
+            os.ftruncate(self.descriptor, start)  # so that it can be written again as a whole
+            raise
+
+    def _write_when_there_is_room(self, data: bytes) -> None:
+        while True:
+            time.sleep(_LOOK_FOR_ROOM_SECONDS)
+            try:
+                return self._write_whole(data)
+            except OSError as error:
+                if error.errno not in _DISK_IS_FULL:
+                    raise
+
+
+_DISK_IS_FULL = {errno.ENOSPC, errno.EDQUOT}
+_LOOK_FOR_ROOM_SECONDS = 0.5
+
+
+def has_room() -> bool:
+    """Whether the disk has room for what a server may send at once; below that nothing is taken any more."""
+    return bool(shutil.disk_usage(settings.SPOOL_DIR).free >= settings.SPOOL_FREE_BYTES)
+
+
+class Presence:
+    """Says beyond the death of a process until when a server was read, and whether its reader left in good order."""
+
+    def __init__(self, spool: Spool) -> None:
+        self._path = spool.folder / ".presence"
+        self._descriptor: int | None = None
+
+    def begin(self) -> tuple[float, bool] | None:
+        """Be the reader of this server; return until when (seconds since 1970) there was one, and whether it died.
+
+        None where there was none before, or where another process reads right now and sees to it.
+        """
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        if not _try_lock(descriptor):
+            os.close(descriptor)
+            return None
+        self._descriptor = descriptor
+        word, seen = os.pread(descriptor, 16, 0), os.fstat(descriptor).st_mtime
+        os.pwrite(descriptor, _READING, 0)
+        if not word:
+            return None
+        os.utime(descriptor, (seen, seen))
+        return seen, word == _READING
+
+    def touch(self, until: float) -> None:
+        """The server was read until `until`, in seconds since 1970."""
+        if self._descriptor is not None:
+            os.utime(self._descriptor, (until, until))
+
+    def end(self) -> None:
+        """Leave in good order."""
+        if self._descriptor is not None:
+            seen = os.fstat(self._descriptor).st_mtime
+            os.pwrite(self._descriptor, _AT_REST, 0)
+            os.utime(self._descriptor, (seen, seen))
+            os.close(self._descriptor)
+            self._descriptor = None
+
+
+_READING, _AT_REST = b"reading", b"at rest"  # of one length: one is written over the other
+
+
+_instant = time.time_ns()
+_instant_lock = threading.Lock()
+
+
+def _next_instant() -> int:
+    """Return nanoseconds since 1970 that no capture of this process has yet, later than those of all."""
+    global _instant
+    with _instant_lock:
+        _instant = max(_instant + 1, time.time_ns())
+        return _instant
 
 
 @contextmanager

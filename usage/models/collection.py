@@ -44,7 +44,7 @@ class CollectionGap(models.Model):
         DROPPED = "dropped", _("CPA dropped the subscription because it was read too slowly")
         ANSWER_LOST = "answer_lost", _("An answer was lost on its way")
         KILLED = "killed", _("The collector died while an answer was on its way")
-        SECOND_READER = "second_reader", _("Another program reads the same queue")
+        SECOND_READER = "second_reader", _("Another program seems to read the same queue")
         STATISTICS_OFF = "statistics_off", _("Usage statistics were off in CPA")
 
     instance = models.ForeignKey(Instance, models.CASCADE, related_name="gaps", verbose_name=_("CPA server"))
@@ -83,8 +83,10 @@ class Reconciliation(models.Model):
     checked_at = InstantField(_("compared"))
     counted = models.BigIntegerField(_("counted by CPA"), default=0)
     booked = models.BigIntegerField(_("booked"), default=0)
-    # Attempts that CPA counted and that, for certain, never reached us.
+    # Attempts that CPA counted and that never reached us, in a time in which something went wrong.
     missing = models.BigIntegerField(_("missing"), default=0)
+    # The same when nothing did: CPA counts some calls that it does not record, such as the counting of tokens.
+    unrecorded = models.BigIntegerField(_("counted, but never recorded"), default=0)
     # CPA's counter when it was last read: a lower one means that the server was restarted.
     counter = models.BigIntegerField()
     # Our sum at that time, over the days from `day` (its first microsecond, UTC) on: older ones no longer change.
@@ -102,8 +104,9 @@ class Reconciliation(models.Model):
 
     @property
     def completeness(self) -> float | None:
-        """Share of CPA's count that is not missing, 0 to 1; None where CPA counted nothing."""
-        return max(0.0, 1 - self.missing / self.counted) if self.counted else None
+        """Share of what CPA recorded that is not missing, 0 to 1; None where it recorded nothing."""
+        recorded = self.counted - self.unrecorded
+        return max(0.0, 1 - self.missing / recorded) if recorded > 0 else None
 
 
 class CollectorProcess(models.Model):

@@ -134,8 +134,12 @@ def _text(entry: dict[str, Any], name: str) -> str:
 
 
 def _base_url(entry: dict[str, Any]) -> str:
+    return without_password(_text(entry, "base-url"))
+
+
+def without_password(address: str) -> str:
     """An address names its channel on every page: without the password that it may hold (`https://user:password@host`)."""
-    return re.sub(r"(?<=//)[^/@]*@", "", _text(entry, "base-url")).rstrip("/")
+    return re.sub(r"(?<=//)[^/@]*@", "", address).rstrip("/")
 
 
 def _index(entry: dict[str, Any], name: str) -> str:

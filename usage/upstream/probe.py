@@ -11,6 +11,8 @@ from usage.upstream.client import ManagementClient
 from usage.upstream.refusals import UpstreamError, management_off
 
 Source = Instance.Source
+DEFAULT_RETENTION_SECONDS = 60
+MAX_RETENTION_SECONDS = 3_600
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +26,30 @@ class Findings:
 
 def probe(client: ManagementClient) -> Findings:
     """Look at a server: at most one refused login, and no record is taken. Raises UpstreamError."""
+    enabled = is_recording(client)
+    if enabled is None:
+        return _probe_without_flag(client)
+    return Findings(client.version, _find_source(client), enabled)
+
+
+def is_recording(client: ManagementClient) -> bool | None:
+    """Whether usage statistics are on; None where there is no such flag. Raises UpstreamError."""
     flag = client.get_json("/usage-statistics-enabled")
     if flag is None:
-        return _probe_without_flag(client)
+        return None
     enabled = flag.get("usage-statistics-enabled") if isinstance(flag, dict) else None
     if not isinstance(enabled, bool):
         raise UpstreamError(Instance.State.FAULTY, _("the answer is not CPA's; does the URL lead to CPA?"))
-    return Findings(client.version, _find_source(client), enabled)
+    return enabled
+
+
+def fetch_retention(client: ManagementClient) -> int:
+    """Return for how many seconds the server keeps a record (contract C). Raises UpstreamError."""
+    config = client.get_json("/config")
+    seconds = config.get("redis-usage-queue-retention-seconds") if isinstance(config, dict) else None
+    if not isinstance(seconds, int) or seconds <= 0:
+        return DEFAULT_RETENTION_SECONDS
+    return min(seconds, MAX_RETENTION_SECONDS)
 
 
 def _probe_without_flag(client: ManagementClient) -> Findings:

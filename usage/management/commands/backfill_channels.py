@@ -24,8 +24,7 @@ class Command(BaseCommand):
     def handle(self, *, offline: bool, **options: Any) -> None:
         failed = False
         for instance in Instance.objects.filter(enabled=True):
-            error = "" if offline else refresh_names(instance)
-            sources, records = heal(instance)
+            (sources, records), error = (heal(instance), "") if offline else refresh_names(instance)
             self.stdout.write(f"{instance.name}: {sources} sources resolved, {records} records named")
             if error:
                 failed = True

@@ -12,7 +12,7 @@ from typing import Any
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
-from usage.collector import Collector
+from usage.collection.collector import Collector
 from usage.instances import ensure_instance_from_settings
 from usage.setup.link import administrator_exists, setup_path
 

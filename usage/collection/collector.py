@@ -1,0 +1,92 @@
+"""The resident collector: leads or stands by, keeps a taker for each server and one booker, and keeps house when idle."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+
+from django.db import close_old_connections, connection
+from django.utils import timezone
+from django.utils.translation import gettext_noop as _
+
+from usage.collection.board import Board
+from usage.collection.booking import DATABASE_AWAY, Booking
+from usage.collection.crew import Crew
+from usage.collection.keeping import Housekeeping
+from usage.collection.leadership import leadership
+from usage.models import CollectorEvent, CollectorProcess, Instance
+
+logger = logging.getLogger(__name__)
+
+_TICK_SECONDS = 1.0
+
+Role = CollectorProcess.Role
+
+
+class Collector:
+    """Collects until `stopping` is set. The database may go and come back; only the first look needs it."""
+
+    def __init__(self, stopping: threading.Event) -> None:
+        self._stopping = stopping
+        self._board = Board()
+        self._crew = Crew(self._board)
+        self._leadership = leadership()
+        self._process = CollectorProcess(name=f"{socket.gethostname()}:{os.getpid()}", started_at=timezone.now())  # type: ignore[misc]
+        self._database_is_away = False
+
+    def run(self) -> None:
+        booking = Booking(self._board, self._crew.news)
+        keeping = Housekeeping()
+        try:
+            while not self._stopping.is_set():
+                self._tick_if_possible(keeping)
+                self._stopping.wait(_TICK_SECONDS)
+        finally:
+            keeping.finish()
+            self._crew.stop()
+            booking.finish()
+            self._leave()
+
+    def _tick_if_possible(self, keeping: Housekeeping) -> None:
+        try:
+            self._tick(keeping)
+            self._database_is_away = False
+        except DATABASE_AWAY as error:
+            if not self._database_is_away:
+                logger.warning("the database cannot be used; collection goes on into the spool: %s", error)
+            self._database_is_away = True
+            connection.close()
+
+    def _tick(self, keeping: Housekeeping) -> None:
+        close_old_connections()
+        leads = self._leadership.hold()
+        self._show(Role.LEADING if leads else Role.STANDBY)
+        self._crew.man(Instance.objects.filter(enabled=True), leads=leads)
+        if leads:
+            self._board.flush()
+            keeping.go_on()
+        else:
+            self._board.clear()  # the one that leads speaks for the servers
+
+    def _show(self, role: Role) -> None:
+        """Write that we live, and as what."""
+        process, now = self._process, timezone.now()
+        if role != process.role:
+            message = _("Collector %(name)s collects") if role == Role.LEADING else _("Collector %(name)s stands by")
+            CollectorEvent.objects.create(at=now, level="info", message=message, params={"name": process.name})  # type: ignore[misc]
+        process.role = role
+        CollectorProcess.objects.update_or_create(
+            name=process.name,
+            defaults={"role": role, "seen_at": now, "started_at": process.started_at},  # type: ignore[misc]
+        )
+
+    def _leave(self) -> None:
+        try:
+            self._board.flush()
+            CollectorProcess.objects.filter(name=self._process.name).delete()
+        except DATABASE_AWAY as error:
+            logger.warning("the database cannot be used; what is left is in the spool: %s", error)
+        self._leadership.release()
+        connection.close()

@@ -1,0 +1,144 @@
+"""Judges suspicions by the server's own counters, and writes down the times in which records are missing."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext_noop as _
+from django.utils.translation import override
+
+from usage.collection.reckoning import Cause, Reckoning, Suspicion
+from usage.collection.reconciliation import Comparison, Result, compare
+from usage.models import CollectionGap, CollectionState, CollectorEvent, Instance, UsageRecord
+from usage.models.fields import from_micros, to_micros
+
+# The surest cause of a loss comes first: what was lost is then its.
+_BY_CERTAINTY = (
+    (Cause.AWAY, Cause.STATISTICS_OFF), (Cause.DROPPED,), (Cause.ANSWER_LOST,), (Cause.KILLED,), (Cause.RESTARTED,),
+)  # fmt: skip
+# What the end of a server takes along: it forgets what it held, whatever we suspected then.
+_ENDED_BY_RESTART = {Cause.RESTARTED, Cause.DROPPED, Cause.ANSWER_LOST, Cause.KILLED}
+# CPA counts some calls that it does not record; another reader takes a good part of everything.
+_THEFT_ATTEMPTS, _THEFT_SHARE = 5, 0.25
+# The rate of the time before a gap is that of the last minutes, or of the last hour if those were quiet.
+# One release kept 1,000 details of a model only (contract B).
+_CAPPED = {"6.6.96", "v6.6.96"}
+_RATE_SPANS = (timedelta(minutes=10), timedelta(hours=1))
+
+
+def judge(instance: Instance, reckoning: Reckoning) -> None:
+    """Write the gaps that `reckoning` tells of; the same one judged twice changes nothing."""
+    with transaction.atomic():
+        counted_at = from_micros(int(reckoning.counted_at * 1_000_000))
+        result = compare(instance, reckoning.counters, counted_at) if reckoning.counters else None
+        if result is None or result.since is None:
+            _write_unproven(instance, reckoning.suspicions)
+        elif result.restarted:
+            _write_restarted(instance, reckoning.suspicions, result, counted_at)
+        elif reckoning.suspicions:
+            _write_proven(instance, reckoning.suspicions, result)
+        else:
+            _look_for_another_reader(instance, result, counted_at)
+
+
+def _write_unproven(instance: Instance, suspicions: list[Suspicion]) -> None:
+    """Without counters nothing refutes a suspicion; that the server was restarted is none that its absence confirms."""
+    for suspicion in suspicions:
+        if suspicion.cause != Cause.RESTARTED:
+            _write(instance, suspicion, _estimate(instance, suspicion), is_measured=False)
+
+
+def _write_restarted(instance: Instance, suspicions: list[Suspicion], result: Result, now: datetime) -> None:
+    """What was lost before the restart can be estimated only: the server's counters ended with it."""
+    ended = [suspicion for suspicion in suspicions if suspicion.cause in _ENDED_BY_RESTART]
+    if not ended and result.since:
+        ended = [Suspicion(Cause.RESTARTED, result.since.timestamp(), now.timestamp())]
+    for suspicion in ended:
+        restarted = Suspicion(Cause.RESTARTED, suspicion.since, suspicion.until)
+        if lost := _estimate(instance, restarted):
+            _write(instance, restarted, lost, is_measured=False)
+    _write_proven(instance, [suspicion for suspicion in suspicions if suspicion.cause not in _ENDED_BY_RESTART], result)
+    _tell(instance, "info", _("CPA was restarted"))
+
+
+def _write_proven(instance: Instance, suspicions: list[Suspicion], result: Result) -> None:
+    """Give what is lost to the surest causes, by the length of their times; what nothing was lost of is no gap."""
+    lost = sum(comparison.unusual for comparison in result.comparisons)
+    surest = next(filter(None, ([one for one in suspicions if one.cause in causes] for causes in _BY_CERTAINTY)), [])
+    if not lost or not surest:
+        return
+    for comparison in result.comparisons:
+        _count_missing(comparison, comparison.unusual)
+    length = sum(suspicion.until - suspicion.since for suspicion in surest)
+    for suspicion in surest:
+        part = round(lost * (suspicion.until - suspicion.since) / length)
+        cause = Cause.ANSWER_LOST if suspicion.cause == Cause.RESTARTED else suspicion.cause
+        _write(instance, Suspicion(cause, suspicion.since, suspicion.until), part, is_measured=True)
+        lost, length = lost - part, length - (suspicion.until - suspicion.since)
+
+
+def _look_for_another_reader(instance: Instance, result: Result, now: datetime) -> None:
+    lost = sum(comparison.unusual for comparison in result.comparisons)
+    counted = sum(comparison.counted for comparison in result.comparisons)
+    is_theft = lost >= _THEFT_ATTEMPTS and lost >= counted * _THEFT_SHARE
+    for comparison in result.comparisons:
+        _count_missing(comparison, comparison.unusual if is_theft else 0)
+    if is_theft and result.since:
+        theft = Suspicion(Cause.SECOND_READER, result.since.timestamp(), now.timestamp())
+        _write(instance, theft, lost, is_measured=True)
+
+
+def note_snapshot(instance: Instance, before: CollectionState | None, details: int, received_at: int) -> None:
+    """Note how long a whole legacy snapshot was: a shorter one than before tells of a restart (contract K).
+
+    `before` is the state before it was booked, `received_at` in microseconds since 1970 UTC.
+    """
+    last = to_micros(before.last_received_at) if before and before.last_received_at else None
+    if last is not None and received_at < last:
+        return  # an older one, which another process took
+    if before and last is not None and details < before.snapshot_details and instance.version not in _CAPPED:
+        restarted = Suspicion(Cause.RESTARTED, last / 1_000_000, received_at / 1_000_000)
+        # All that the new snapshot holds came after the restart.
+        lost = max(0, (_estimate(instance, restarted) or 0) - details)
+        _write(instance, restarted, lost, is_measured=False)
+    CollectionState.objects.filter(instance=instance).update(snapshot_details=details)
+
+
+def _count_missing(comparison: Comparison, missing: int) -> None:
+    comparison.row.missing += missing
+    comparison.row.unrecorded += comparison.lost - missing
+    comparison.row.save(update_fields=["missing", "unrecorded"])
+
+
+def _estimate(instance: Instance, suspicion: Suspicion) -> int | None:
+    """Return how many records would have come between two moments at the rate of the time before; None: nobody knows."""
+    since = _moment(suspicion.since)
+    for span in _RATE_SPANS:
+        records = UsageRecord.objects.filter(
+            source__instance=instance, requested_at__gte=since - span, requested_at__lt=since
+        ).count()
+        if records:
+            return round(records / span.total_seconds() * (suspicion.until - suspicion.since))
+    return None
+
+
+def _write(instance: Instance, suspicion: Suspicion, lost: int | None, *, is_measured: bool) -> None:
+    gap, is_new = CollectionGap.objects.get_or_create(
+        instance=instance,
+        cause=suspicion.cause,
+        since=_moment(suspicion.since),  # type: ignore[misc]
+        defaults={"until": _moment(suspicion.until), "lost": lost, "is_measured": is_measured},
+    )
+    if is_new:
+        with override("en"):  # the catalogue's own words, which each reader gets translated
+            _tell(instance, "warn", str(Cause(gap.cause).label))
+
+
+def _tell(instance: Instance, level: str, message: str) -> None:
+    CollectorEvent.objects.create(instance=instance, at=timezone.now(), level=level, message=message)  # type: ignore[misc]
+
+
+def _moment(seconds: float) -> datetime:
+    return from_micros(int(seconds * 1_000_000))

@@ -1,0 +1,114 @@
+"""Takes the records of one server by the way that it and its operator allow, and the counters that prove them whole."""
+
+from __future__ import annotations
+
+import time
+
+from django.utils.translation import gettext_noop as _
+
+from usage.collection.polling import HttpQueue, Polling, RespQueue, Snapshot
+from usage.collection.reckoning import Cause, Reckoning, encode
+from usage.collection.rhythm import Timer
+from usage.collection.site import Site
+from usage.collection.subscription import Subscription
+from usage.ingest.spool import Kind
+from usage.models import Instance
+from usage.upstream.client import ManagementClient
+from usage.upstream.counters import Counters, fetch_counters
+from usage.upstream.refusals import UpstreamError
+from usage.upstream.resp import NoSuchWay
+
+_RECKONING_SECONDS = 60.0
+# A subscription that this server lacks may come with its next version, or when a proxy is gone.
+_SUBSCRIBE_AGAIN_SECONDS = 300.0
+# How long after its counter a record may come into the queue.
+_SETTLE_SECONDS = 0.2
+
+Mode, Source, State, Way = Instance.Mode, Instance.Source, Instance.State, Instance.Way
+_POLLING: dict[str, type[Polling]] = {Source.QUEUE: HttpQueue, Source.RESP: RespQueue, Source.LEGACY: Snapshot}
+
+
+class Intake:
+    """The records of one server. Methods raise UpstreamError.
+
+    One that stands by only subscribes: the queue is for the one that leads. `may_subscribe` is false where we are here
+    for a moment only.
+    """
+
+    def __init__(self, site: Site, *, may_subscribe: bool = True) -> None:
+        self.stands_by = False
+        self._site = site
+        self._may_subscribe = may_subscribe
+        self._way: Polling | Subscription | None = None
+        self._reckoning, self._subscribing = Timer(_RECKONING_SECONDS), Timer(_SUBSCRIBE_AGAIN_SECONDS)
+
+    def close(self) -> None:
+        if self._way:
+            self._way.close()
+            self._way = None
+
+    def names_have_changed(self) -> bool:
+        return isinstance(self._way, Subscription) and self._way.names_have_changed()
+
+    def take(self, client: ManagementClient) -> None:
+        """Take all that there is, and keep on listening where that is the way."""
+        self._choose_way()
+        try:
+            self._take(client)
+        except NoSuchWay as error:
+            if not isinstance(self._way, Subscription):
+                raise
+            self._fall_back(error)
+            self._take(client)
+
+    def reckon_if_due(self, client: ManagementClient) -> None:
+        """Write down what may be missing, with the server's own counters; all that they count has come by then."""
+        is_comparable = self._site.instance.state == State.OK and not isinstance(self._way, Snapshot)
+        # A restart shows in the counters whenever they are read next.
+        is_urgent = any(suspicion.cause != Cause.RESTARTED for suspicion in self._site.witness.suspicions)
+        if is_comparable and not self.stands_by and (is_urgent or self._reckoning.is_due):
+            self._reckon(client)
+
+    def _take(self, client: ManagementClient) -> None:
+        if isinstance(self._way, Subscription):
+            self._way.take(client, stands_by=self.stands_by)
+        elif self._way and not self.stands_by:
+            self._way.take(client)
+        if self._way and self._way.way != self._site.instance.way:
+            self._site.say(way=self._way.way)
+
+    def _choose_way(self) -> None:
+        """A subscription takes the records from every other reader, so it is for those who ask for it (contract I)."""
+        mode, source = self._site.instance.mode, self._site.instance.source
+        if mode == Mode.LEGACY and source != Source.LEGACY:
+            raise UpstreamError(State.UNSUPPORTED, _("this version of CPA has no usage snapshot; choose another mode"))
+        is_wanted = self._may_subscribe and mode == Mode.SUBSCRIBE and source == Source.QUEUE
+        wanted = Subscription if is_wanted and self._subscribing.is_due else _POLLING[source]
+        if type(self._way) is not wanted:
+            self.close()
+            self._way = wanted(self._site)
+
+    def _fall_back(self, error: NoSuchWay) -> None:
+        self._subscribing.restart()
+        self._site.board.enter(self._site.instance, State.OK, reason=error.reason, reason_params=error.params)
+        self._choose_way()
+
+    def _reckon(self, client: ManagementClient) -> None:
+        counters, counted_at = self._counters(client), time.time()
+        if counters and self._way:
+            time.sleep(_SETTLE_SECONDS)
+            self._way.drain(client)
+        reckoning = Reckoning(self._site.witness.suspicions, counters, counted_at)
+        self._site.spool.keep(Kind.RECKONING, encode(reckoning))
+        self._site.witness.suspicions = []
+        self._reckoning.restart()
+        self._site.on_news()
+
+    def _counters(self, client: ManagementClient) -> Counters | None:
+        """Records go on without the proof: a list that fails now is no failure of the collection."""
+        try:
+            return fetch_counters(client)
+        except UpstreamError as error:
+            if error.state not in (State.FAULTY, State.UNREACHABLE):
+                raise
+            return None

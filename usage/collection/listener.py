@@ -1,0 +1,158 @@
+"""Holds the subscription of one server: what is published is on disk a moment later (contract D).
+
+The server drops who reads too slowly, so this thread does nothing but read and write.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from django.utils.translation import gettext_noop as _
+
+from usage.collection.site import Site
+from usage.ingest.spool import Kind, has_room
+from usage.models import Instance
+from usage.upstream.refusals import UpstreamError
+from usage.upstream.resp import RespConnection
+from usage.upstream.resp_frames import Reply
+
+logger = logging.getLogger(__name__)
+
+# Messages of this time come into one capture: each costs the disk two flushes.
+_GATHER_SECONDS = 0.02
+_GATHER_BYTES = 1 << 20
+_PING_SECONDS = 30.0
+_PONG_SECONDS = 10.0
+_GOODBYE_SECONDS = 2.0
+_TICK_SECONDS = 0.5
+_LONGEST_CONTROL = 200
+
+_Replies = list[tuple[Reply, bytes]]
+
+
+class Listener:
+    """One subscription, from `start` until it breaks or `stop`.
+
+    `heard_at` is when the server last said something (seconds since 1970 UTC). When it is over, `error` tells why; None
+    where we ended it ourselves. Raises UpstreamError where the server cannot be subscribed to.
+    """
+
+    def __init__(self, site: Site) -> None:
+        self.error: UpstreamError | None = None
+        self.names_changed = threading.Event()
+        self._spool = site.spool
+        self._on_news = site.on_news
+        # Silence is never as long as the time after which a reader was away too long.
+        self._ping_seconds = min(_PING_SECONDS, site.kept_seconds / 3)
+        self._stopping = threading.Event()
+        self._connection = RespConnection(site.instance)
+        try:
+            first = self._connection.subscribe()
+        except BaseException:
+            self._connection.close()
+            raise
+        self.heard_at = time.time()
+        self._pinged_at: float | None = None
+        self._thread = threading.Thread(target=self._run, args=(first,), name=f"listen-{site.instance.pk}", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def stop(self) -> None:
+        """End the subscription without losing what the server has sent: it says goodbye after the last message."""
+        self._stopping.set()
+        self._thread.join()
+
+    def _run(self, first: _Replies) -> None:
+        try:
+            self._keep(first)
+            while not self._stopping.is_set() and has_room():
+                self._keep_alive()
+                self._keep(self._connection.receive(_TICK_SECONDS))
+            self._say_goodbye()
+        except UpstreamError as error:
+            self.error = error
+            self._keep_rest()
+        except OSError as error:
+            logger.warning("%s: the spool cannot be written: %s", self._thread.name, error)
+        finally:
+            self._connection.close()
+            self._on_news()
+
+    def _keep_alive(self) -> None:
+        """A connection may be gone without a word; one that answers no PING is (contract D)."""
+        now = time.time()
+        if now - self.heard_at < self._ping_seconds:
+            self._pinged_at = None
+        elif self._pinged_at is None:
+            self._connection.send("PING")
+            self._pinged_at = now
+        elif now - self._pinged_at > _PONG_SECONDS:
+            raise UpstreamError(
+                Instance.State.UNREACHABLE, _("the subscription fell silent; its connection is gone"), was_sent=True
+            )
+
+    def _keep(self, replies: _Replies) -> None:
+        """Write the messages among `replies`, and those that follow at once, into a capture."""
+        if messages := self._messages(replies):
+            with self._spool.receive(Kind.MESSAGES) as receiver:
+                receiver.write(self._gather(messages))
+            self._on_news()
+
+    def _gather(self, messages: bytes) -> Iterator[bytes]:
+        end, size = time.monotonic() + _GATHER_SECONDS, 0
+        while True:
+            yield messages
+            size += len(messages)
+            left = end - time.monotonic()
+            if left <= 0 or size >= _GATHER_BYTES:
+                return
+            messages = self._messages(self._connection.receive(left))
+
+    def _messages(self, replies: _Replies) -> bytes:
+        """Return the bytes of those replies that are records; note what else the server says."""
+        if replies:
+            self.heard_at = time.time()
+        return b"".join(raw for reply, raw in replies if self._is_record(reply))
+
+    def _is_record(self, reply: Reply) -> bool:
+        if not isinstance(reply, list) or reply[:1] != [b"message"] or not isinstance(reply[-1], bytes):
+            return False
+        news = _control(reply[-1])
+        if news.get("refresh"):
+            self.names_changed.set()
+        return not news
+
+    def _say_goodbye(self) -> None:
+        """The server sends what it has for us before it closes; what comes later goes to the queue."""
+        self._connection.send("UNSUBSCRIBE")
+        end = time.monotonic() + _GOODBYE_SECONDS
+        try:
+            while (left := end - time.monotonic()) > 0:
+                self._keep(self._connection.receive(left))
+        except UpstreamError:
+            pass  # it closed, as it should
+
+    def _keep_rest(self) -> None:
+        """What arrived of a message that broke off is quarantined when it is booked."""
+        if self._connection.rest:
+            self._spool.keep(Kind.MESSAGES, self._connection.rest)
+
+
+def _control(payload: bytes) -> dict[str, Any]:
+    """Return what the server says beside records, empty for a record: an object that tells no time (contract D)."""
+    if len(payload) > _LONGEST_CONTROL:
+        return {}
+    try:
+        said = msgspec.json.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return {}
+    is_control = isinstance(said, dict) and "timestamp" not in said and said.keys() & {"refresh", "support_refresh"}
+    return said if is_control else {}

@@ -1,0 +1,147 @@
+"""Compares the server's own counters with what is booked: what it counted and we do not have is missing (contract G, I).
+
+For each account, `counter - booked` may only grow by what is lost: each record is published before its attempt is
+counted, and all that was counted when the counters were read is booked when they are compared. What was booked since
+makes the difference smaller, so that growth above `ceiling`, the most that it can have been before, is a loss for sure.
+
+CPA counts a few calls that it does not record (the counting of tokens, clients that leave in the middle), which look
+like losses. An account's usual share of them is known from times without trouble, and is taken off.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Count, QuerySet, Sum
+
+from usage.accounting.resolver import AUTH_FILES
+from usage.models import Account, Instance, Reconciliation, UsageDaily, UsageRecord
+from usage.upstream.counters import Counters
+
+# A record that comes in now began at most so long ago.
+_LONGEST_REQUEST = timedelta(hours=1)
+
+
+@dataclass(slots=True)
+class Comparison:
+    """One account in one reckoning: attempts that CPA counted since the last one, and those of them that are lost."""
+
+    row: Reconciliation
+    counted: int
+    lost: int
+
+    @property
+    def unusual(self) -> int:
+        """What is lost beyond the usual share of calls that CPA counts and does not record."""
+        usual = self.row.unrecorded * self.counted // self.row.counted if self.row.counted else 0
+        return max(0, self.lost - usual)
+
+
+@dataclass(slots=True)
+class Result:
+    """`since` is when the last comparison was; None where there was none. `restarted`: the counters began anew."""
+
+    since: datetime | None = None
+    restarted: bool = False
+    comparisons: list[Comparison] = field(default_factory=list)
+
+
+def compare(instance: Instance, counters: Counters, counted_at: datetime) -> Result:
+    """Compare counters that stood so at `counted_at`. In a transaction; what a loss was is for the caller to judge."""
+    attempts = _by_account(instance, counters)
+    rows = Reconciliation.objects.select_for_update().in_bulk(attempts)
+    restarted = any(attempts[pk] < row.counter for pk, row in rows.items())
+    result = Result(max((row.checked_at for row in rows.values()), default=None), restarted)
+    books = _Books(instance, counted_at)
+    for pk, counter in attempts.items():
+        row = rows.get(pk)
+        if row is None:
+            _begin(pk, counter, books)
+        elif row.checked_at < counted_at:  # else this was compared before
+            result.comparisons.append(_compare(row, counter, books, restarted=restarted))
+    return result
+
+
+def _begin(account: int, counter: int, books: _Books) -> None:
+    booked, now = books.booked[account], books.counted_at
+    Reconciliation.objects.create(
+        account_id=account,
+        since=now,  # type: ignore[misc]
+        checked_at=now,
+        day=books.day,
+        counter=counter,
+        sum_booked=booked,
+        ceiling=counter - booked + books.late[account],
+    )
+
+
+def _compare(row: Reconciliation, counter: int, books: _Books, *, restarted: bool) -> Comparison:
+    _forget_old_days(row, books)
+    booked, late = books.booked[row.account_id], books.late[row.account_id]
+    booked_since = booked - row.sum_booked
+    difference = counter - booked
+    if restarted:
+        # Of what was booked since, nobody knows how much was counted before the restart: all of it may have been after.
+        counted, lost = counter, max(0, counter - booked_since)
+        row.ceiling = difference + late
+    else:
+        counted, lost = counter - row.counter, max(0, difference - row.ceiling)
+        row.ceiling = difference if lost else min(row.ceiling, difference + late)
+    row.checked_at, row.counter, row.sum_booked = books.counted_at, counter, booked
+    row.counted += counted
+    row.booked += booked_since
+    row.save()
+    return Comparison(row, counted, lost)
+
+
+def _forget_old_days(row: Reconciliation, books: _Books) -> None:
+    """Sums go over the last days only: to add up all of the past each minute would take ever longer."""
+    if row.day < books.day:
+        before = books.between(row.account_id, row.day)
+        row.sum_booked -= before
+        row.ceiling += before
+        row.day = books.day
+
+
+class _Books:
+    """What is booked by account: from yesterday's begin (UTC) on, and of that what arrived after `counted_at`."""
+
+    def __init__(self, instance: Instance, counted_at: datetime) -> None:
+        self.counted_at = counted_at
+        self.day = counted_at.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
+        daily = UsageDaily.objects.filter(source__instance=instance, bucket__gte=self.day)
+        late = UsageRecord.objects.filter(
+            source__instance=instance, requested_at__gte=counted_at - _LONGEST_REQUEST, received_at__gte=counted_at
+        )
+        self.booked = _by_account_id(daily, Sum("requests"))
+        self.late = _by_account_id(late, Count("pk"))
+
+    def between(self, account: int, since: datetime) -> int:
+        """Return what is booked from `since` to `day`."""
+        daily = UsageDaily.objects.filter(source__account=account, bucket__gte=since, bucket__lt=self.day)
+        return daily.aggregate(sum=Sum("requests"))["sum"] or 0
+
+
+def _by_account_id(rows: QuerySet[Any], figure: Any) -> Counter[int]:
+    grouped = rows.filter(source__account__isnull=False).values_list("source__account")
+    return Counter(dict(grouped.annotate(figure=figure).order_by()))
+
+
+def _by_account(instance: Instance, counters: Counters) -> dict[int, int]:
+    """Return the counter of each account that has one of its own; keys that share it tell of none of their accounts."""
+    accounts = Account.objects.filter(instance=instance).exclude(state=Account.State.REMOVED)
+    by_file, by_key = {}, defaultdict(list)
+    for account in accounts.order_by("pk"):
+        if account.listed_in == AUTH_FILES:
+            by_file[account.file_name] = account.pk
+        elif account.key_digest:
+            by_key[bytes(account.key_digest), account.base_url].append(account.pk)
+    attempts = {by_file[name]: number for name, number in counters.files.items() if name in by_file}
+    for one in counters.keys:
+        sharing = by_key.get((one.key_digest, one.base_url), [])
+        if len(sharing) == 1:
+            attempts[sharing[0]] = attempts.get(sharing[0], 0) + one.attempts
+    return attempts

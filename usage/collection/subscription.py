@@ -1,0 +1,68 @@
+"""Takes records as they are published: a listener, and the queue for what came while nobody listened (contract D)."""
+
+from __future__ import annotations
+
+import math
+import time
+
+from django.utils import timezone
+
+from usage.collection.listener import Listener
+from usage.collection.polling import HttpQueue
+from usage.collection.site import Site
+from usage.models import Instance
+from usage.upstream.client import ManagementClient
+
+# How long after its counter a record may come.
+_SETTLE_SECONDS = 1.0
+
+
+class Subscription:
+    """Methods raise UpstreamError, NoSuchWay where this server cannot be subscribed to.
+
+    One that stands by leaves the queue to the one that leads.
+    """
+
+    way = Instance.Way.SUBSCRIPTION
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._queue = HttpQueue(site)
+        self._listener: Listener | None = None
+        self._has_drained = False
+
+    def close(self) -> None:
+        if self._listener:
+            self._listener.stop()
+            self._site.witness.hear(self._listener.heard_at)
+            self._listener = None
+
+    def names_have_changed(self) -> bool:
+        """Whether the server said so since the last time."""
+        if self._listener is None or not self._listener.names_changed.is_set():
+            return False
+        self._listener.names_changed.clear()
+        return True
+
+    def take(self, client: ManagementClient, *, stands_by: bool = False) -> None:
+        """See that the listener lives; after each new subscription take what was queued before it."""
+        if self._listener and not self._listener.is_alive:
+            self._mourn(self._listener)
+        if self._listener is None:
+            self._listener = Listener(self._site)
+            self._has_drained = False
+        if not self._has_drained and not stands_by:
+            self._queue.take(client)
+            self._has_drained = True
+        self._site.witness.read(self._listener.heard_at, math.inf)
+        self._site.say(synced_at=timezone.now())
+
+    def drain(self, client: ManagementClient) -> None:
+        """Wait until what was published before this call is here."""
+        time.sleep(_SETTLE_SECONDS)
+
+    def _mourn(self, listener: Listener) -> None:
+        self._listener = None
+        self._site.witness.lose_subscription(listener.heard_at, time.time())
+        if listener.error and listener.error.state != Instance.State.UNREACHABLE:
+            raise listener.error

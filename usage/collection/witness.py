@@ -1,0 +1,74 @@
+"""Until when a server was read, and what may have gone missing: suspicions, which its own counters confirm or refute."""
+
+from __future__ import annotations
+
+from usage.collection.reckoning import Cause, Suspicion
+from usage.ingest.spool import Presence
+
+
+class Witness:
+    """Watches the reading of one server. All moments are in seconds since 1970 UTC.
+
+    `read_until`: all that ended before is here or was never seen by us. None: this server was never read.
+    """
+
+    def __init__(self, presence: Presence, read_until: float | None, *, statistics_are_off: bool) -> None:
+        self.read_until = read_until
+        self.suspicions: list[Suspicion] = []
+        self._presence = presence
+        # When we lost touch: what the server held then may be gone with it.
+        self._lost_touch_at: float | None = None
+        self._off_since = read_until if statistics_are_off else None
+
+    def begin(self, now: float) -> None:
+        """Find out what became of the one who read this server before us."""
+        before = self._presence.begin()
+        if before is None:
+            return
+        until, has_died = before
+        self.read_until = max(until, self.read_until or until)
+        if has_died:
+            self._suspect(Cause.KILLED, until=now)
+
+    def end(self) -> None:
+        self._presence.end()
+
+    def read(self, until: float, kept_seconds: float) -> None:
+        """All that ended before `until` is here, of what the server keeps for `kept_seconds` after its end."""
+        if self._lost_touch_at is not None:
+            self._suspect(Cause.RESTARTED, until=self._lost_touch_at)
+            self._lost_touch_at = None
+        if self.read_until is not None and until - self.read_until > kept_seconds:
+            self._suspect(Cause.AWAY, until=until - kept_seconds)
+        self.read_until = until
+        self._presence.touch(until)
+
+    def lose_touch(self, now: float) -> None:
+        """The server could not be reached, or was reached by another connection than before."""
+        self._lost_touch_at = self._lost_touch_at or now
+
+    def lose_answer(self, now: float) -> None:
+        """Records were asked for, and the answer did not come, or not whole."""
+        self._suspect(Cause.ANSWER_LOST, until=now)
+
+    def hear(self, heard_at: float) -> None:
+        """A subscription brought all that ended before `heard_at`."""
+        self.read_until = max(heard_at, self.read_until or heard_at)
+        self._presence.touch(self.read_until)
+
+    def lose_subscription(self, heard_at: float, now: float) -> None:
+        """The server ended the subscription after it last spoke at `heard_at`."""
+        self.hear(heard_at)
+        self._suspect(Cause.DROPPED, until=now)
+
+    def see_statistics(self, enabled: bool, now: float) -> None:
+        """The server records, or does not."""
+        if not enabled:
+            self._off_since = self._off_since or self.read_until
+        elif self._off_since is not None:
+            self.suspicions.append(Suspicion(Cause.STATISTICS_OFF, self._off_since, now))
+            self._off_since = None
+
+    def _suspect(self, cause: Cause, until: float) -> None:
+        if self.read_until is not None and until > self.read_until:
+            self.suspicions.append(Suspicion(cause, self.read_until, until))
