@@ -107,7 +107,8 @@ def test_popped_records_and_those_left_in_memory(tmp_path: Path) -> None:
         fake.stop()
         (run,) = fake.runs
     assert [json.loads(record) for record in run.handed_out] == popped
-    assert run.written == run.handed_out
+    assert Counter(run.written + run.in_doubt) == Counter(run.handed_out)
+    assert len(run.in_doubt) <= 7, "only the last answer can be"
     assert run.emitted == run.handed_out + run.never_handed_out
     assert len(run.emitted) % 50 == 0
 

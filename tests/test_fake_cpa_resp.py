@@ -31,9 +31,16 @@ class Resp:
     """A client that sends words and reads the bytes it expects."""
 
     def __init__(
-        self, cpa: FakeCPA, key: str = "", *, receive_buffer: int = 0, tls: ssl.SSLContext | None = None
+        self,
+        cpa: FakeCPA,
+        key: str = "",
+        *,
+        address: str = "127.0.0.1",
+        receive_buffer: int = 0,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         plain = socket.socket()
+        plain.bind((address, 0))
         plain.settimeout(5)
         if receive_buffer:
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -141,6 +148,24 @@ def test_any_command_before_auth_is_a_failure_and_five_ban_the_address(profile: 
         assert cpa.failed_logins == 5
         cpa.clock.advance(30 * 60)
         assert client.ask("AUTH", KEY) == b"+OK\r\n"
+
+
+def test_remote_callers_are_refused_without_being_counted() -> None:
+    with FakeCPA() as cpa, Resp(cpa, address="127.0.0.2") as client:
+        for _ in range(6):
+            assert client.ask("AUTH", KEY) == b"-ERR remote management disabled\r\n"
+            assert client.ask("LPOP", "usage") == NOAUTH
+        assert client.ask("AUTH") == b"-ERR wrong number of arguments for 'auth' command\r\n"
+        assert cpa.failed_logins == 0
+
+
+def test_a_ban_is_of_one_address() -> None:
+    with FakeCPA(allow_remote=True) as cpa:
+        cpa.clock.set(NOON)
+        with Resp(cpa, address="127.0.0.2") as client:
+            assert [client.ask("PING") for _ in range(6)][4:] == [NOAUTH, BANNED]
+        with Resp(cpa, KEY, address="127.0.0.3"), Resp(cpa, KEY):
+            assert cpa.failed_logins == 5
 
 
 def test_http_and_resp_share_one_ban_table() -> None:
@@ -345,7 +370,7 @@ def test_management_off_is_a_closed_connection(profile: str) -> None:
 
 @pytest.mark.parametrize(
     ("profile", "answer"),
-    [("7.0.0", b""), ("7.1.18", b"-ERR redis usage output disabled in home mode\r\n")],
+    [("7.0.0", b""), ("7.1.16", b""), ("7.1.18", b"-ERR redis usage output disabled in home mode\r\n")],
 )
 def test_home_mode(profile: str, answer: bytes) -> None:
     with FakeCPA(profile) as cpa:
@@ -438,6 +463,15 @@ def test_subscribers_are_told_of_changed_credentials(profile: str) -> None:
             client.expect(message(b'{"refresh":true}') * 5)
         client.expect(message(emit(cpa, 1)[0]))
         assert len(cpa.handed_out) == 1
+
+
+def test_a_saved_configuration_is_told_too() -> None:
+    with FakeCPA() as cpa, subscription(cpa) as client:
+        for value in (True, False, False):
+            call(cpa, "/usage-statistics-enabled", method="PUT", body={"value": value})
+        assert cpa.emit(None, "m").raw is None
+        cpa.set_statistics(True)
+        client.expect(message(b'{"refresh":true}') * 2 + message(emit(cpa, 1)[0]))
 
 
 @pytest.mark.parametrize("profile", ["7.1.44", "7.2.140"])
@@ -588,6 +622,7 @@ def test_a_half_open_subscription_says_nothing_and_stays_open() -> None:
 
 def test_a_restart_closes_subscriptions_and_forgets_the_ban() -> None:
     with FakeCPA() as cpa:
+        cpa.clock.set(NOON)
         with subscription(cpa) as client:
             cpa.stall_subscribers()
             raws = emit(cpa, 1)

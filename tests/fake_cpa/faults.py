@@ -2,6 +2,9 @@
 
 A fault is a function of `answer` and `stopping`. Faults that never call `answer` stand for a broken proxy in front:
 the server does not see the request, nothing is popped. The others spoil what the server answered, after the pop.
+
+Of RESP, the body is the reply or message. `path` meets it as `RESP LPOP usage 100`, `RESP AUTH` (without the key),
+`RESP message` (a record that is pushed) or `RESP control` (another payload that is pushed).
 """
 
 from __future__ import annotations
@@ -150,7 +153,7 @@ class Faults:
         self._lock = Lock()
 
     def next(self, fault: Fault, *, path: str = "", times: int = 1) -> None:
-        """Let the next `times` requests whose path and query contain `path` meet this fault."""
+        """Let the next `times` requests whose path and query, or RESP words, contain `path` meet this fault."""
         with self._lock:
             self._planned.append(_Planned(fault, path, times))
 

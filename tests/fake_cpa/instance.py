@@ -131,7 +131,9 @@ class Instance:
         self.statistics_shown = enabled
         if self.config_read_only:
             return False
-        self.statistics = enabled
+        if self.statistics != enabled:
+            self.statistics = enabled
+            self.notify_refresh()
         return True
 
     def auth_index_of(self, credential: AnyCredential | None) -> str | int:
@@ -186,7 +188,7 @@ class Instance:
         return records
 
     def notify_refresh(self) -> None:
-        """Tell subscribers that credentials changed; call it after changing the attributes of one."""
+        """Tell subscribers that something was reloaded; call it after changing the attributes of a credential."""
         if USAGE in self.hubs and self.profile.does("control payloads"):
             self.hubs[USAGE].publish(REFRESH, is_record=False)
 
@@ -201,8 +203,6 @@ class Instance:
 
     def forget_run(self) -> None:
         """What a restart of the server forgets."""
-        for hub in self.hubs.values():
-            hub.abort()
         self.queue.clear()
         self.snapshot.clear()
         self.credentials.forget_run()
