@@ -2,48 +2,21 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from django.db import connection
 
+from tests.collecting import collecting, eventually
 from tests.fake_cpa import faults
-from tests.traffic import fake_cpa, read_from, send_traffic
-from usage.collector import Collector, pause_seconds
-from usage.models import Instance, UsageRecord
+from tests.conftest import KEY
+from tests.traffic import fake_cpa, read_from, send_traffic, shown
+from usage.collection import sync_instance
+from usage.collection.rhythm import pause_seconds
+from usage.models import Account, CollectionGap, Instance, QuarantinedPayload, UsageRecord
 
-State, Source = Instance.State, Instance.Source
-
-
-@contextmanager
-def collecting() -> Iterator[None]:
-    stopping = threading.Event()
-
-    def run() -> None:
-        try:
-            Collector(stopping).run()
-        finally:
-            connection.close()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    try:
-        yield
-    finally:
-        stopping.set()
-        thread.join(timeout=30)
-        assert not thread.is_alive()
-
-
-def _eventually(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come true in time"
-        time.sleep(0.05)
+State, Source, Way = Instance.State, Instance.Source, Instance.Way
 
 
 @pytest.mark.django_db(transaction=True)
@@ -56,7 +29,7 @@ def test_a_server_that_hangs_holds_up_no_other(settings: Any) -> None:
         with collecting():
             for round_number in range(1, 4):
                 send_traffic(lively) if round_number == 1 else lively.emit(None, "gpt-5.4")
-                _eventually(lambda: UsageRecord.objects.count() == 8 + round_number)  # noqa: B023
+                eventually(lambda: UsageRecord.objects.count() == 8 + round_number)  # noqa: B023
                 assert not hanging.handed_out
 
 
@@ -66,15 +39,15 @@ def test_servers_come_and_go_while_it_runs(settings: Any) -> None:
     with fake_cpa() as cpa, collecting():
         cpa.emit(None, "gpt-5.4")
         instance = read_from(cpa)
-        _eventually(lambda: UsageRecord.objects.count() == 1)
+        eventually(lambda: UsageRecord.objects.count() == 1)
         Instance.objects.filter(pk=instance.pk).update(enabled=False)
-        time.sleep(0.5)
+        time.sleep(2)
         cpa.emit(None, "gpt-5.4")
         asked = len(cpa.requests)
         time.sleep(1)
         assert len(cpa.requests) == asked
         Instance.objects.filter(pk=instance.pk).update(enabled=True)
-        _eventually(lambda: UsageRecord.objects.count() == 2)
+        eventually(lambda: UsageRecord.objects.count() == 2)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -83,8 +56,9 @@ def test_a_well_server_is_asked_for_its_records_only(settings: Any) -> None:
     with fake_cpa() as cpa:
         read_from(cpa)
         with collecting():
-            _eventually(lambda: sum("count=500" in seen.path for seen in cpa.requests) >= 5)
-        assert sum(seen.path.endswith("/auth-files") for seen in cpa.requests) == 1
+            eventually(lambda: sum("count=500" in seen.path for seen in cpa.requests) >= 5)
+        # Once for the names, once for the counters.
+        assert sum(seen.path.endswith("/auth-files") for seen in cpa.requests) <= 2
 
 
 @pytest.mark.django_db(transaction=True)
@@ -93,10 +67,11 @@ def test_statistics_that_are_switched_on_are_noticed_by_one_request_a_turn(setti
     with fake_cpa(statistics=False) as cpa:
         instance = read_from(cpa)
         with collecting():
-            _eventually(lambda: sum("count=500" in seen.path for seen in cpa.requests) >= 3)
+            eventually(lambda: sum("count=500" in seen.path for seen in cpa.requests) >= 3)
             cpa.set_statistics(True)
-            _eventually(lambda: Instance.objects.get(pk=instance.pk).state == State.OK)
-        assert sum(seen.path.endswith("/auth-files") for seen in cpa.requests) == 1
+            eventually(lambda: Instance.objects.get(pk=instance.pk).state == State.OK)
+        # Once for the names, once for the counters.
+        assert sum(seen.path.endswith("/auth-files") for seen in cpa.requests) <= 2
 
 
 @pytest.mark.parametrize(
@@ -114,3 +89,110 @@ def test_statistics_that_are_switched_on_are_noticed_by_one_request_a_turn(setti
 )
 def test_how_long_it_waits(state: str, source: str, failures: int, seconds: float) -> None:
     assert pause_seconds(Instance(state=state, source=source), failures) == seconds
+
+
+def test_a_queue_that_forgets_fast_is_read_three_times_before_it_does() -> None:
+    assert pause_seconds(Instance(state=State.OK, source=Source.QUEUE, retention_seconds=6), 0) == 2
+    assert pause_seconds(Instance(state=State.OK, source=Source.QUEUE, retention_seconds=3600), 0) == 10
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("profile", ["7.0.7", "7.1.16", "7.1.39", "7.1.44", "7.2.140", "dev"])
+def test_a_subscription_brings_what_was_queued_before_it_and_all_that_follows(profile: str) -> None:
+    with fake_cpa(profile) as cpa:
+        expected = send_traffic(cpa)
+        instance = read_from(cpa, mode=Instance.Mode.SUBSCRIBE)
+        with collecting():
+            eventually(lambda: UsageRecord.objects.count() == 9)
+            assert shown() == expected
+            for number in range(1, 201):
+                cpa.emit(None, "gpt-5.4")
+                if number % 50 == 0:
+                    eventually(lambda: UsageRecord.objects.count() == 9 + number)  # noqa: B023
+            eventually(lambda: Instance.objects.get(pk=instance.pk).way == Way.SUBSCRIPTION)
+        assert len(cpa.queue) == 0
+        cpa.emit(None, "gpt-5.4")
+        assert len(cpa.queue) == 1, "we are gone, so that the queue has it for the next reader"
+    assert UsageRecord.objects.count() == 209
+    assert CollectionGap.objects.count() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_server_without_subscription_is_polled_and_says_why(settings: Any) -> None:
+    settings.POLL_SECONDS = 0.1
+    with fake_cpa("7.1.17") as cpa:
+        cpa.emit(None, "gpt-5.4")
+        instance = read_from(cpa, mode=Instance.Mode.SUBSCRIBE)
+        with collecting():
+            eventually(lambda: Instance.objects.get(pk=instance.pk).way == Way.HTTP_QUEUE)
+            eventually(lambda: UsageRecord.objects.count() == 1)
+        assert cpa.failed_logins == 0
+    instance.refresh_from_db()
+    assert instance.state == State.OK
+    assert "refuses RESP" in instance.state_text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_refresh_of_the_server_refreshes_the_names() -> None:
+    with fake_cpa() as cpa:
+        instance = read_from(cpa, mode=Instance.Mode.SUBSCRIBE)
+        with collecting():
+            eventually(lambda: Instance.objects.get(pk=instance.pk).way == Way.SUBSCRIPTION)
+            dave = cpa.credentials.add_oauth("codex", "dave@example.com")
+            eventually(lambda: Account.objects.filter(label="dave@example.com").exists())
+            cpa.emit(dave, "gpt-5.4")
+            eventually(lambda: ("codex", "dave@example.com") in shown())
+    assert UsageRecord.objects.count() == 1, "what the server says beside records is none"
+    assert QuarantinedPayload.objects.count() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("mode", Instance.Mode.values)
+@pytest.mark.parametrize("key", ["wrong", "changed", "removed"])
+def test_no_ban_is_ever_caused_by_us(settings: Any, mode: str, key: str) -> None:
+    settings.POLL_SECONDS = settings.LEGACY_POLL_SECONDS = 0.05
+    with fake_cpa("6.9.49" if mode == "legacy" else "7.2.140") as cpa:
+        if key == "wrong":
+            cpa.management_key = "mgmt-FAKE-another"
+        instance = read_from(cpa, mode=mode)
+        with collecting():
+            if key != "wrong":
+                eventually(lambda: Instance.objects.get(pk=instance.pk).state == State.OK)
+                cpa.management_key = "mgmt-FAKE-another" if key == "changed" else ""
+                cpa.stop()
+                cpa.start()
+            eventually(lambda: Instance.objects.get(pk=instance.pk).state in (State.KEY_REJECTED, State.MANAGEMENT_OFF))
+            time.sleep(1.5)
+            sync_instance(Instance.objects.get(pk=instance.pk))
+        assert cpa.failed_logins == (0 if key == "removed" else 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_new_key_is_used_at_once() -> None:
+    with fake_cpa() as cpa:
+        cpa.emit(None, "gpt-5.4")
+        instance = read_from(cpa)
+        instance.management_key = "mgmt-FAKE-outdated"
+        instance.save()
+        with collecting():
+            eventually(lambda: Instance.objects.get(pk=instance.pk).state == State.KEY_REJECTED)
+            instance.refresh_from_db()
+            instance.management_key = KEY
+            instance.save(update_fields=["encrypted_key"])
+            eventually(lambda: UsageRecord.objects.count() == 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_fifty_servers_at_once(settings: Any) -> None:
+    settings.POLL_SECONDS = 1
+    with ExitStack() as stack:
+        servers = [stack.enter_context(fake_cpa()) for _ in range(50)]
+        for number, cpa in enumerate(servers):
+            read_from(cpa, mode=Instance.Mode.SUBSCRIBE if number % 2 else Instance.Mode.AUTO)
+        with collecting():
+            for _ in range(3):
+                for cpa in servers:
+                    cpa.emit(None, "gpt-5.4")
+                time.sleep(0.3)
+            eventually(lambda: UsageRecord.objects.count() == 150)
+            eventually(lambda: Instance.objects.filter(state=State.OK).count() == 50)

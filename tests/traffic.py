@@ -34,9 +34,9 @@ def fake_cpa(profile: str = "7.2.140", **settings: Any) -> Iterator[FakeCPA]:
         assert cpa.faults.pending == 0, "a planned fault was never met: the test shows nothing"
 
 
-def read_from(cpa: FakeCPA) -> Instance:
+def read_from(cpa: FakeCPA, mode: str = Instance.Mode.AUTO) -> Instance:
     """Return a new server in our database whose address is that of `cpa`."""
-    instance = Instance(name=f"CPA {cpa.port}", base_url=cpa.base_url)
+    instance = Instance(name=f"CPA {cpa.port}", base_url=cpa.base_url, mode=mode)
     instance.management_key = KEY
     instance.save()
     return instance

@@ -1,0 +1,42 @@
+"""The resident collector beside a test, in its process or in one that can be killed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from django.db import connection
+
+from usage.collection.collector import Collector
+
+
+@contextmanager
+def collecting() -> Iterator[Collector]:
+    """Run a collector while the block lasts."""
+    stopping = threading.Event()
+    collector = Collector(stopping)
+
+    def run() -> None:
+        try:
+            collector.run()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield collector
+    finally:
+        stopping.set()
+        thread.join(timeout=60)
+        assert not thread.is_alive()
+
+
+def eventually(holds: Callable[[], bool], seconds: float = 30) -> None:
+    """Wait until `holds`, which reads what another thread or process writes."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.05)
