@@ -145,6 +145,7 @@ def test_a_wrong_key_is_sent_once_however_often_the_doctor_is_asked(cpa: FakeCPA
     assert [seen.status for seen in cpa.requests] == [401]
     assert sync_instance(Instance.objects.get()).error  # nor does the collector send it
     assert [seen.status for seen in cpa.requests] == [401]
+    assert cpa.failed_logins == 1
     instance.management_key = KEY
     instance.save()
     assert levels(at(instance))["key"] == "ok"
