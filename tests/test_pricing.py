@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import astuple, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -116,12 +116,12 @@ class TestCost:
         cached = price.input if price.cached_input is None else price.cached_input
         written = price.input if price.cache_write is None else price.cache_write
         each = (price.input, cached, written, price.output, price.output, price.input)
-        exact = sum(Decimal(tokens) * one for tokens, one in zip(astuple(used), each, strict=True)) / 1000
+        exact = sum(Decimal(tokens) * one for tokens, one in zip(used, each, strict=True)) / 1000
         assert abs(price.cost(used) - exact) <= Decimal("0.5")
 
     @given(prices, buckets, st.sampled_from(rollup.TOKENS), count)
     def test_more_tokens_never_cost_less(self, price: Price, used: Buckets, name: str, more: int) -> None:
-        assert price.cost(replace(used, **{name: getattr(used, name) + more})) >= price.cost(used)
+        assert price.cost(used._replace(**{name: getattr(used, name) + more})) >= price.cost(used)
 
     @given(prices, buckets, st.sampled_from(["input", "output"]), amount)
     def test_a_higher_price_never_costs_less(self, price: Price, used: Buckets, name: str, more: int) -> None:
@@ -131,7 +131,7 @@ class TestCost:
     def test_parts_cost_what_the_whole_costs_but_for_one_rounding(
         self, price: Price, one: Buckets, two: Buckets
     ) -> None:
-        whole = Buckets(*(a + b for a, b in zip(astuple(one), astuple(two), strict=True)))
+        whole = Buckets(*(a + b for a, b in zip(one, two, strict=True)))
         assert abs(price.cost(whole) - price.cost(one) - price.cost(two)) <= 1
 
 

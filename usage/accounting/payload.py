@@ -23,25 +23,29 @@ _DECIMALS = re.compile(r"\.(\d+)")
 _BEYOND = 2**53
 _Milliseconds = Annotated[int, msgspec.Meta(ge=-_BEYOND, le=_BEYOND)]
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00Z")
-# CPA is of 2025: an earlier clock is an unset one, such as Go's zero time of year 1.
-_EARLIEST = datetime.fromisoformat("2020-01-01T00:00:00Z")
-_LATEST = datetime.fromisoformat("2100-01-01T00:00:00Z")
+# CPA is of 2025: an earlier clock is an unset one, such as Go's zero time of year 1. In microseconds since 1970 UTC.
+_EARLIEST = int(datetime.fromisoformat("2020-01-01T00:00:00Z").timestamp()) * 1_000_000
+_LATEST = int(datetime.fromisoformat("2100-01-01T00:00:00Z").timestamp()) * 1_000_000
 
 
 class Unreadable(ValueError):
     """This is no record; the text says why, naming fields but never their values, which may be secrets."""
 
 
-class Failure(msgspec.Struct):
+class Failure(msgspec.Struct, gc=False):
     status_code: int | None = None
     body: str | None = None
 
 
-class Payload(msgspec.Struct):
+# What we add to a record is called by names that no server sends.
+_OURS = {name: f"#{name}" for name in ("raw", "dedup_key", "requested_at", "received_at", "damaged")}
+
+
+class Payload(msgspec.Struct, rename=_OURS, gc=False):
     """One record as CPA sends it. Fields without a default have been in every version of the queue.
 
     Legacy details are brought into the same shape: they lack a provider, and their client key is the name under which
-    the snapshot lists them.
+    the snapshot lists them; they have no `raw`.
     """
 
     timestamp: str
@@ -66,8 +70,9 @@ class Payload(msgspec.Struct):
     fail: Failure | None = None
     accounting_version: int | None = None
     token_breakdown: Breakdown | None = None
+    raw: bytes = b""
     dedup_key: bytes = b""
-    requested_at: int = 0
+    requested_at: int = 0  # microseconds since 1970 UTC, as is received_at
     received_at: int = 0
     damaged: bool = False
 
@@ -97,6 +102,7 @@ def read_record(raw: bytes, received_at: int = 0) -> Payload:
         payload = _decoder.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         payload, damaged = _convert(_load_object(raw, error))
+    payload.raw = raw
     payload.damaged = damaged
     payload.received_at = received_at
     payload.requested_at = read_timestamp(payload.timestamp)
@@ -169,10 +175,11 @@ def read_timestamp(text: str) -> int:
         raise Unreadable("timestamp is not in the form of RFC 3339") from None
     if moment.tzinfo is None:
         raise Unreadable("timestamp has no UTC offset")
-    if not _EARLIEST <= moment < _LATEST:
-        raise Unreadable(f"timestamp is of {moment.year}: the server's clock was not set right")
     since = moment - _EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+    micros = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+    if not _EARLIEST <= micros < _LATEST:
+        raise Unreadable(f"timestamp is of {moment.year}: the server's clock was not set right")
+    return micros
 
 
 def _load_object(raw: bytes, error: Exception) -> dict[str, Any]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 
 from usage.accounting.tokens import Buckets
 
 _TOKENS_PER_PRICE = 1_000
+_MOST_NAMES = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,25 +59,29 @@ class PriceBook:
             (re.compile(_expression(pattern), re.DOTALL), by_pattern[pattern])
             for pattern in sorted(by_pattern.keys() - self._exact.keys(), key=lambda pattern: (-len(pattern), pattern))
         ]
-        self._found: dict[str, list[list[Price]]] = {}
+        self._found: dict[str, list[Price]] = {}
 
     def find(self, model: str, at: int) -> Price | None:
         """Return the price of `model` in force at `at` (microseconds since 1970 UTC), or None: it is unpriced."""
-        for rows in self._candidates(model.lower()):
-            for price in rows:
-                if price.effective_from <= at:
-                    return price
+        for price in self._candidates(model):
+            if price.effective_from <= at:
+                return price
         return None
 
     def knows(self, model: str) -> bool:
         """Whether there is a price for `model` at any time."""
-        return bool(self._candidates(model.lower()))
+        return bool(self._candidates(model))
 
-    def _candidates(self, model: str) -> list[list[Price]]:
-        if model not in self._found:
-            exact = [self._exact[model]] if model in self._exact else []
-            self._found[model] = exact + [rows for pattern, rows in self._wildcards if pattern.fullmatch(model)]
-        return self._found[model]
+    def _candidates(self, model: str) -> list[Price]:
+        """Return all prices of `model`, by precedence. Clients choose names: so many are remembered."""
+        found = self._found.get(model)
+        if found is None:
+            if len(self._found) > _MOST_NAMES:
+                self._found.clear()
+            name = model.lower()
+            fitting = (rows for pattern, rows in self._wildcards if pattern.fullmatch(name))
+            found = self._found[model] = list(chain(self._exact.get(name, ()), *fitting))
+        return found
 
 
 def _expression(pattern: str) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import NamedTuple
 
 import msgspec
 
@@ -30,7 +30,7 @@ class Quality(enum.IntEnum):
     INCONSISTENT = 3  # the numbers contradict each other
 
 
-class RawTokens(msgspec.Struct):
+class RawTokens(msgspec.Struct, gc=False):
     """The `tokens` object of a record: tokens as upstream counted them."""
 
     input_tokens: int = 0
@@ -43,20 +43,20 @@ class RawTokens(msgspec.Struct):
     cache_read_tokens_present: bool = False
 
 
-class _InputBreakdown(msgspec.Struct):
+class _InputBreakdown(msgspec.Struct, gc=False):
     total_tokens: int = 0
     uncached_tokens: int = 0
     cache_read_tokens: int = 0
     cache_write_tokens: int = 0
 
 
-class _OutputBreakdown(msgspec.Struct):
+class _OutputBreakdown(msgspec.Struct, gc=False):
     total_tokens: int = 0
     non_reasoning_tokens: int = 0
     reasoning_tokens: int = 0
 
 
-class Breakdown(msgspec.Struct):
+class Breakdown(msgspec.Struct, gc=False):
     """The `token_breakdown` object of accounting version 2."""
 
     quality: str = ""
@@ -66,9 +66,8 @@ class Breakdown(msgspec.Struct):
     unclassified_tokens: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Buckets:
-    """Tokens, disjoint, all >= 0; their sum is the total."""
+class Buckets(NamedTuple):
+    """Tokens, disjoint, all >= 0; their sum is the total. A tuple, since it is made for every record."""
 
     uncached_input: int = 0
     cache_read: int = 0
@@ -79,10 +78,7 @@ class Buckets:
 
     @property
     def total(self) -> int:
-        return (
-            self.uncached_input + self.cache_read + self.cache_write
-            + self.output + self.reasoning + self.unclassified
-        )  # fmt: skip
+        return sum(self)
 
 
 # Without an executor only exact ids tell: an openai-compatibility entry may be called `my-claude`.
@@ -124,38 +120,30 @@ def split(raw: RawTokens, family: Family, breakdown: Breakdown | None = None) ->
 
     A breakdown that CPA marks `inconsistent` has only empty buckets, so there the rules apply too, flagged.
     """
-    if breakdown is not None and breakdown.quality != "inconsistent" and _holds(breakdown):
-        return _from_breakdown(breakdown)
-    buckets, quality = _by_rules(raw, family)
-    return buckets, quality if breakdown is None else Quality.INCONSISTENT
+    if breakdown is None:
+        return _by_rules(raw, family)
+    if breakdown.quality != "inconsistent" and _holds(breakdown, told := _told(breakdown)):
+        return told, Quality.UNCLASSIFIED if told.unclassified else Quality.COMPLETE
+    return _by_rules(raw, family)[0], Quality.INCONSISTENT
 
 
-def _holds(breakdown: Breakdown) -> bool:
-    """Whether the invariants of accounting version 2 are kept (a later version is believed if they are)."""
+def _told(breakdown: Breakdown) -> Buckets:
     read, written = breakdown.input, breakdown.output
-    parts = (
+    return Buckets(
         read.uncached_tokens, read.cache_read_tokens, read.cache_write_tokens,
         written.non_reasoning_tokens, written.reasoning_tokens, breakdown.unclassified_tokens,
     )  # fmt: skip
+
+
+def _holds(breakdown: Breakdown, told: Buckets) -> bool:
+    """Whether the invariants of accounting version 2 are kept (a later version is believed if they are)."""
     return (
-        min(parts) >= 0
-        and max(parts) <= MOST_TOKENS
-        and read.total_tokens == sum(parts[:3])
-        and written.total_tokens == sum(parts[3:5])
-        and breakdown.total_tokens == sum(parts)
+        min(told) >= 0
+        and max(told) <= MOST_TOKENS
+        and breakdown.input.total_tokens == told.uncached_input + told.cache_read + told.cache_write
+        and breakdown.output.total_tokens == told.output + told.reasoning
+        and breakdown.total_tokens == told.total
     )
-
-
-def _from_breakdown(breakdown: Breakdown) -> tuple[Buckets, Quality]:
-    buckets = Buckets(
-        uncached_input=breakdown.input.uncached_tokens,
-        cache_read=breakdown.input.cache_read_tokens,
-        cache_write=breakdown.input.cache_write_tokens,
-        output=breakdown.output.non_reasoning_tokens,
-        reasoning=breakdown.output.reasoning_tokens,
-        unclassified=breakdown.unclassified_tokens,
-    )
-    return buckets, Quality.UNCLASSIFIED if buckets.unclassified else Quality.COMPLETE
 
 
 def _by_rules(raw: RawTokens, family: Family) -> tuple[Buckets, Quality]:
@@ -165,7 +153,7 @@ def _by_rules(raw: RawTokens, family: Family) -> tuple[Buckets, Quality]:
     if buckets.total == 0 and clean.total_tokens > 0:
         buckets, quality = (Buckets(unclassified=clean.total_tokens), Quality.UNCLASSIFIED)
     elif quality is Quality.COMPLETE and (rest := _unclassified_rest(clean, buckets)):
-        buckets = replace(buckets, unclassified=rest)
+        buckets = buckets._replace(unclassified=rest)
         quality = Quality.UNCLASSIFIED
     return buckets, quality if clean == raw else Quality.INCONSISTENT
 

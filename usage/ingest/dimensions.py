@@ -2,49 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import Any, TypeVar
 
 from django.db import models
 
 Key = tuple[Any, ...]
+Word = TypeVar("Word", bound=Hashable)
+
+# Clients choose some of the words, and a collector lives for months: so many are remembered, about 3 MB.
+_MOST_WORDS = 20_000
 
 
-class Dimension:
-    """Ids of the rows of one table by the natural key in its `columns`."""
+class Dimension(dict[Word, int]):
+    """Ids of the rows of one table, by the words in which records tell them.
 
-    def __init__(self, model: type[models.Model], *columns: str) -> None:
+    `spell` turns a word into the natural key in the table's `columns`. That may cost something, and is done once a word.
+    """
+
+    def __init__(self, model: type[models.Model], *columns: str, spell: Callable[[Word], Key]) -> None:
         self._model = model
         self._columns = columns
-        self._ids: dict[Key, int] = {}
+        self._spell = spell
 
-    def __getitem__(self, key: Key) -> int:
-        return self._ids[key]
-
-    def ensure(self, keys: Iterable[Key], describe: Callable[[Key], dict[str, Any]] = lambda key: {}) -> None:
-        """Make all `keys` known, adding the rows that are missing; `describe` gives further columns of a new row.
+    def ensure(self, words: Iterable[Word], describe: Callable[[Word], dict[str, Any]] = lambda word: {}) -> None:
+        """Make all `words` known, adding the rows that are missing; `describe` gives further columns of a new row.
 
         This comes before the records' own transaction, so that two writers never wait for each other in a circle. A row
         that then stays unused does no harm.
         """
-        new = sorted(set(keys) - self._ids.keys())
-        self._load(new)
-        missing = [key for key in new if key not in self._ids]
+        if len(self) > _MOST_WORDS:
+            self.clear()
+        spelled = {word: self._spell(word) for word in set(words) - self.keys()}
+        examples = {key: word for word, key in spelled.items()}
+        ids = self._load(examples.keys())
+        missing = sorted(examples.keys() - ids.keys())
         if missing:
-            rows = [self._model(**dict(zip(self._columns, key, strict=True)), **describe(key)) for key in missing]
+            rows = [self._new_row(key, describe(examples[key])) for key in missing]
             self._model._default_manager.bulk_create(rows, ignore_conflicts=True)
-            self._load(missing)
+            ids |= self._load(missing)
+        self.update({word: ids[key] for word, key in spelled.items()})
 
-    def _load(self, keys: list[Key]) -> None:
+    def _new_row(self, key: Key, described: Mapping[str, Any]) -> models.Model:
+        return self._model(**dict(zip(self._columns, key, strict=True)), **described)
+
+    def _load(self, keys: Iterable[Key]) -> dict[Key, int]:
         if not keys:
-            return
+            return {}
         choices = {f"{column}__in": {key[at] for key in keys} for at, column in enumerate(self._columns)}
-        for pk, *key in self._model._default_manager.filter(**choices).values_list("pk", *self._columns):
-            self._ids[tuple(bytes(part) if isinstance(part, memoryview) else part for part in key)] = pk
+        rows = self._model._default_manager.filter(**choices).values_list("pk", *self._columns)
+        return {tuple(bytes(part) if isinstance(part, memoryview) else part for part in key): pk for pk, *key in rows}
 
 
 def clean(text: str | None, limit: int) -> str:
     """Return `text` as every engine can store it: without NUL and lone surrogates, `limit` characters at most."""
     if not text:
         return ""
-    return text[:limit].replace("\0", "").encode("utf-8", "replace").decode()
+    text = text[:limit]
+    if text.isascii() and "\0" not in text:
+        return text
+    return text.replace("\0", "").encode("utf-8", "replace").decode()

@@ -2,47 +2,35 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from django.db import connection, transaction
+import msgspec
+from django.db import DataError, IntegrityError, connection, transaction
 
 from usage.accounting.payload import Payload
-from usage.accounting.pricing import PriceBook
 from usage.accounting.tokens import Buckets, Quality, split
-from usage.ingest import rollup
+from usage.ingest import progress, quarantine, rollup
+from usage.ingest.catalog_answers import Asked
 from usage.ingest.dimensions import Dimension, clean
-from usage.ingest.prices import load_prices, price_new_models
-from usage.ingest.sources import Sighting, Sources, family_of_record
-from usage.models import (
-    ApiKey,
-    CollectionState,
-    FailureText,
-    Instance,
-    ModelName,
-    QuarantinedPayload,
-    RequestTraits,
-    UsageRecord,
-)
+from usage.ingest.insertion import Row, insert
+from usage.ingest.prices import load_prices, price_new_models, version_of_prices
+from usage.ingest.quarantine import Rejected
+from usage.ingest.sources import Sources
+from usage.models import ApiKey, FailureText, Instance, ModelName, RequestTraits
 from usage.redaction import redact
-from usage.secrets import digest, encrypt, mask
+from usage.secrets import digest, mask
 
-# A transaction of about 20 ms on SQLite: page views that write (sessions) wait no longer.
-BATCH = 1_000
+__all__ = ["BATCH", "Counts", "Ledger", "Rejected"]
+
+# A transaction of about 60 ms on SQLite: page views that write (sessions) wait no longer.
+BATCH = 5_000
 MAX_FAILURE_TEXT = 8_192
+# What a database says of a row that it cannot take: too large, not text, or pointing to what somebody has deleted.
+_REFUSALS = (DataError, IntegrityError, OverflowError, UnicodeError)
 
-_COLUMNS = (
-    "requested_at", "dedup_key", "received_at", "source_id", "model_id", "alias_id", "api_key_id", "traits_id",
-    "request_id", "failed", "status_code", "generate", "latency_ms", "ttft_ms", "quality", *rollup.TOKENS,
-    "cost_nanousd", "price_id",
-)  # fmt: skip
-_INSERT = f"INSERT INTO {UsageRecord._meta.db_table} ({', '.join(_COLUMNS)}) VALUES "
-_ROW = f"({', '.join(['%s'] * len(_COLUMNS))})"
-_RETURNING = " ON CONFLICT (requested_at, dedup_key) DO NOTHING RETURNING requested_at, dedup_key, id"
-
-
+_TraitsWords = tuple[str | None, str | None, str | None, str | None]
 # Nano-USD and the id of the price; (None, None) is unpriced.
 _Cost = tuple[int | None, int | None]
 
@@ -63,31 +51,8 @@ class Counts:
         self.quarantined += other.quarantined
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """Bytes that are no record, and why. The reason names no values."""
-
-    raw: bytes
-    reason: str
-    received_at: int  # microseconds since 1970 UTC
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """A payload with all that its row needs but the ids."""
-
-    payload: Payload
-    sighting: Sighting
-    key_digest: bytes
-    traits: tuple[str, str, str, str]
-    model: str
-    alias: str
-    buckets: Buckets
-    quality: Quality
-
-
 class Ledger:
-    """Books the records of one instance by the names and prices known when it was made.
+    """Books the records of one instance by the names that were known when it was made.
 
     `met_unknown` tells whether one of them showed a credential that the server has not listed yet.
     """
@@ -95,126 +60,135 @@ class Ledger:
     def __init__(self, instance: Instance) -> None:
         self.met_unknown = False
         self._instance = instance
-        self._sources = Sources(instance)
-        self._models = Dimension(ModelName, "name")
-        self._api_keys = Dimension(ApiKey, "key_digest")
-        self._traits = Dimension(RequestTraits, "endpoint", "reasoning_effort", "service_tier", "billed_tier")
+        self._learn_anew()
+
+    def _learn_anew(self) -> None:
+        self._sources = Sources(self._instance)
+        self._models = Dimension[str](ModelName, "name", spell=lambda name: (name,))
+        self._api_keys = Dimension[str](ApiKey, "key_digest", spell=lambda key: (digest(key),))
+        columns = ("endpoint", "reasoning_effort", "service_tier", "billed_tier")
+        self._traits = Dimension[_TraitsWords](RequestTraits, *columns, spell=_spell_traits)
+        self._unpriced: set[Asked] = set()
+        self._load_prices()
+
+    def _load_prices(self) -> None:
+        self._version_of_prices = version_of_prices()
         self._prices = load_prices()
 
     def refresh_prices(self) -> None:
-        """Use the prices that were changed since."""
-        self._prices = load_prices()
+        """Take up prices that were changed since, and those that the catalog could not tell before. One small query."""
+        price_new_models(self._unpriced, self._prices)
+        if version_of_prices() != self._version_of_prices:
+            self._load_prices()
 
     def book(self, payloads: Sequence[Payload], rejected: Sequence[Rejected]) -> Counts:
-        """Book a batch (BATCH records at most)."""
-        counts = Counts(len(payloads) + len(rejected), quarantined=len(rejected))
-        if not counts.read:
-            return counts
-        entries = sorted(map(self._entry, payloads), key=lambda entry: _identity(entry.payload))
-        self._ensure_dimensions(entries)
-        costs = [_cost(self._prices, entry) for entry in entries]
-        with transaction.atomic():
-            new = self._insert(entries, costs)
-            rollup.add(self._sums(entries, costs, new))
-            _keep_failure_texts(entries, new)
-            kept = _quarantine(self._instance, rejected)
-            counts.new, counts.duplicate = len(new), len(payloads) - len(new)
-            _add_to_state(self._instance, payloads, rejected, (counts.new, counts.duplicate, kept))
+        """Book a batch (BATCH records at most). What the database refuses is quarantined, and the rest booked."""
+        try:
+            return self._book(payloads, rejected)
+        except _REFUSALS:
+            self._learn_anew()  # what we knew may have been deleted
+        return self._book_by_halves(payloads, rejected)
+
+    def _book_by_halves(self, payloads: Sequence[Payload], rejected: Sequence[Rejected]) -> Counts:
+        try:
+            return self._book(payloads, rejected)
+        except _REFUSALS as error:
+            if not payloads:
+                raise
+            if len(payloads) == 1:
+                return self._book((), [*rejected, _refused(payloads[0], error)])
+        middle = len(payloads) // 2
+        counts = self._book_by_halves(payloads[:middle], rejected)
+        counts.add(self._book_by_halves(payloads[middle:], ()))
         return counts
 
-    def _entry(self, payload: Payload) -> _Entry:
-        sighting = self._sources.sight(payload)
-        self.met_unknown |= sighting.is_news
-        family, guessed = family_of_record(payload, sighting.resolution)
+    def _book(self, payloads: Sequence[Payload], rejected: Sequence[Rejected]) -> Counts:
+        if not payloads and not rejected:
+            return Counts()
+        rows = self._rows(payloads)
+        with transaction.atomic():
+            new, after = insert(rows)
+            rollup.add_records(after)
+            _keep_failure_texts(payloads, after)
+            kept = quarantine.keep(self._instance, rejected)
+            progress.add(
+                self._instance,
+                booked=new,
+                duplicates=len(payloads) - new,
+                quarantined=kept,
+                received_at=max(chain((one.received_at for one in payloads), (one.received_at for one in rejected))),
+                requested_at=max((payload.requested_at for payload in payloads), default=None),
+            )
+        return Counts(len(payloads) + len(rejected), new, len(payloads) - new, len(rejected))
+
+    def _rows(self, payloads: Sequence[Payload]) -> list[Row]:
+        """Most records bring nothing new; those that do are learnt from first."""
+        rows, news = [], []
+        for payload in payloads:
+            try:
+                rows.append(self._row(payload))
+            except KeyError:
+                news.append(payload)
+        if news:
+            self._learn(news)
+            rows += map(self._row, news)
+        return rows
+
+    def _learn(self, payloads: Sequence[Payload]) -> None:
+        masks = {key: mask(clean(key, 300)) for payload in payloads if (key := payload.api_key)}
+        asked = {(_model(payload), payload.provider) for payload in payloads}
+        self._sources.ensure(payloads)
+        self._models.ensure({model for model, _provider in asked} | {_alias(payload) for payload in payloads})
+        self._api_keys.ensure(masks, lambda key: {"key_mask": masks[key]})
+        self._traits.ensure(map(_traits, payloads))
+        self._unpriced |= asked
+        if price_new_models(asked, self._prices):
+            self._load_prices()
+
+    def _row(self, payload: Payload) -> Row:
+        """Return the values of COLUMNS. Raises KeyError where the payload brings something that was not learnt yet."""
+        source, family, is_guess, is_news = self._sources[payload]
+        self.met_unknown |= is_news
         buckets, quality = split(payload.tokens, family, payload.breakdown)
         if payload.damaged:
             quality = Quality.INCONSISTENT
-        elif guessed:
+        elif is_guess:
             quality = max(quality, Quality.ESTIMATED)
-        model = clean(payload.model, 300) or "unknown"
-        return _Entry(
-            payload, sighting, digest(payload.api_key) if payload.api_key else b"", _traits(payload),
-            model, clean(payload.alias, 300) or model, buckets, quality,
-        )  # fmt: skip
-
-    def _ensure_dimensions(self, entries: Sequence[_Entry]) -> None:
-        masks = {(entry.key_digest,): mask(clean(entry.payload.api_key, 300)) for entry in entries if entry.key_digest}
-        self._sources.ensure((entry.sighting, entry.payload) for entry in entries)
-        self._models.ensure((name,) for entry in entries for name in (entry.model, entry.alias))
-        self._api_keys.ensure(masks, lambda key: {"key_mask": masks[key]})
-        self._traits.ensure(entry.traits for entry in entries)
-        if price_new_models({(entry.model, entry.payload.provider) for entry in entries}, self._prices):
-            self._prices = load_prices()
-
-    def _insert(self, entries: Sequence[_Entry], costs: Sequence[_Cost]) -> dict[tuple[int, bytes], int]:
-        """Insert what is not there yet; return the ids of the new rows by identity."""
-        if not entries:
-            return {}
-        rows = [self._row(entry, cost) for entry, cost in zip(entries, costs, strict=True)]
-        values = [value for row in rows for value in row]
-        with connection.cursor() as cursor:
-            cursor.execute(_INSERT + ", ".join([_ROW] * len(entries)) + _RETURNING, values)
-            return {(at, bytes(key)): pk for at, key, pk in cursor.fetchall()}
-
-    def _row(self, entry: _Entry, cost: _Cost) -> tuple[int | str | bytes | None, ...]:
-        payload, buckets = entry.payload, entry.buckets
+        model, api_key = _model(payload), payload.api_key
+        alias = model if payload.alias == model else _alias(payload)
         return (
             payload.requested_at, payload.dedup_key, payload.received_at,
-            self._sources[entry.sighting], self._models[(entry.model,)], self._models[(entry.alias,)],
-            self._api_keys[(entry.key_digest,)] if entry.key_digest else None, self._traits[entry.traits],
-            clean(payload.request_id, 40), payload.failed, _small(payload.status_code), payload.generate is not False,
-            _natural(payload.latency_ms), _natural(payload.ttft_ms), int(entry.quality),
-            buckets.uncached_input, buckets.cache_read, buckets.cache_write,
-            buckets.output, buckets.reasoning, buckets.unclassified, *cost,
+            source, self._models[model], self._models[alias],
+            self._api_keys[api_key] if api_key else None, self._traits[_traits(payload)],
+            clean(payload.request_id, 40), int(payload.failed), _small(payload.status_code),
+            int(payload.generate is not False), _natural(payload.latency_ms), _natural(payload.ttft_ms), int(quality),
+            *buckets, *self._cost(payload, model, buckets),
         )  # fmt: skip
 
-    def _sums(
-        self, entries: Sequence[_Entry], costs: Sequence[_Cost], new: dict[tuple[int, bytes], int]
-    ) -> dict[rollup.Key, list[int]]:
-        """Return what the new rows add to the rollup. Of identical records in one batch one is new."""
-        sums: dict[rollup.Key, list[int]] = {}
-        distinct = {
-            _identity(entry.payload): (entry, cost) for entry, (cost, _price) in zip(entries, costs, strict=True)
-        }
-        for entry, cost in (distinct[identity] for identity in new):
-            bucket = rollup.HOURLY.start_of(entry.payload.requested_at)
-            key = (bucket, self._sources[entry.sighting], self._models[(entry.model,)])
-            row = sums.setdefault(key, [0] * len(rollup.SUMS))
-            for at, value in enumerate(_summands(entry, cost)):
-                row[at] += value
-        return sums
+    def _cost(self, payload: Payload, model: str, buckets: Buckets) -> _Cost:
+        """A failed attempt that used nothing costs nothing, whatever its model."""
+        price = self._prices.find(model, payload.requested_at)
+        if price is not None:
+            return price.cost(buckets), price.id
+        if (model, payload.provider) not in self._unpriced:
+            raise KeyError(model)
+        return (None if buckets.total or not payload.failed else 0), None
 
 
-def _identity(payload: Payload) -> tuple[int, bytes]:
-    return payload.requested_at, payload.dedup_key
+def _model(payload: Payload) -> str:
+    return clean(payload.model, 300) or "unknown"
 
 
-def _cost(prices: PriceBook, entry: _Entry) -> _Cost:
-    """A failed attempt that used nothing costs nothing, whatever its model."""
-    price = prices.find(entry.model, entry.payload.requested_at)
-    if price is None:
-        return (None if entry.buckets.total or not entry.payload.failed else 0), None
-    return price.cost(entry.buckets), price.id
+def _alias(payload: Payload) -> str:
+    return clean(payload.alias, 300) or _model(payload)
 
 
-def _summands(entry: _Entry, cost: int | None) -> tuple[int, ...]:
-    """One record in the order of rollup.SUMS."""
-    buckets, is_priced = entry.buckets, cost is not None
-    return (
-        1, int(entry.payload.failed),
-        buckets.uncached_input, buckets.cache_read, buckets.cache_write,
-        buckets.output, buckets.reasoning, buckets.unclassified,
-        int(is_priced), buckets.total if is_priced else 0, cost or 0,
-    )  # fmt: skip
+def _traits(payload: Payload) -> _TraitsWords:
+    return payload.endpoint, payload.reasoning_effort, payload.service_tier, payload.response_service_tier
 
 
-def _traits(payload: Payload) -> tuple[str, str, str, str]:
-    return (
-        clean(payload.endpoint, 200),
-        clean(payload.reasoning_effort, 40),
-        clean(payload.service_tier, 40),
-        clean(payload.response_service_tier, 40),
-    )
+def _spell_traits(words: _TraitsWords) -> tuple[str, ...]:
+    return clean(words[0], 200), *(clean(word, 40) for word in words[1:])
 
 
 def _natural(number: int | None) -> int | None:
@@ -225,60 +199,26 @@ def _small(number: int | None) -> int | None:
     return number if number is not None and 0 <= number <= 32_767 else None
 
 
-def _keep_failure_texts(entries: Sequence[_Entry], new: dict[tuple[int, bytes], int]) -> None:
+def _refused(payload: Payload, error: Exception) -> Rejected:
+    """Tell the kind of the error alone: a database's own words would show the values."""
+    kind = type(error.__cause__ or error).__name__
+    raw = payload.raw or msgspec.json.encode(payload)
+    return Rejected(raw, f"the database refused the record ({kind})", payload.received_at)
+
+
+def _keep_failure_texts(payloads: Sequence[Payload], after: int) -> None:
     """Texts are cut last: of a key across the limit, a piece would stay that nothing recognises."""
-    texts = {
-        new[identity]: redact(clean(text, len(text)), entry.payload.source, entry.payload.api_key)[:MAX_FAILURE_TEXT]
-        for entry in entries
-        if (text := entry.payload.error_text) and (identity := _identity(entry.payload)) in new
-    }
-    FailureText.objects.bulk_create(FailureText(record_id=pk, text=text) for pk, text in texts.items())
-
-
-def _quarantine(instance: Instance, rejected: Sequence[Rejected]) -> int:
-    """Keep what is no record; return how much of it was not there yet: a snapshot shows the same damage each time."""
-    rows = [
-        (
-            hashlib.blake2b(item.raw, digest_size=16).digest(), instance.pk, item.received_at, item.reason,
-            encrypt(item.raw.decode("utf-8", "backslashreplace")), len(item.raw),
-        )
-        for item in rejected
-    ]  # fmt: skip
-    rows.sort()  # as in the rollup: two writers never wait in a circle
-    if not rows:
-        return 0
+    failures = {(payload.requested_at, payload.dedup_key): payload for payload in payloads if payload.error_text}
+    if not failures:
+        return
     with connection.cursor() as cursor:
-        cursor.execute(_KEEP.format(", ".join(["(%s, %s, %s, %s, %s, %s)"] * len(rows))), list(chain(*rows)))
-        return int(cursor.rowcount)
-
-
-_KEEP = (
-    f"INSERT INTO {QuarantinedPayload._meta.db_table} "
-    "(payload_digest, instance_id, received_at, reason, encrypted_payload, size) VALUES {} "
-    "ON CONFLICT (instance_id, payload_digest) DO NOTHING"
-)
-
-
-def _add_to_state(
-    instance: Instance, payloads: Sequence[Payload], rejected: Sequence[Rejected], sums: tuple[int, int, int]
-) -> None:
-    """Add a batch to the instance's CollectionState. It comes last, and writers of one instance then wait in a line."""
-    received = max(chain((one.received_at for one in payloads), (one.received_at for one in rejected)))
-    requested = max((payload.requested_at for payload in payloads), default=None)
-    with connection.cursor() as cursor:
-        cursor.execute(_ADD_TO_STATE, [instance.pk, *sums, received, requested])
-
-
-_STATE = CollectionState._meta.db_table
-_STATE_SUMS, _STATE_LATEST = ("booked", "duplicates", "quarantined"), ("last_received_at", "last_requested_at")
-_ADD_TO_STATE = (
-    f"INSERT INTO {_STATE} (instance_id, {', '.join(_STATE_SUMS + _STATE_LATEST)}, snapshot_details) "
-    "VALUES (%s, %s, %s, %s, %s, %s, 0) ON CONFLICT (instance_id) DO UPDATE SET "
-    + ", ".join(f"{name} = {_STATE}.{name} + excluded.{name}" for name in _STATE_SUMS)
-    # The greater of two, of which either may be null; that function has another name on each engine.
-    + "".join(
-        f", {name} = CASE WHEN {_STATE}.{name} > excluded.{name} THEN {_STATE}.{name} "
-        f"ELSE COALESCE(excluded.{name}, {_STATE}.{name}) END"
-        for name in _STATE_LATEST
+        cursor.execute(f"SELECT id, requested_at, dedup_key FROM {rollup.RECORDS} WHERE id > %s AND failed", [after])
+        new = {pk: failures.get((at, bytes(key))) for pk, at, key in cursor.fetchall()}
+    FailureText.objects.bulk_create(
+        FailureText(record_id=pk, text=_failure_text(payload)) for pk, payload in new.items() if payload
     )
-)
+
+
+def _failure_text(payload: Payload) -> str:
+    text = payload.error_text
+    return redact(clean(text, len(text)), payload.source, payload.api_key)[:MAX_FAILURE_TEXT]

@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
-from functools import lru_cache
-from typing import Any
 
 from django.db import transaction
+from django.db.models import Count, Max
 from django.utils import timezone
 
 from usage.accounting.pricing import Price, PriceBook
-from usage.accounting.resolver import COMPATIBLE_PREFIX
 from usage.accounting.tokens import Buckets
 from usage.ingest import rollup
+from usage.ingest.catalog import Catalog
+from usage.ingest.catalog_answers import Asked
 from usage.models import ModelName, ModelPrice, UsageRecord
 from usage.models.fields import UsdPerMillionField, to_micros
 
-# How CPA's provider ids are called in genai-prices; others are looked up by the model's name alone.
-_CATALOG_PROVIDERS = {
-    "claude": "anthropic",
-    "codex": "openai",
-    "openai": "openai",
-    "xai": "x-ai",
-    "kimi": "moonshotai",
-    "deepseek": "deepseek",
-    "openrouter": "openrouter",
-    **dict.fromkeys(("gemini", "gemini-cli", "gemini-interactions", "vertex", "aistudio", "antigravity"), "google"),
-}
-_EFFORT = re.compile(r"\([^)]*\)$")
 _CHUNK = 1_000
+_catalog = Catalog()
 
 
 def load_prices() -> PriceBook:
@@ -50,26 +37,45 @@ def load_prices() -> PriceBook:
     )
 
 
-def price_new_models(models: Iterable[tuple[str, str]], prices: PriceBook) -> int:
+def version_of_prices() -> tuple[object, ...]:
+    """Return something that is another after each change of the prices."""
+    return tuple(ModelPrice.objects.aggregate(Count("pk"), Max("pk"), Max("updated_at")).values())
+
+
+def price_new_models(models: Iterable[Asked], prices: PriceBook) -> int:
     """Add catalog prices for those (model, provider) that have no price at all; return how many were added."""
     now = to_micros(timezone.now())
-    missing = sorted({(model, provider) for model, provider in models if prices.find(model, now) is None})
-    rows = {model: row for model, provider in missing if (row := _catalog_price(model, provider))}
+    found = _catalog.look_up((model, provider) for model, provider in models if prices.find(model, now) is None)
+    rows = {
+        model: ModelPrice(pattern=model, origin=ModelPrice.Origin.CATALOG, **amounts)
+        for (model, _provider), amounts in sorted(found.items(), key=lambda item: item[0])
+    }
     ModelPrice.objects.bulk_create(rows.values(), ignore_conflicts=True)
     return len(rows)
 
 
 def price_unpriced() -> int:
     """Price records that had no price when they came and have one now; return how many."""
-    prices = load_prices()
     unpriced = UsageRecord.objects.filter(cost_nanousd=None)
+    names = dict(ModelName.objects.filter(pk__in=unpriced.values("model")).values_list("pk", "name"))
+    prices = load_prices()
+    if price_new_models(_questions(names, prices), prices):
+        prices = load_prices()
     priced = 0
-    for model_id, name in ModelName.objects.filter(pk__in=unpriced.values("model")).values_list("pk", "name"):
+    for model_id, name in names.items():
         last = 0
         while prices.knows(name) and (chunk := _price_chunk(prices, name, model_id, after=last)):
             last, count = chunk
             priced += count
     return priced
+
+
+def _questions(names: dict[int, str], prices: PriceBook) -> Iterator[Asked]:
+    """What the catalog is to be asked of models that have no price: it may not have been to be asked when they came."""
+    for model_id, name in names.items():
+        if not prices.knows(name):
+            records = UsageRecord.objects.filter(cost_nanousd=None, model=model_id).values_list("source__provider")
+            yield from ((name, provider) for (provider,) in records[:1])
 
 
 def _price_chunk(prices: PriceBook, model: str, model_id: int, *, after: int) -> tuple[int, int] | None:
@@ -107,49 +113,3 @@ def _priced_sums(records: Iterable[UsageRecord]) -> dict[rollup.Key, list[int]]:
 
 def _nano_per_thousand(usd_per_million: Decimal) -> int:
     return int(usd_per_million * UsdPerMillionField.SCALE)
-
-
-@lru_cache(maxsize=10_000)
-def _catalog_price(model: str, provider: str) -> ModelPrice | None:
-    """Return the catalog's price for `model`, unsaved, or None where it knows none that fits our columns."""
-    found = _find_in_catalog(model, provider)
-    if found is None:
-        return None
-    amounts = {ours: _base_amount(getattr(found, theirs, None)) for ours, theirs in _CATALOG_AMOUNTS.items()}
-    if amounts["input"] is None or amounts["output"] is None:
-        return None
-    return ModelPrice(pattern=model, origin=ModelPrice.Origin.CATALOG, **amounts)
-
-
-_CATALOG_AMOUNTS = {
-    "input": "input_mtok",
-    "output": "output_mtok",
-    "cached_input": "cache_read_mtok",
-    "cache_write": "cache_write_mtok",
-}
-
-
-def _find_in_catalog(model: str, provider: str) -> Any:
-    """Try the provider's own list, then the vendor that the name begins with, then all lists."""
-    # 40 MB that only a process which meets a new model needs.
-    from genai_prices.data_snapshot import get_snapshot
-
-    catalog = get_snapshot()
-    name = _EFFORT.sub("", model)
-    vendor, _, bare = name.rpartition("/")
-    provider = _CATALOG_PROVIDERS.get(provider.removeprefix(COMPATIBLE_PREFIX), "")
-    for model_ref, provider_id in ((name, provider), (name, None), (bare, vendor), (bare, None)):
-        if provider_id == "":
-            continue
-        try:
-            _, info = catalog.find_provider_model(model_ref, None, provider_id, None)
-        except LookupError:
-            continue
-        return info.get_prices(datetime.now(UTC))
-    return None
-
-
-def _base_amount(amount: Any) -> Decimal | None:
-    """USD per 1M tokens; of a tiered price the base tier, since a ModelPrice has one."""
-    base = getattr(amount, "base", amount)
-    return None if base is None else Decimal(base).quantize(Decimal("0.000001"))

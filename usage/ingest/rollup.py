@@ -64,6 +64,16 @@ def add(sums: dict[Key, list[int]]) -> None:
                 cursor.execute(_upsert(grain, len(chunk)), [value for key in chunk for value in (*key, *sums[key])])
 
 
+def add_records(after: int) -> None:
+    """Add all records with an id `after` this one to every grain. In the transaction that booked them."""
+    for grain in reversed(GRAINS):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"{_into(grain)} {_sums_of_records(grain, 'WHERE id > %s')} ORDER BY {', '.join(_KEY)} {_adding(grain)}",
+                [after],
+            )
+
+
 def _fold(sums: dict[Key, list[int]], grain: Grain) -> dict[Key, list[int]]:
     """Add up the sums of a finer grain."""
     folded: dict[Key, list[int]] = {}
@@ -75,11 +85,16 @@ def _fold(sums: dict[Key, list[int]], grain: Grain) -> dict[Key, list[int]]:
 
 def _upsert(grain: Grain, rows: int) -> str:
     row = f"({', '.join(['%s'] * len(_COLUMNS))})"
+    return f"{_into(grain)} VALUES {', '.join([row] * rows)} {_adding(grain)}"
+
+
+def _into(grain: Grain) -> str:
+    return f"INSERT INTO {grain.table} ({', '.join(_COLUMNS)})"
+
+
+def _adding(grain: Grain) -> str:
     additions = ", ".join(f"{name} = {grain.table}.{name} + excluded.{name}" for name in SUMS)
-    return (
-        f"INSERT INTO {grain.table} ({', '.join(_COLUMNS)}) VALUES {', '.join([row] * rows)} "
-        f"ON CONFLICT ({', '.join(_KEY)}) DO UPDATE SET {additions}"
-    )
+    return f"ON CONFLICT ({', '.join(_KEY)}) DO UPDATE SET {additions}"
 
 
 def rebuild() -> int:
@@ -93,7 +108,7 @@ def rebuild() -> int:
                 cursor.execute(f"LOCK TABLE {grain.table} IN EXCLUSIVE MODE")
         for grain in GRAINS:
             cursor.execute(f"DELETE FROM {grain.table}")
-            cursor.execute(f"INSERT INTO {grain.table} ({', '.join(_COLUMNS)}) {_sums_of_records(grain)}")
+            cursor.execute(f"{_into(grain)} {_sums_of_records(grain)}")
             rows += int(cursor.rowcount)
     return rows
 
@@ -114,7 +129,10 @@ def differences(limit: int = 10) -> list[tuple[str, Key]]:
     return found
 
 
-def _sums_of_records(grain: Grain) -> str:
+def _sums_of_records(grain: Grain, where: str = "") -> str:
     bucket = f"requested_at / {grain.width} * {grain.width}"  # of integers, and none is before 1970
     sums = ", ".join(f"CAST({expression} AS BIGINT)" for expression in SUM_OF_RECORDS.values())
-    return f"SELECT {bucket}, source_id, model_id, {sums} FROM {RECORDS} GROUP BY {bucket}, source_id, model_id"
+    return (
+        f"SELECT {bucket} AS bucket, source_id, model_id, {sums} FROM {RECORDS} {where} "
+        f"GROUP BY {bucket}, source_id, model_id"
+    )

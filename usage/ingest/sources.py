@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from django.db.models import Q, QuerySet
 
@@ -16,7 +17,18 @@ from usage.ingest.dimensions import Dimension, clean
 from usage.models import Instance, Source, UsageDaily
 from usage.secrets import digest, mask
 
+# A server has some hundred credentials; those that come and go are not kept for ever.
+_MOST_KNOWN = 20_000
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+
+
+class KnownSource(NamedTuple):
+    """What is the same for all records that show a credential in the same words."""
+
+    id: int
+    family: Family
+    is_guess: bool  # of the family
+    is_news: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +50,28 @@ class Sources:
 
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
-        self._dimension = Dimension(Source, "instance_id", "provider", "auth_index", "source_digest")
         self._resolver = Resolver(load_credentials(instance))
-        # What was looked up already; a server has some hundred credentials at most, and this lives for one turn.
-        self._sightings: dict[tuple[str, str | int | None, str | None, bool], Sighting] = {}
+        columns = ("instance_id", "provider", "auth_index", "source_digest")
+        self._ids = Dimension[tuple[int, str, str, bytes]](Source, *columns, spell=lambda key: key)
+        self._known: dict[_Words, KnownSource] = {}
 
-    def __getitem__(self, sighting: Sighting) -> int:
-        return self._dimension[sighting.key]
+    def __getitem__(self, payload: Payload) -> KnownSource:
+        """Return the source of `payload`. Raises KeyError where its words were not ensured yet."""
+        return self._known[_words(payload)]
+
+    def ensure(self, payloads: Iterable[Payload]) -> None:
+        """Make the sources of all `payloads` known, adding those that are missing."""
+        if len(self._known) > _MOST_KNOWN:
+            self._known.clear()
+        news = {words: payload for payload in payloads if (words := _words(payload)) not in self._known}
+        sightings = {words: self.sight(payload) for words, payload in news.items()}
+        examples = {sighting.key: (sighting, news[words]) for words, sighting in sightings.items()}
+        self._ids.ensure(examples, lambda key: _describe(*examples[key]))
+        for words, sighting in sightings.items():
+            family = family_of_record(news[words], sighting.resolution)
+            self._known[words] = KnownSource(self._ids[sighting.key], *family, sighting.is_news)
 
     def sight(self, payload: Payload) -> Sighting:
-        seen = (payload.provider, payload.auth_index, payload.source, _is_client_key(payload))
-        if seen not in self._sightings:
-            self._sightings[seen] = self._look_up(payload)
-        return self._sightings[seen]
-
-    def _look_up(self, payload: Payload) -> Sighting:
         clue = Clue(clean(payload.provider, 100), clean(_index(payload), 300), _source_digest(payload))
         resolution = self._resolver.resolve(clue)
         index = clue.auth_index
@@ -69,9 +88,15 @@ class Sources:
         disagree = by_source.like and resolution.like and clue.source not in resolution.like.names
         return by_source if disagree else resolution
 
-    def ensure(self, sightings: Iterable[tuple[Sighting, Payload]]) -> None:
-        new = {sighting.key: (sighting, payload) for sighting, payload in sightings}
-        self._dimension.ensure(new, lambda key: _describe(*new[key]))
+
+# All that decides a record's source and the family of its tokens: the model only where no provider is named.
+_Words = tuple[str, str | int | None, str | None, bool, str | None, str]
+
+
+def _words(payload: Payload) -> _Words:
+    provider, source = payload.provider, payload.source
+    model = "" if provider else payload.model
+    return provider, payload.auth_index, source, source == payload.api_key, payload.executor_type, model
 
 
 def family_of_record(payload: Payload, resolution: Resolution) -> tuple[Family, bool]:

@@ -1,0 +1,180 @@
+"""Makes traffic such as a busy server of a large team has: its accounts, and raw records in the shape of v7.2."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import accumulate
+from random import Random
+from typing import Any, TypeVar
+
+import msgspec
+
+from usage.accounting.resolver import AUTH_FILES, COMPATIBLE_PREFIX, OPENAI_COMPATIBILITY
+from usage.models import Channel
+from usage.upstream.names import Listed
+
+_Choice = TypeVar("_Choice")
+
+ACCOUNTS, CLIENT_KEYS = 1_000, 200
+PER_SECOND = 100
+_FAILED = 0.03
+_MOST_TOKENS = 20_000
+
+# Provider, executor, endpoint and models.
+_OAUTH = (
+    ("codex", "CodexExecutor", "responses", ("gpt-5.4", "gpt-5.4-mini", "gpt-5.3-codex", "gpt-5.2")),
+    ("claude", "ClaudeExecutor", "messages", ("claude-opus-4-7", "claude-sonnet-4-6", "claude-haiku-4-5")),
+    ("gemini-cli", "GeminiCLIExecutor", "chat/completions", ("gemini-3-pro", "gemini-3-flash", "gemini-2.5-pro")),
+    ("antigravity", "AntigravityExecutor", "chat/completions", ("gemini-3-pro-high", "gemini-3-pro-low")),
+    ("xai", "XAIExecutor", "chat/completions", ("grok-4.3", "grok-4.3-fast", "grok-code-2")),
+    ("kimi", "KimiExecutor", "chat/completions", ("kimi-k3", "kimi-k2.6")),
+    ("qwen", "QwenExecutor", "chat/completions", ("qwen4-coder", "qwen4-max", "qwen3.5-plus")),
+)
+_COMPATIBLE = (
+    ("openrouter", ("z-ai/glm-5", "deepseek/deepseek-v4", "minimax/m3", "mistralai/large-4", "meta-llama/llama-5")),
+    ("relay-one", ("o5-mini", "relay-one/tiny", "relay-one/small", "relay-one/large")),
+    ("relay-two", ("relay-two/tiny", "relay-two/small", "relay-two/large")),
+    ("local", ("llama-5-8b", "qwen4-14b", "gpt-oss-2", "phi-6")),
+    ("batch", ("deepseek-v4-batch", "glm-5-batch", "gpt-5.4-batch", "grok-4.3-batch")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Account:
+    listed: Listed
+    models: Sequence[str]
+    common: dict[str, Any]  # what all of its records say alike
+
+
+class Traffic:
+    """The same traffic for the same `seed`: popular channels, accounts, models and clients by Zipf's law."""
+
+    def __init__(self, seed: int = 1) -> None:
+        self._random = Random(seed)  # noqa: S311 - repeatable, and no secret
+        channels = [_oauth(*one) for one in _OAUTH] + [_compatible(*one) for one in _COMPATIBLE]
+        self._random.shuffle(channels)
+        self._channels = [[make(number) for number in range(ACCOUNTS // len(channels) + 1)] for make in channels]
+        self._clients = [
+            f"sk-FAKE-client-{number:04}-{self._random.randbytes(12).hex()}" for number in range(CLIENT_KEYS)
+        ]
+
+    @property
+    def listing(self) -> list[Listed]:
+        """What the server says of its accounts."""
+        return [account.listed for channel in self._channels for account in channel]
+
+    def records(self, count: int, until: datetime) -> Iterator[bytes]:
+        """Yield `count` raw records of about 1.3 kB, PER_SECOND, of which the last is of `until`."""
+        for number in range(count):
+            yield msgspec.json.encode(self._record(until - timedelta(seconds=(count - 1 - number) / PER_SECOND)))
+
+    def _record(self, at: datetime) -> dict[str, Any]:
+        random = self._random
+        account: _Account = _popular(_popular(self._channels, random), random)
+        model = _popular(account.models, random)
+        failed = random.random() < _FAILED
+        tokens, breakdown = _tokens(random, 0 if failed else _MOST_TOKENS)
+        return account.common | {
+            "timestamp": f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}{random.randrange(1000):03}Z",
+            "latency_ms": random.randrange(300, 60_000),
+            "ttft_ms": random.randrange(100, 5_000),
+            "tokens": tokens,
+            "failed": failed,
+            "fail": {"status_code": 429, "body": _TOO_MANY} if failed else {"status_code": 200, "body": ""},
+            "token_breakdown": breakdown,
+            "model": model,
+            "alias": model,
+            "api_key": _popular(self._clients, random),
+            "request_id": random.randbytes(4).hex(),
+            "reasoning_effort": _popular(("medium", "high", "", "low", "xhigh"), random),
+        }
+
+
+_TOO_MANY = '{"error":{"type":"rate_limit_error","message":"This request would exceed your rate limit."}}'
+_COMMON = {
+    "client_ip": "203.0.113.24",
+    "x_forwarded_for": "",
+    "user_agent": "codex_cli_rs/0.98.0 (Ubuntu 24.04; x86_64) xterm-256color",
+    "generate": True,
+    "response_headers": {
+        "Content-Type": ["text/event-stream"],
+        "X-Request-Id": ["req_fake_0001"],
+        "X-Ratelimit-Remaining-Requests": ["4999"],
+        "X-Ratelimit-Remaining-Tokens": ["3999871"],
+    },
+    "accounting_version": 2,
+    "service_tier": "auto",
+    "response_service_tier": "default",
+}
+
+
+def _oauth(provider: str, executor: str, endpoint: str, models: Sequence[str]) -> Callable[[int], _Account]:
+    def make(number: int) -> _Account:
+        email, index = f"user{number:04}@{provider}.example.com", f"{provider[:4].encode().hex():0<8}{number:08x}"
+        listed = Listed(
+            AUTH_FILES, provider, provider, Channel.Kind.OAUTH, email, auth_index=index,
+            file_name=f"{provider}-{email}.json", email=email,
+        )  # fmt: skip
+        fields = {"provider": provider, "executor_type": executor, "auth_type": "oauth", "source": email}
+        return _Account(listed, models, _COMMON | fields | _common(index, endpoint))
+
+    return make
+
+
+def _compatible(name: str, models: Sequence[str]) -> Callable[[int], _Account]:
+    def make(number: int) -> _Account:
+        key, index = f"sk-FAKE-{name}-{number:024}", f"{name[:4].encode().hex():0<8}{number:08x}"
+        listed = Listed(
+            OPENAI_COMPATIBILITY, name, name, Channel.Kind.API_KEY, auth_index=index,
+            base_url=f"https://{name}.example.com/v1", key=key,
+        )  # fmt: skip
+        fields = {"provider": COMPATIBLE_PREFIX + name, "executor_type": "OpenAICompatExecutor", "auth_type": "apikey"}
+        return _Account(listed, models, _COMMON | fields | {"source": key} | _common(index, "chat/completions"))
+
+    return make
+
+
+def _common(index: str, endpoint: str) -> dict[str, Any]:
+    return {"auth_index": index, "access_token_sha256": index * 4, "endpoint": f"POST /v1/{endpoint}"}
+
+
+_LAWS = {size: list(accumulate(1 / rank for rank in range(1, size + 1))) for size in range(1, CLIENT_KEYS + 1)}
+
+
+def _popular(choices: Sequence[_Choice], random: Random) -> _Choice:
+    """Return one of `choices`: the first twice as often as the second, three times as often as the third."""
+    return random.choices(choices, cum_weights=_LAWS[len(choices)])[0]
+
+
+def _tokens(random: Random, most: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return tokens up to `most` a kind: as upstream reported them, and as CPA breaks them down."""
+    uncached, read, write, visible, reasoning = (random.randrange(most + 1) for _ in range(5))
+    entered, left = read + uncached + write, visible + reasoning
+    return _raw(entered, left, reasoning, read, write), {
+        "schema_version": 2,
+        "quality": "complete",
+        "total_tokens": entered + left,
+        "input": {
+            "total_tokens": entered,
+            "uncached_tokens": uncached,
+            "cache_read_tokens": read,
+            "cache_write_tokens": write,
+        },
+        "output": {"total_tokens": left, "non_reasoning_tokens": visible, "reasoning_tokens": reasoning},
+        "unclassified_tokens": 0,
+    }
+
+
+def _raw(entered: int, left: int, reasoning: int, read: int, write: int) -> dict[str, Any]:
+    return {
+        "input_tokens": entered,
+        "output_tokens": left,
+        "reasoning_tokens": reasoning,
+        "cached_tokens": read,
+        "cache_read_tokens": read,
+        "cache_read_tokens_present": True,
+        "cache_creation_tokens": write,
+        "total_tokens": entered + left,
+    }

@@ -1,0 +1,62 @@
+"""Puts rows into the table of records, once each, as fast as either engine can."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import itemgetter
+from typing import NamedTuple
+
+from django.db import connection
+from django.db.backends.utils import CursorWrapper
+
+from usage.ingest import rollup
+
+# Of ints alone where they can be: sqlite3 binds a bool ten times slower, and both engines take 1 for true.
+Row = tuple[int | str | bytes | None, ...]
+
+COLUMNS = (
+    "requested_at", "dedup_key", "received_at", "source_id", "model_id", "alias_id", "api_key_id", "traits_id",
+    "request_id", "failed", "status_code", "generate", "latency_ms", "ttft_ms", "quality", *rollup.TOKENS,
+    "cost_nanousd", "price_id",
+)  # fmt: skip
+_NAMES = ", ".join(COLUMNS)
+_INTO = f"INSERT INTO {rollup.RECORDS} ({_NAMES})"
+_ONCE = "ON CONFLICT (requested_at, dedup_key) DO NOTHING"
+_STAGE = "arriving_records"
+# Of those who book at once, one after the other: what is `after` the last id is then ours alone. SQLite has one writer.
+_BOOKING_LOCK = 0x43504142
+
+
+class Inserted(NamedTuple):
+    """How many rows were `new`, and the id that all of theirs come `after`."""
+
+    new: int
+    after: int
+
+
+def insert(rows: Sequence[Row]) -> Inserted:
+    """Insert those `rows` (values in the order of COLUMNS) that are not there yet. In a transaction."""
+    rows = sorted(rows, key=itemgetter(0, 1))  # neighbours in the index, and the same order for every writer
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_BOOKING_LOCK])
+        cursor.execute(f"SELECT COALESCE(MAX(id), 0) FROM {rollup.RECORDS}")
+        (after,) = cursor.fetchone()
+        if connection.vendor == "postgresql":
+            _copy(cursor, rows)
+        else:
+            cursor.executemany(f"{_INTO} VALUES ({', '.join(['%s'] * len(COLUMNS))}) {_ONCE}", rows)
+        return Inserted(int(cursor.rowcount), int(after))
+
+
+def _copy(cursor: CursorWrapper, rows: Sequence[Row]) -> None:
+    """COPY takes no ON CONFLICT, so it goes by a table of this session; that is seven times faster than VALUES."""
+    cursor.execute(
+        f"CREATE TEMPORARY TABLE IF NOT EXISTS {_STAGE} ON COMMIT DELETE ROWS "
+        f"AS SELECT {_NAMES} FROM {rollup.RECORDS} LIMIT 0"
+    )
+    cursor.execute(f"DELETE FROM {_STAGE}")  # of an earlier batch in the same transaction
+    with connection.wrap_database_errors, cursor.copy(f"COPY {_STAGE} ({_NAMES}) FROM STDIN") as copy:
+        for row in rows:
+            copy.write_row(row)
+    cursor.execute(f"{_INTO} SELECT {_NAMES} FROM {_STAGE} ORDER BY requested_at, dedup_key {_ONCE}")
