@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Count, Min
 from django.utils import timezone
 from django.utils.translation import gettext_noop as _
 from django.utils.translation import override
@@ -26,13 +27,17 @@ _THEFT_ATTEMPTS, _THEFT_SHARE = 5, 0.25
 # One release kept 1,000 details of a model only (contract B).
 _CAPPED = {"6.6.96", "v6.6.96"}
 _RATE_SPANS = (timedelta(minutes=10), timedelta(hours=1))
+_SHORTEST_RATE_SECONDS = 60.0
 
 
 def judge(instance: Instance, reckoning: Reckoning) -> None:
     """Write the gaps that `reckoning` tells of; the same one judged twice changes nothing."""
     with transaction.atomic():
         counted_at = from_micros(int(reckoning.counted_at * 1_000_000))
-        result = compare(instance, reckoning.counters, counted_at) if reckoning.counters else None
+        touch_was_lost = any(suspicion.cause in _ENDED_BY_RESTART for suspicion in reckoning.suspicions)
+        result = None
+        if reckoning.counters:
+            result = compare(instance, reckoning.counters, counted_at, touch_was_lost=touch_was_lost)
         if result is None or result.since is None:
             _write_unproven(instance, reckoning.suspicions)
         elif result.restarted:
@@ -118,9 +123,12 @@ def _estimate(instance: Instance, suspicion: Suspicion) -> int | None:
     for span in _RATE_SPANS:
         records = UsageRecord.objects.filter(
             source__instance=instance, requested_at__gte=since - span, requested_at__lt=since
-        ).count()
-        if records:
-            return round(records / span.total_seconds() * (suspicion.until - suspicion.since))
+        )
+        seen = records.aggregate(count=Count("pk"), first=Min("requested_at"))
+        if seen["count"]:
+            # Traffic may have begun within the span; but a burst of a second says nothing of a minute.
+            seconds = max(_SHORTEST_RATE_SECONDS, (since - seen["first"]).total_seconds())
+            return round(seen["count"] / seconds * (suspicion.until - suspicion.since))
     return None
 
 

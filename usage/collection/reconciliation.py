@@ -42,18 +42,22 @@ class Comparison:
 
 @dataclass(slots=True)
 class Result:
-    """`since` is when the last comparison was; None where there was none. `restarted`: the counters began anew."""
+    """`since` is when the last comparison was; None where there was none. `restarted`: all counters began anew."""
 
     since: datetime | None = None
     restarted: bool = False
     comparisons: list[Comparison] = field(default_factory=list)
 
 
-def compare(instance: Instance, counters: Counters, counted_at: datetime) -> Result:
-    """Compare counters that stood so at `counted_at`. In a transaction; what a loss was is for the caller to judge."""
+def compare(instance: Instance, counters: Counters, counted_at: datetime, *, touch_was_lost: bool) -> Result:
+    """Compare counters that stood so at `counted_at`. In a transaction; what a loss was is for the caller to judge.
+
+    A counter also begins anew when its key is configured anew: it is a restart if we lost touch, or if all began anew.
+    """
     attempts = _by_account(instance, counters)
     rows = Reconciliation.objects.select_for_update().in_bulk(attempts)
-    restarted = any(attempts[pk] < row.counter for pk, row in rows.items())
+    anew = [attempts[pk] < row.counter for pk, row in rows.items() if row.counter]
+    restarted = any(anew) and (touch_was_lost or all(anew))
     result = Result(max((row.checked_at for row in rows.values()), default=None), restarted)
     books = _Books(instance, counted_at)
     for pk, counter in attempts.items():
@@ -61,7 +65,7 @@ def compare(instance: Instance, counters: Counters, counted_at: datetime) -> Res
         if row is None:
             _begin(pk, counter, books)
         elif row.checked_at < counted_at:  # else this was compared before
-            result.comparisons.append(_compare(row, counter, books, restarted=restarted))
+            result.comparisons.append(_compare(row, counter, books, began_anew=restarted or counter < row.counter))
     return result
 
 
@@ -78,13 +82,13 @@ def _begin(account: int, counter: int, books: _Books) -> None:
     )
 
 
-def _compare(row: Reconciliation, counter: int, books: _Books, *, restarted: bool) -> Comparison:
+def _compare(row: Reconciliation, counter: int, books: _Books, *, began_anew: bool) -> Comparison:
     _forget_old_days(row, books)
     booked, late = books.booked[row.account_id], books.late[row.account_id]
     booked_since = booked - row.sum_booked
     difference = counter - booked
-    if restarted:
-        # Of what was booked since, nobody knows how much was counted before the restart: all of it may have been after.
+    if began_anew:
+        # Of what was booked since, nobody knows how much was counted before that: all of it may have been after.
         counted, lost = counter, max(0, counter - booked_since)
         row.ceiling = difference + late
     else:

@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 _NAMES_SECONDS = 300.0
 # An unknown source may have been added to the server since; it is asked for names again, but not at each record.
 _NAMES_AGAIN_SECONDS = 30.0
+# Changes come in bursts: one file is saved several times, and each time the server says so.
+_NAMES_SETTLE_SECONDS = 2.0
 _FLAG_SECONDS = 60.0
 
 State, Source = Instance.State, Instance.Source
@@ -178,7 +180,7 @@ class Taker:
         if self._intake.stands_by:
             return False
         if self._intake.names_have_changed():
-            self._names.hurry()
+            self._names.hurry(_NAMES_SETTLE_SECONDS)
         if self._site.board.takes_wish(self.instance.pk):
             self._names.hurry(_NAMES_AGAIN_SECONDS)
         return self._names.is_due

@@ -202,15 +202,17 @@ class Presence:
 _READING, _AT_REST = b"reading", b"at rest"  # of one length: one is written over the other
 
 
+_MOMENT = 1_000_000_000
 _instant = time.time_ns()
 _instant_lock = threading.Lock()
 
 
 def _next_instant() -> int:
-    """Return nanoseconds since 1970 that no capture of this process has yet, later than those of all."""
+    """Return nanoseconds since 1970, later than all before, unless the clock was set back by more than a moment."""
     global _instant
     with _instant_lock:
-        _instant = max(_instant + 1, time.time_ns())
+        now = time.time_ns()
+        _instant = max(_instant + 1, now) if _instant - now < _MOMENT else now
         return _instant
 
 

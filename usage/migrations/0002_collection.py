@@ -1,5 +1,6 @@
 import django.db.models.deletion
 import usage.models.fields
+import usage.models.instance
 from django.db import migrations, models
 
 
@@ -89,6 +90,11 @@ class Migration(migrations.Migration):
             model_name='instance',
             name='way',
             field=models.CharField(blank=True, choices=[('', 'Not at all'), ('subscription', 'Subscription (RESP)'), ('http_queue', 'Usage queue (HTTP)'), ('resp_queue', 'Usage queue (RESP)'), ('snapshot', 'Usage snapshot (HTTP)')], default='', editable=False, max_length=20, verbose_name='taken by'),
+        ),
+        migrations.AlterField(
+            model_name='instance',
+            name='base_url',
+            field=models.CharField(help_text='Where CPA listens, such as http://127.0.0.1:8317', max_length=300, unique=True, validators=[usage.models.instance._validate_base_url], verbose_name='URL'),
         ),
         migrations.AlterField(
             model_name='instance',

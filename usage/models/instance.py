@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
-from django.core.validators import URLValidator
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
 from django.utils.text import slugify
@@ -14,6 +15,17 @@ from django.utils.translation import gettext_lazy as _
 from usage.models.fields import InstantField
 from usage.models.slugs import free_slug
 from usage.secrets import decrypt, encrypt
+
+
+def _validate_base_url(text: str) -> None:
+    """Django's URLValidator wants a dot in each name, which the service names of containers have not."""
+    try:
+        address = urlsplit(text)
+        is_valid = address.scheme in ("http", "https") and address.hostname and (address.port or 1) and " " not in text
+    except ValueError:
+        is_valid = False
+    if not is_valid:
+        raise ValidationError(_("Enter an address such as http://127.0.0.1:8317 or https://cpa.example."))
 
 
 class Instance(models.Model):
@@ -60,7 +72,7 @@ class Instance(models.Model):
     name = models.CharField(_("name"), max_length=100, unique=True)
     slug = models.SlugField(_("slug"), max_length=100, unique=True, editable=False)
     base_url = models.CharField(
-        _("URL"), max_length=300, unique=True, validators=[URLValidator(["http", "https"])],
+        _("URL"), max_length=300, unique=True, validators=[_validate_base_url],
         help_text=_("Where CPA listens, such as http://127.0.0.1:8317"),
     )  # fmt: skip
     encrypted_key = models.TextField(editable=False)
@@ -118,6 +130,7 @@ class Instance(models.Model):
     @management_key.setter
     def management_key(self, key: str) -> None:
         self.encrypted_key = encrypt(key)
+        self.rejected_key = None  # entered again, it may be right by now
 
     @property
     def state_text(self) -> str:

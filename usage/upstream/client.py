@@ -23,6 +23,7 @@ MANAGEMENT = "/v0/management"
 _TIMEOUT = httpx.Timeout(60, connect=5)
 # CPA never closes an idle connection, so a new one where the old was not idle for long tells of a restart.
 _LIMITS = httpx.Limits(keepalive_expiry=600)
+_HALF_A_SECOND = timedelta(seconds=0.5)
 _GATEWAY_STATUSES = {429, 502, 503, 504}
 
 State = Instance.State
@@ -110,7 +111,7 @@ class ManagementClient:
     def _look_at(self, response: httpx.Response) -> None:
         self.version = response.headers.get("X-CPA-VERSION", self.version)
         if date := _date(response.headers.get("Date", "")):
-            self.clock_offset = date - timezone.now()
+            self.clock_offset = date + _HALF_A_SECOND - timezone.now()  # a Date is cut to whole seconds
         stream = response.extensions.get("network_stream")
         if stream is not self._connection:
             self._connection = stream

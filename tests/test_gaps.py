@@ -1,0 +1,417 @@
+"""What is missing is found, named and sized; what only looked like a loss is none."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from django.utils import timezone
+
+from tests.collecting import collecting, eventually
+from tests.conftest import KEY
+from tests.fake_cpa import FakeCPA, Tokens, faults
+from tests.traffic import fake_cpa, read_from
+from usage.collection import sync_instance
+from usage.collection.board import Board
+from usage.collection.booker import Booker
+from usage.collection.taker import Taker
+from usage.models import CollectionGap, CollectorEvent, Instance, Reconciliation, UsageRecord
+
+Cause, Mode, State = CollectionGap.Cause, Instance.Mode, Instance.State
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def cpa() -> Any:
+    with fake_cpa() as cpa:
+        cpa.credentials.add_oauth("codex", "dave@example.com")
+        cpa.credentials.add_compat(
+            "OpenRouter", "https://openrouter.example/api/v1", "sk-or-v1-FAKE-key-00000000000001"
+        )
+        yield cpa
+
+
+def emit(cpa: FakeCPA, records: int) -> None:
+    """One after the other through a login and a key, at the present time of the fake."""
+    credentials = [cpa.credentials.files[0], cpa.credentials.compat[0].keys[0]]
+    for number in range(records):
+        cpa.emit(credentials[number % 2], "gpt-5.4", tokens=Tokens(uncached=number + 1))
+
+
+class Reader:
+    """A collector of one server, turn by turn."""
+
+    def __init__(self, cpa: FakeCPA, mode: str = Mode.AUTO) -> None:
+        self.instance = Instance.objects.first() or read_from(cpa, mode)
+        self.board = Board()
+        self.booker = Booker(self.board)
+        self.taker = Taker(self.instance, self.board)
+        self.taker.begin()
+        self.turn()
+
+    def turn(self) -> None:
+        self.taker.turn()
+        self.booker.book(self.instance.pk)
+        self.board.flush()
+
+    def reckon(self) -> None:
+        self.taker._intake._reckoning.hurry()
+        self.turn()
+
+    def die(self) -> None:
+        """As by kill -9: nothing is put in order, the kernel closes what was open."""
+        presence = self.taker._site.witness._presence
+        self.taker._disconnect()
+        if presence._descriptor is not None:
+            os.close(presence._descriptor)
+            presence._descriptor = None
+
+
+@pytest.fixture
+def read(cpa: FakeCPA) -> Iterator[Callable[[], Reader]]:
+    readers: list[Reader] = []
+
+    def start() -> Reader:
+        readers.append(Reader(cpa))
+        return readers[-1]
+
+    yield start
+    for reader in readers:
+        reader.die()
+
+
+def the_gap() -> CollectionGap:
+    return CollectionGap.objects.get()
+
+
+def test_without_losses_there_are_no_gaps(cpa: FakeCPA, read: Callable[[], Reader]) -> None:
+    reader = read()
+    for _ in range(5):
+        emit(cpa, 20)
+        reader.reckon()
+    assert CollectionGap.objects.count() == 0
+    assert [(row.counted, row.booked, row.missing, row.completeness) for row in Reconciliation.objects.all()] == [
+        (50, 50, 0, 1.0),
+        (50, 50, 0, 1.0),
+    ]
+
+
+def test_away_for_longer_than_the_server_keeps_records(
+    cpa: FakeCPA, read: Callable[[], Reader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Retention 60 s, away 90 s: what came in the first 30 s is gone."""
+    reader = read()
+    emit(cpa, 10)
+    reader.reckon()
+    left = time.time()
+    emit(cpa, 7)
+    _pass(monkeypatch, 40)
+    emit(cpa, 5)
+    _pass(monkeypatch, 50)
+    reader.turn()
+    gap = the_gap()
+    assert (gap.cause, gap.lost, gap.is_measured) == (Cause.AWAY, 7, True)
+    assert abs(gap.since.timestamp() - left) < 2
+    assert abs(gap.length.total_seconds() - 30) < 2
+    assert UsageRecord.objects.count() == 15
+    reader.reckon()
+    assert the_gap() == gap
+    assert sum(row.missing for row in Reconciliation.objects.all()) == 7
+
+
+def _pass(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Let so much time pass, for the fake in our process and for us."""
+    now, now_ns = time.time, time.time_ns
+    monkeypatch.setattr(time, "time", lambda: now() + seconds)
+    monkeypatch.setattr(time, "time_ns", lambda: now_ns() + round(seconds * 1e9))
+
+
+def test_away_in_time_loses_nothing(cpa: FakeCPA, read: Callable[[], Reader], monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = read()
+    emit(cpa, 10)
+    _pass(monkeypatch, 50)
+    reader.turn()
+    assert CollectionGap.objects.count() == 0
+    assert UsageRecord.objects.count() == 10
+
+
+def test_a_server_without_traffic_has_no_gap_however_long_we_were_away(
+    cpa: FakeCPA, read: Callable[[], Reader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emit(cpa, 10)
+    reader = read()
+    _pass(monkeypatch, 5000)
+    reader.turn()
+    assert CollectionGap.objects.count() == 0
+
+
+def test_an_answer_that_was_lost_on_its_way(cpa: FakeCPA, read: Callable[[], Reader]) -> None:
+    reader = read()
+    emit(cpa, 10)
+    reader.reckon()
+    emit(cpa, 8)
+    cpa.faults.next(faults.die_after_pop(), path="usage-queue?count=500")
+    reader.turn()
+    assert reader.instance.state == State.UNREACHABLE
+    reader.turn()
+    gap = the_gap()
+    assert (gap.cause, gap.lost, gap.is_measured) == (Cause.ANSWER_LOST, 8, True)
+
+
+@pytest.mark.parametrize("after", [0, 1, 900, 2500])
+def test_of_an_answer_that_was_cut_the_rest_is_missing(cpa: FakeCPA, read: Callable[[], Reader], after: int) -> None:
+    reader = read()
+    emit(cpa, 8)
+    cpa.faults.next(faults.cut_body(after), path="usage-queue?count=500")
+    reader.turn()
+    reader.turn()
+    gap = the_gap()
+    assert gap.cause == Cause.ANSWER_LOST
+    assert gap.lost == 8 - UsageRecord.objects.count() > 0
+
+
+def test_an_error_after_which_nothing_is_missing_is_no_gap(cpa: FakeCPA, read: Callable[[], Reader]) -> None:
+    reader = read()
+    emit(cpa, 8)
+    cpa.faults.next(faults.hang(0.1), path="usage-queue?count=500")
+    cpa.faults.next(faults.html_page(502), path="usage-queue?count=500")
+    for _ in range(3):
+        reader.turn()
+    assert UsageRecord.objects.count() == 8
+    assert CollectionGap.objects.count() == 0
+
+
+def test_a_restart_takes_along_what_was_queued(cpa: FakeCPA, read: Callable[[], Reader]) -> None:
+    reader = read()
+    for _ in range(6):  # 10 a second
+        emit(cpa, 10)
+        time.sleep(1)
+    reader.reckon()
+    since = time.time()
+    emit(cpa, 15)
+    time.sleep(1.5)
+    cpa.restart()
+    restarted = time.time()
+    emit(cpa, 4)
+    reader.turn()
+    reader.reckon()
+    gap = the_gap()
+    assert gap.cause == Cause.RESTARTED
+    assert not gap.is_measured
+    assert gap.lost, "of so short a past the estimate is a low one, but there is one"
+    assert abs(gap.since.timestamp() - since) < 1
+    assert abs(gap.until.timestamp() - restarted) < 1
+    assert UsageRecord.objects.count() == 64
+    assert CollectorEvent.objects.filter(message="CPA was restarted").exists()
+
+
+def test_the_loss_of_a_restart_is_estimated_by_the_rate_before(cpa: FakeCPA, read: Callable[[], Reader]) -> None:
+    start = time.time_ns() - 600 * 10**9
+    for number in range(1200):  # two a second for ten minutes
+        cpa.emit(cpa.credentials.files[0], "gpt-5.4", when=start + number * 5 * 10**8)
+    reader = read()
+    time.sleep(3)
+    emit(cpa, 6)
+    cpa.restart()
+    reader.reckon()
+    assert (the_gap().cause, the_gap().is_measured) == (Cause.RESTARTED, False)
+    assert 5 <= the_gap().lost <= 8
+
+
+def test_what_the_new_run_counted_and_we_missed_is_measured(
+    cpa: FakeCPA, read: Callable[[], Reader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = read()
+    emit(cpa, 30)
+    reader.reckon()
+    cpa.restart()
+    emit(cpa, 12)
+    _pass(monkeypatch, 100)
+    reader.turn()
+    assert CollectionGap.objects.get(cause=Cause.AWAY).lost == 12
+
+
+def test_a_counter_that_begins_anew_without_a_restart_is_none(cpa: FakeCPA, read: Callable[[], Reader]) -> None:
+    """Seen on real servers: a provider is renamed or switched off and on, and its counters are gone."""
+    reader = read()
+    emit(cpa, 40)
+    reader.reckon()
+    cpa.credentials.files[0].success = 0
+    emit(cpa, 10)
+    reader.reckon()
+    emit(cpa, 10)
+    cpa.faults.next(faults.die_after_pop(), path="usage-queue?count=500")
+    reader.turn()
+    reader.turn()
+    assert (the_gap().cause, the_gap().lost) == (Cause.ANSWER_LOST, 10)
+
+
+def test_a_second_reader_is_found_by_what_it_takes(cpa: FakeCPA, read: Callable[[], Reader]) -> None:
+    reader = read()
+    emit(cpa, 20)
+    reader.reckon()
+    since = time.time()
+    emit(cpa, 30)
+    _steal(cpa, 14)
+    reader.reckon()
+    gap = the_gap()
+    assert (gap.cause, gap.lost, gap.is_measured) == (Cause.SECOND_READER, 14, True)
+    assert gap.since.timestamp() <= since <= gap.until.timestamp()
+    assert sum(row.missing for row in Reconciliation.objects.all()) == 14
+
+
+def _steal(cpa: FakeCPA, count: int) -> None:
+    answer = httpx.get(
+        f"{cpa.base_url}/v0/management/usage-queue?count={count}", headers={"Authorization": f"Bearer {KEY}"}
+    )
+    assert len(answer.json()) == count
+
+
+def test_calls_that_the_server_counts_and_does_not_record_are_no_second_reader(
+    cpa: FakeCPA, read: Callable[[], Reader]
+) -> None:
+    """Seen on real servers: the counting of tokens, and clients that leave in the middle."""
+    reader = read()
+    for _ in range(5):
+        emit(cpa, 50)
+        for _ in range(4):
+            _count_only(cpa)
+        reader.reckon()
+    assert CollectionGap.objects.count() == 0
+    row = Reconciliation.objects.get(account__label="dave@example.com")
+    assert (row.missing, row.unrecorded, row.completeness) == (0, 20, 1.0)
+    # Nor do they make the loss of an answer larger than it was.
+    emit(cpa, 40)
+    for _ in range(3):
+        _count_only(cpa)
+    cpa.faults.next(faults.die_after_pop(), path="usage-queue?count=500")
+    reader.turn()
+    reader.turn()
+    assert 39 <= the_gap().lost <= 43
+
+
+def _count_only(cpa: FakeCPA) -> None:
+    cpa.credentials.count(cpa.credentials.files[0], failed=False, at_ns=cpa.clock.now_ns())
+
+
+def test_statistics_that_were_off_for_a_while(cpa: FakeCPA, read: Callable[[], Reader]) -> None:
+    reader = read()
+    emit(cpa, 10)
+    reader.reckon()
+    cpa.set_statistics(False)
+    off = time.time()
+    reader.taker._flag.hurry()
+    reader.turn()
+    assert reader.instance.state == State.STATISTICS_OFF
+    emit(cpa, 9)
+    time.sleep(0.3)
+    reader.turn()
+    cpa.set_statistics(True)
+    reader.turn()
+    gap = the_gap()
+    assert (gap.cause, gap.lost, gap.is_measured) == (Cause.STATISTICS_OFF, 9, True)
+    assert gap.since.timestamp() <= off + 0.1
+    assert reader.instance.state == State.OK
+
+
+def test_a_death_with_an_answer_on_its_way(cpa: FakeCPA, read: Callable[[], Reader]) -> None:
+    reader = read()
+    emit(cpa, 10)
+    reader.reckon()
+    emit(cpa, 6)
+    reader.die()
+    cpa.pop(100)  # on their way to us when we died
+    reader = read()
+    gap = the_gap()
+    assert (gap.cause, gap.lost, gap.is_measured) == (Cause.KILLED, 6, True)
+
+
+def test_a_death_that_lost_nothing_is_no_gap(cpa: FakeCPA, read: Callable[[], Reader]) -> None:
+    reader = read()
+    emit(cpa, 10)
+    reader.die()
+    emit(cpa, 5)
+    read()
+    assert UsageRecord.objects.count() == 15
+    assert CollectionGap.objects.count() == 0
+
+
+def test_a_good_end_and_a_new_start_are_no_gap_even_unproven(cpa: FakeCPA, read: Callable[[], Reader]) -> None:
+    reader = read()
+    emit(cpa, 10)
+    reader.turn()
+    reader.taker.end()
+    cpa.faults.next(faults.server_error(500), path="api-key-usage")
+    read()
+    assert CollectionGap.objects.count() == 0
+
+
+def test_a_subscription_that_was_dropped_at_256_messages() -> None:
+    with fake_cpa(send_buffer=4096) as cpa:
+        cpa.credentials.add_oauth("codex", "dave@example.com")
+        cpa.credentials.add_compat(
+            "OpenRouter", "https://openrouter.example/api/v1", "sk-or-v1-FAKE-key-00000000000001"
+        )
+        instance = read_from(cpa, Mode.SUBSCRIBE)
+        with collecting():
+            eventually(lambda: Instance.objects.get(pk=instance.pk).way == Instance.Way.SUBSCRIPTION)
+            emit(cpa, 50)
+            eventually(lambda: UsageRecord.objects.count() == 50)
+            eventually(lambda: Reconciliation.objects.count() == 2)
+            since = time.time()
+            cpa.stall_subscribers()
+            emit(cpa, 400)
+            cpa.resume_subscribers()
+            emit(cpa, 30)
+            eventually(lambda: CollectionGap.objects.exists())
+            eventually(lambda: UsageRecord.objects.count() == 480 - the_gap().lost)
+        gap = the_gap()
+        booked = UsageRecord.objects.count()
+        assert (gap.cause, gap.is_measured) == (Cause.DROPPED, True)
+        assert gap.lost == len(cpa.undelivered) == 480 - booked
+        assert gap.since.timestamp() - 1 <= since <= gap.until.timestamp()
+
+
+def test_a_subscription_that_falls_silent_is_given_up_and_taken_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("usage.collection.listener._PING_SECONDS", 0.5)
+    monkeypatch.setattr("usage.collection.listener._PONG_SECONDS", 0.5)
+    with fake_cpa() as cpa:
+        cpa.credentials.add_oauth("codex", "dave@example.com")
+        cpa.credentials.add_compat(
+            "OpenRouter", "https://openrouter.example/api/v1", "sk-or-v1-FAKE-key-00000000000001"
+        )
+        instance = read_from(cpa, Mode.SUBSCRIBE)
+        with collecting():
+            eventually(lambda: Instance.objects.get(pk=instance.pk).way == Instance.Way.SUBSCRIPTION)
+            eventually(lambda: Reconciliation.objects.count() == 2)
+            cpa.stall_subscribers()
+            emit(cpa, 10)
+            eventually(lambda: CollectionGap.objects.exists())
+            cpa.resume_subscribers()
+            emit(cpa, 5)
+            eventually(lambda: UsageRecord.objects.count() == 5)
+        assert the_gap().lost == 10
+        assert cpa.failed_logins == 0
+
+
+def test_an_old_server_without_counters_has_its_gaps_estimated(monkeypatch: pytest.MonkeyPatch) -> None:
+    with fake_cpa("6.9.40") as cpa:
+        dave = cpa.credentials.add_oauth("codex", "dave@example.com")
+        for minute in range(60):
+            cpa.emit(dave, "gpt-5.4", when=timezone.now() - timedelta(minutes=minute, seconds=1))
+        instance = read_from(cpa)
+        sync_instance(instance)
+        cpa.restart()
+        cpa.emit(dave, "gpt-5.4")
+        _pass(monkeypatch, 1800)
+        sync_instance(Instance.objects.get())
+    gap = the_gap()
+    assert (gap.cause, gap.is_measured) == (Cause.RESTARTED, False)
+    assert 25 <= gap.lost <= 36
+    assert UsageRecord.objects.count() == 61
