@@ -14,7 +14,7 @@ from django.utils.translation import gettext_noop as _
 from usage.collection.board import Board
 from usage.collection.booking import DATABASE_AWAY, Booking
 from usage.collection.crew import Crew
-from usage.collection.keeping import Housekeeping
+from usage.collection.keeping import KeepHouse, Keeping
 from usage.collection.leadership import leadership
 from usage.models import CollectorEvent, CollectorProcess, Instance
 
@@ -28,8 +28,9 @@ Role = CollectorProcess.Role
 class Collector:
     """Collects until `stopping` is set. The database may go and come back; only the first look needs it."""
 
-    def __init__(self, stopping: threading.Event) -> None:
+    def __init__(self, stopping: threading.Event, keep_house: KeepHouse = lambda is_stopping: None) -> None:
         self._stopping = stopping
+        self._keep_house = keep_house
         self._board = Board()
         self._crew = Crew(self._board)
         self._leadership = leadership()
@@ -38,7 +39,7 @@ class Collector:
 
     def run(self) -> None:
         booking = Booking(self._board, self._crew.news)
-        keeping = Housekeeping()
+        keeping = Keeping(self._keep_house)
         try:
             while not self._stopping.is_set():
                 self._tick_if_possible(keeping)
@@ -49,7 +50,7 @@ class Collector:
             booking.finish()
             self._leave()
 
-    def _tick_if_possible(self, keeping: Housekeeping) -> None:
+    def _tick_if_possible(self, keeping: Keeping) -> None:
         try:
             self._tick(keeping)
             self._database_is_away = False
@@ -59,7 +60,7 @@ class Collector:
             self._database_is_away = True
             connection.close()
 
-    def _tick(self, keeping: Housekeeping) -> None:
+    def _tick(self, keeping: Keeping) -> None:
         close_old_connections()
         leads = self._leadership.hold()
         self._show(Role.LEADING if leads else Role.STANDBY)

@@ -128,7 +128,7 @@ def _estimate(instance: Instance, suspicion: Suspicion) -> int | None:
         if seen["count"]:
             # Traffic may have begun within the span; but a burst of a second says nothing of a minute.
             seconds = max(_SHORTEST_RATE_SECONDS, (since - seen["first"]).total_seconds())
-            return round(seen["count"] / seconds * (suspicion.until - suspicion.since))
+            return int(seen["count"] / seconds * (suspicion.until - suspicion.since) + 0.5)
     return None
 
 

@@ -1,21 +1,51 @@
-"""Lets the housekeeping run beside the collection, in a thread of its own, where no cron does it."""
+"""Keeps house beside the collection where no cron does it: in a thread of its own, so that heartbeats go on."""
 
 from __future__ import annotations
 
+import logging
 import threading
+from collections.abc import Callable
+
+from django.db import close_old_connections, connection
+
+from usage.collection.booking import DATABASE_AWAY
+from usage.collection.rhythm import Timer
+
+logger = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 15.0
+_LAST_SECONDS = 10.0
+
+# Does what is due; is told how to find out that it should stop.
+KeepHouse = Callable[[Callable[[], bool]], object]
 
 
-class Housekeeping:
-    """`go_on` starts what is due, unless something still runs."""
+class Keeping:
+    """`go_on` looks now and then for what is due, unless something still runs."""
 
-    def __init__(self) -> None:
+    def __init__(self, keep_house: KeepHouse) -> None:
+        self._keep_house = keep_house
         self._finishing = threading.Event()
+        self._look = Timer(_LOOK_SECONDS)
         self._thread: threading.Thread | None = None
 
     def go_on(self) -> None:
-        pass
+        if self._look.is_due and not (self._thread and self._thread.is_alive()):
+            self._look.restart()
+            self._thread = threading.Thread(target=self._run, name="keep-house", daemon=True)
+            self._thread.start()
 
     def finish(self) -> None:
+        """Wait a little for what still runs; a run that is cut off here is recorded as such by the next."""
         self._finishing.set()
         if self._thread:
-            self._thread.join()
+            self._thread.join(_LAST_SECONDS)
+
+    def _run(self) -> None:
+        try:
+            close_old_connections()
+            self._keep_house(self._finishing.is_set)
+        except DATABASE_AWAY as error:
+            logger.warning("the housekeeping waits for the database: %s", error)
+        finally:
+            connection.close()

@@ -52,6 +52,11 @@ def run_due(driver: JobRun.Driver, now: datetime, is_stopping: Callable[[], bool
     return runs
 
 
+def keep_house(is_stopping: Callable[[], bool]) -> list[JobRun]:
+    """What the collector does in its idle time."""
+    return run_due(JobRun.Driver.COLLECTOR, timezone.now(), is_stopping)
+
+
 def run_now(job: Job, driver: JobRun.Driver) -> JobRun | None:
     """Run `job` whether or not it is due; None when another process is at it."""
     run = _claim(job, driver, now=None)

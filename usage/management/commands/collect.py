@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from usage.collection.collector import Collector
+from usage.housekeeping.runner import keep_house
 from usage.instances import ensure_instance_from_settings
 
 
@@ -26,4 +27,4 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
         ensure_instance_from_settings()
-        Collector(stopping).run()
+        Collector(stopping, keep_house).run()

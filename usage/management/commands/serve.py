@@ -13,6 +13,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
 from usage.collection.collector import Collector
+from usage.housekeeping.runner import keep_house
 from usage.instances import ensure_instance_from_settings
 from usage.setup.link import administrator_exists, setup_path
 
@@ -39,7 +40,7 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopping.set())
         threading.Thread(target=_stop_with, args=(web, stopping), daemon=True).start()
-        Collector(stopping).run()
+        Collector(stopping, keep_house).run()
         web.terminate()
 
     def _greet(self, bind: str) -> None:
