@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.collecting import collecting, eventually
 from tests.fake_cpa import faults
+from tests.fake_cpa.self_signed import self_signed
 from tests.conftest import KEY
 from tests.traffic import fake_cpa, read_from, send_traffic, shown
 from usage.collection import sync_instance
@@ -115,6 +117,19 @@ def test_a_subscription_brings_what_was_queued_before_it_and_all_that_follows(pr
         assert len(cpa.queue) == 1, "we are gone, so that the queue has it for the next reader"
     assert UsageRecord.objects.count() == 209
     assert CollectionGap.objects.count() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_subscription_goes_over_tls_too(tmp_path: Path) -> None:
+    context, _authority = self_signed(tmp_path)
+    with fake_cpa(tls=context) as cpa:
+        instance = read_from(cpa, mode=Instance.Mode.SUBSCRIBE)
+        Instance.objects.update(verify_tls=False)
+        with collecting():
+            eventually(lambda: Instance.objects.get(pk=instance.pk).way == Way.SUBSCRIPTION)
+            for _ in range(100):
+                cpa.emit(None, "gpt-5.4", error="x" * 20_000, status=500)
+            eventually(lambda: UsageRecord.objects.count() == 100)
 
 
 @pytest.mark.django_db(transaction=True)
