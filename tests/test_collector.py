@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from tests.collecting import collecting, eventually
+from tests.conftest import KEY
 from tests.fake_cpa import faults
 from tests.fake_cpa.self_signed import self_signed
-from tests.conftest import KEY
 from tests.traffic import fake_cpa, read_from, send_traffic, shown
 from usage.collection import sync_instance
 from usage.collection.rhythm import pause_seconds
