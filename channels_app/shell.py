@@ -5,8 +5,9 @@ All of it is worked out when a template asks, so that an error page or an admin 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -19,13 +20,12 @@ from django.utils.translation import gettext_lazy as _
 
 from config.report_zone import report_zone
 from usage import formats
+from usage.freshness import Freshness, Verdict, freshness
 from usage.models import Instance
+from usage.warnings import Survey, Warning, banners
 
 THEMES = {"light": _("Light"), "dark": _("Dark"), "system": _("System")}
 DEFAULT_THEME = "system"
-
-# Longer than this without a word is no longer a delay (`ui.md` 14).
-_DELAYED = timedelta(minutes=5)
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
@@ -38,8 +38,11 @@ class CollectorChip:
 
     level: str
     text: str
-    server: int
     as_of: datetime | None = None
+
+    @property
+    def needs_attention(self) -> bool:
+        return self.level in ("warn", "fail")
 
 
 class Shell:
@@ -73,20 +76,23 @@ class Shell:
         return formats.utc_offset(timezone.localtime(timezone=report_zone()))
 
     @cached_property
-    def instances(self) -> list[Instance]:
-        return list(Instance.objects.filter(enabled=True))
+    def survey(self) -> Survey:
+        return Survey(timezone.now())
+
+    @property
+    def instances(self) -> Sequence[Instance]:
+        return self.survey.instances
 
     @cached_property
     def collector(self) -> CollectorChip | None:
         """The worst state over the enabled servers; None without any."""
-        chips = [collector_chip(instance, timezone.now()) for instance in self.instances]
+        chips = [collector_chip(instance, self.survey) for instance in self.instances]
         return max(chips, key=lambda chip: _LEVELS.index(chip.level), default=None)
 
     @cached_property
-    def troubles(self) -> list[Instance]:
-        """The servers that nothing can be collected from until somebody acts."""
-        healthy = (Instance.State.OK, Instance.State.NEW)
-        return [instance for instance in self.instances if instance.state not in healthy]
+    def troubles(self) -> list[Warning]:
+        """What keeps records from coming, or has kept them."""
+        return banners(self.survey)
 
     @cached_property
     def is_first_run(self) -> bool:
@@ -96,28 +102,16 @@ class Shell:
 _LEVELS = ("ok", "info", "warn", "fail")
 
 
-def collector_chip(instance: Instance, now: datetime) -> CollectorChip:
-    if instance.state == Instance.State.NEW:
-        return CollectorChip("info", instance.get_state_display(), instance.pk)
+def collector_chip(instance: Instance, survey: Survey) -> CollectorChip:
+    fresh = freshness(instance, survey.pulse, survey.now)
+    return CollectorChip(fresh.level, _chip_text(instance, fresh, survey.now), fresh.seen_at)
+
+
+def _chip_text(instance: Instance, fresh: Freshness, now: datetime) -> str:
+    """A state of the server in its own words; else how long ago its records came."""
     if instance.state != Instance.State.OK:
-        return CollectorChip("fail", instance.get_state_display(), instance.pk, instance.synced_at)
-    return _collecting(instance, now)
-
-
-def _collecting(instance: Instance, now: datetime) -> CollectorChip:
-    seen = instance.synced_at or instance.state_since or now
-    late = now - seen
-    if late <= _punctual(instance):
-        level, text = "ok", gettext("Collecting · %(ago)s") % {"ago": formats.ago(seen, now)}
-    elif late <= _DELAYED:
-        level, text = "warn", gettext("Delayed · %(ago)s") % {"ago": formats.ago(seen, now)}
-    else:
-        level, text = "fail", gettext("No data since %(time)s") % {"time": formats.minute(seen, report_zone(), now)}
-    return CollectorChip(level, text, instance.pk, seen)
-
-
-def _punctual(instance: Instance) -> timedelta:
-    """How long after a poll the next one is not yet late."""
-    legacy = instance.source == Instance.Source.LEGACY
-    interval = settings.LEGACY_POLL_SECONDS if legacy else settings.POLL_SECONDS
-    return timedelta(seconds=max(2 * interval, 30))
+        return str(instance.get_state_display())
+    if fresh.verdict == Verdict.OFFLINE and fresh.seen_at:
+        return gettext("No data since %(time)s") % {"time": formats.minute(fresh.seen_at, report_zone(), now)}
+    ago = {"ago": formats.ago(fresh.seen_at or now, now)}
+    return gettext("Delayed · %(ago)s") % ago if fresh.level == "warn" else gettext("Collecting · %(ago)s") % ago

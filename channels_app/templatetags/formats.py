@@ -76,6 +76,11 @@ def _time(moment: datetime, text: str) -> SafeString:
 
 
 @register.filter
+def dash(text: str | None) -> str:
+    return text or no_data()
+
+
+@register.filter
 def among(value: object, collection: Collection[object]) -> bool:
     return value in collection
 

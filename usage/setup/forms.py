@@ -33,17 +33,21 @@ class ServerForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Instance
-        fields = ("name", "base_url", "management_key", "verify_tls")
+        fields = ("name", "base_url", "management_key", "verify_tls", "mode")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["management_key"].required = not self.instance.encrypted_key
+        self.fields["mode"].required = False
 
     def clean_base_url(self) -> str:
         base_url = str(self.cleaned_data["base_url"]).rstrip("/")
         if "@" in base_url:
             raise forms.ValidationError(_("Leave user and password out of the URL: it is shown on pages."))
         return base_url
+
+    def clean_mode(self) -> str:
+        return str(self.cleaned_data["mode"] or self.instance.mode)
 
     def save(self, commit: bool = True) -> Instance:
         if key := self.cleaned_data["management_key"]:

@@ -41,7 +41,7 @@ function replaceLive(page) {
 let failures = 0;
 setInterval(async () => {
   if (!report()?.dataset.refresh || document.hidden) return;
-  if (document.querySelector("details.menu[open]") || String(getSelection())) return;
+  if (document.querySelector("details.menu[open], [aria-busy=true]:not(#report)") || String(getSelection())) return;
   failures = (await swap(location.href, { quiet: true })) ? 0 : failures + 1;
   document.getElementById("stale").hidden = failures < 3;
 }, 1000 * (report()?.dataset.refresh ?? 60));
@@ -108,6 +108,18 @@ document.addEventListener("keydown", (event) => {
   if (caps) caps.hidden = !event.getModifierState?.("CapsLock");
 });
 
+// A button that takes a while says so, and is not pressed twice.
+document.addEventListener("submit", (event) => {
+  const button = event.submitter;
+  if (!button?.dataset.busy || event.defaultPrevented) return;
+  setTimeout(() => {
+    button.disabled = true;
+    button.setAttribute("aria-busy", "true");
+    button.textContent = button.dataset.busy;
+  });
+});
+
+addEventListener("pageshow", (event) => event.persisted && document.querySelector("[data-busy]:disabled") && location.reload());
 addEventListener("popstate", () => report() && swap(location.href));
 
 enhance();

@@ -1,0 +1,63 @@
+"""What the catalogue looks at."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from functools import cached_property
+
+from django.db.models import QuerySet, Sum
+
+from usage.freshness import Pulse, pulse
+from usage.ingest.rollup import DAILY
+from usage.models import CollectionGap, CollectorProcess, Instance, Reconciliation, UsageDaily
+from usage.models.fields import to_micros
+from usage.storage import Backlog, spool_backlog
+
+# What is older is history: the Collector page lists it, no banner tells it.
+RECENT = timedelta(days=7)
+
+
+class Survey:
+    """Each part is read once, and only when it is asked for."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    @cached_property
+    def instances(self) -> Sequence[Instance]:
+        """The enabled servers."""
+        return list(Instance.objects.filter(enabled=True).select_related("collection"))
+
+    @cached_property
+    def processes(self) -> list[CollectorProcess]:
+        """Who leads comes first."""
+        return list(CollectorProcess.objects.order_by("role", "-seen_at"))
+
+    @cached_property
+    def pulse(self) -> Pulse:
+        return pulse(self.instances, self.processes, self.now)
+
+    @cached_property
+    def gaps(self) -> dict[int, list[CollectionGap]]:
+        """The recent ones that nobody has acknowledged, by server, newest first."""
+        found = defaultdict(list)
+        for gap in CollectionGap.objects.filter(acknowledged_at=None, until__gte=self.now - RECENT):
+            found[gap.instance_id].append(gap)
+        return found
+
+    @cached_property
+    def completeness(self) -> dict[int, float | None]:
+        """Share of what CPA counted that is not missing (metric M31), by server."""
+        names = ("counted", "unrecorded", "missing")
+        rows = Reconciliation.objects.values_list("account__instance").annotate(*map(Sum, names)).order_by()
+        return {pk: Reconciliation(**dict(zip(names, sums, strict=True))).completeness for pk, *sums in rows}
+
+    @cached_property
+    def backlog(self) -> Backlog:
+        return spool_backlog()
+
+    @property
+    def recent_days(self) -> QuerySet[UsageDaily]:
+        return UsageDaily.objects.filter(bucket__gte=DAILY.start_of(to_micros(self.now - RECENT)))
