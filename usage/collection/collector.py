@@ -16,11 +16,13 @@ from usage.collection.booking import DATABASE_AWAY, Booking
 from usage.collection.crew import Crew
 from usage.collection.keeping import KeepHouse, Keeping
 from usage.collection.leadership import leadership
+from usage.collection.rhythm import Timer
 from usage.models import CollectorEvent, CollectorProcess, Instance
 
 logger = logging.getLogger(__name__)
 
 _TICK_SECONDS = 1.0
+_HEARTBEAT_SECONDS = 5.0
 
 Role = CollectorProcess.Role
 
@@ -35,6 +37,7 @@ class Collector:
         self._crew = Crew(self._board)
         self._leadership = leadership()
         self._process = CollectorProcess(name=f"{socket.gethostname()}:{os.getpid()}", started_at=timezone.now())  # type: ignore[misc]
+        self._heartbeat = Timer(_HEARTBEAT_SECONDS)
         self._database_is_away = False
 
     def run(self) -> None:
@@ -72,8 +75,11 @@ class Collector:
             self._board.clear()  # the one that leads speaks for the servers
 
     def _show(self, role: Role) -> None:
-        """Write that we live, and as what."""
+        """Write now and then that we live, and at once when we become another."""
         process, now = self._process, timezone.now()
+        if role == process.role and not self._heartbeat.is_due:
+            return
+        self._heartbeat.restart()
         if role != process.role:
             message = _("Collector %(name)s collects") if role == Role.LEADING else _("Collector %(name)s stands by")
             CollectorEvent.objects.create(at=now, level="info", message=message, params={"name": process.name})  # type: ignore[misc]

@@ -9,12 +9,15 @@ from django.utils import timezone
 
 from usage.collection.listener import Listener
 from usage.collection.polling import HttpQueue
+from usage.collection.rhythm import Timer
 from usage.collection.site import Site
 from usage.models import Instance
 from usage.upstream.client import ManagementClient
 
 # How long after its counter a record may come.
 _SETTLE_SECONDS = 1.0
+# A live subscription says so in its row; more often would only cost the disk.
+_HEARTBEAT_SECONDS = 5.0
 
 
 class Subscription:
@@ -30,6 +33,7 @@ class Subscription:
         self._queue = HttpQueue(site)
         self._listener: Listener | None = None
         self._has_drained = False
+        self._heartbeat = Timer(_HEARTBEAT_SECONDS)
 
     def close(self) -> None:
         if self._listener:
@@ -55,7 +59,9 @@ class Subscription:
             self._queue.take(client)
             self._has_drained = True
         self._site.witness.read(self._listener.heard_at, math.inf)
-        self._site.say(synced_at=timezone.now())
+        if self._heartbeat.is_due:
+            self._site.say(synced_at=timezone.now())
+            self._heartbeat.restart()
 
     def drain(self, client: ManagementClient) -> None:
         """Wait until what was published before this call is here."""
