@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 
 from tests.fake_cpa.fake import FakeCPA
 from tests.fake_cpa.journal import JournalBookkeeping
@@ -15,6 +15,9 @@ from tests.fake_cpa.usage_queue import MAX_RETENTION_SECONDS
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 # Enough of the logs to look at; a demo runs for weeks.
 _KEPT_LOG_ENTRIES = 1000
+_END = {signal.SIGTERM, signal.SIGINT}
+# A test wants silence, to compare what is there, and then traffic again.
+PAUSE, GO_ON = signal.SIGUSR1, signal.SIGUSR2
 
 
 def rate(text: str) -> float:
@@ -46,9 +49,8 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse_arguments()
-    stopping = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+    # Blocked in every thread: they wait to be taken by the main one.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _END | {PAUSE, GO_ON})
     cpa = FakeCPA(
         arguments.profile,
         arguments.key,
@@ -63,11 +65,26 @@ def main() -> None:
     traffic.emit_history(arguments.history, arguments.days)
     with cpa:
         print(f"fake CPA {arguments.profile} listening on {cpa.base_url}", flush=True)
-        if arguments.rate:
-            traffic.run_steadily(arguments.rate, arguments.burst, stopping)
-        elif arguments.traffic:
-            traffic.run(arguments.traffic, stopping)
-        stopping.wait()
+        while _emit_until_signal(traffic, arguments) not in _END:
+            if signal.sigwait(_END | {GO_ON}) in _END:
+                break
+
+
+def _emit_until_signal(traffic: Traffic, arguments: argparse.Namespace) -> signal.Signals:
+    pausing = Event()
+    thread = Thread(target=_emit, args=(traffic, arguments, pausing), name="traffic")
+    thread.start()
+    number = signal.sigwait(_END | {PAUSE})
+    pausing.set()
+    thread.join()
+    return signal.Signals(number)
+
+
+def _emit(traffic: Traffic, arguments: argparse.Namespace, pausing: Event) -> None:
+    if arguments.rate:
+        traffic.run_steadily(arguments.rate, arguments.burst, pausing)
+    elif arguments.traffic:
+        traffic.run(arguments.traffic, pausing)
 
 
 if __name__ == "__main__":

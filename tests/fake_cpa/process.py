@@ -17,14 +17,15 @@ _PROJECT = Path(__file__).parents[2]
 class FakeProcess:
     """`options` are those of `python -m tests.fake_cpa` without dashes: `FakeProcess(folder, rate=500, retention=60)`.
 
-    It keeps its port and its journal over `kill` and `start`. Use as a context.
+    It keeps its port and its journal over `kill` and `start`; changed `options` hold from the next start on. Use as a
+    context.
     """
 
     def __init__(self, folder: Path, **options: str | float) -> None:
+        self.options: dict[str, str | float] = {"traffic": 0, **options}
         self.journal = folder / "fake-cpa.journal"
         self.port = 0
         self.starts = 0
-        self._options = {"traffic": 0, **options}
         self._process: subprocess.Popen[str] | None = None
 
     @property
@@ -64,6 +65,13 @@ class FakeProcess:
     def thaw(self) -> None:
         self._signal(signal.SIGCONT)
 
+    def pause(self) -> None:
+        """Emit nothing more, and answer as before."""
+        self._signal(signal.SIGUSR1)
+
+    def go_on(self) -> None:
+        self._signal(signal.SIGUSR2)
+
     def __enter__(self) -> Self:
         self.start()
         return self
@@ -75,7 +83,7 @@ class FakeProcess:
 
     def _command(self) -> list[str]:
         # Another seed for every life: no record comes twice.
-        options = {"seed": self.starts + 1, **self._options, "port": self.port, "journal": str(self.journal)}
+        options = {"seed": self.starts + 1, **self.options, "port": self.port, "journal": str(self.journal)}
         words = [word for name, value in options.items() for word in (f"--{name.replace('_', '-')}", str(value))]
         return [sys.executable, "-m", "tests.fake_cpa", *words]
 
