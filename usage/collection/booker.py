@@ -18,6 +18,7 @@ from usage.accounting.payload import Payload
 from usage.collection.board import Board
 from usage.collection.gaps import judge, note_snapshot
 from usage.collection.reckoning import decode
+from usage.collection.rhythm import Timer
 from usage.ingest.accounts import apply_listing
 from usage.ingest.captures import Item, read_capture
 from usage.ingest.ledger import Counts, Ledger, Rejected
@@ -31,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 # Records of one transaction: about 50 ms, which a page view that writes (a session) may have to wait.
 BATCH = 2_000
+# How long names and prices that others brought may be unknown here.
+_LOOK_SECONDS = 1.0
 _MERGED = {Kind.QUEUE, Kind.POPPED, Kind.MESSAGES}
 _listing = msgspec.json.Decoder(list[Listed])
 
@@ -70,12 +73,14 @@ class Booker:
 
     def _desk(self, pk: int) -> _Desk | None:
         """Return the desk of a server; None where it was removed, and its records with it."""
+        desk = self._desks.get(pk)
+        if desk and not desk.look.is_due:
+            return desk
         instance = Instance.objects.filter(pk=pk).first()
         if instance is None:
             return None
-        if pk not in self._desks:
-            self._desks[pk] = _Desk(instance, self._board, self._progress)
-        desk = self._desks[pk]
+        if desk is None:
+            desk = self._desks[pk] = _Desk(instance, self._board, self._progress)
         desk.keep_up(instance)
         return desk
 
@@ -94,6 +99,7 @@ class _Desk:
     def __init__(self, instance: Instance, board: Board, progress: Progress) -> None:
         self.named = Named()
         self.damage = ""
+        self.look = Timer(_LOOK_SECONDS)
         self._instance = instance
         self._board = board
         self._progress = progress
@@ -106,6 +112,7 @@ class _Desk:
             self._ledger = Ledger(instance)
         self._ledger.refresh_prices()
         self._instance = instance
+        self.look.restart()
 
     def book(self, paths: list[Path]) -> Counts:
         self.named, self.damage = Named(), ""
