@@ -87,7 +87,9 @@ def test_polling_says_that_it_works_and_what_came(open_page: Open, site: str, ja
         instance = read_from(cpa)
         page = open_page("/collector/", javascript=javascript)
         page.get_by_role("button", name="Poll now").click()
-        expect(page.get_by_text(f"{instance.name}: 9 new records")).to_be_visible()
+        told = page.get_by_text(f"{instance.name}: 9 new records")
+        expect(told).to_be_visible()
+        assert told.evaluate("e => e.clientWidth") > 600
         expect(page.locator(".state strong")).to_have_text("Collecting")
 
 
