@@ -16,6 +16,10 @@ from usage.models import Instance
 KEY = "mgmt-FAKE-key-0001"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--durability-kills", type=int, default=6, help="how often test_durability kills a collector")
+
+
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
     """SQLite as it is in production: a file in WAL mode, that other processes can open too."""

@@ -38,12 +38,14 @@ _Replies = list[tuple[Reply, bytes]]
 class Listener:
     """One subscription, from `start` until it breaks or `stop`.
 
-    `heard_at` is when the server last said something (seconds since 1970 UTC). When it is over, `error` tells why; None
-    where we ended it ourselves. Raises UpstreamError where the server cannot be subscribed to.
+    All that the server said until `heard_at` (seconds since 1970 UTC) is on disk. When it is over, `ended_at` says since
+    when, `error` why, None where we ended it ourselves, and `has_parted` whether the server sent all that it had for us.
+    Raises UpstreamError where the server cannot be subscribed to.
     """
 
     def __init__(self, site: Site) -> None:
         self.error: UpstreamError | None = None
+        self.has_parted = False
         self.names_changed = threading.Event()
         self._spool = site.spool
         self._on_news = site.on_news
@@ -56,7 +58,7 @@ class Listener:
         except BaseException:
             self._connection.close()
             raise
-        self.heard_at = time.time()
+        self.heard_at = self.ended_at = self._spoken_at = time.time()
         self._pinged_at: float | None = None
         self._thread = threading.Thread(target=self._run, args=(first,), name=f"listen-{site.instance.pk}", daemon=True)
         self._thread.start()
@@ -83,13 +85,14 @@ class Listener:
         except OSError as error:
             logger.warning("%s: the spool cannot be written: %s", self._thread.name, error)
         finally:
+            self.ended_at = time.time()
             self._connection.close()
             self._on_news()
 
     def _keep_alive(self) -> None:
         """A connection may be gone without a word; one that answers no PING is (contract D)."""
         now = time.time()
-        if now - self.heard_at < self._ping_seconds:
+        if now - self._spoken_at < self._ping_seconds:
             self._pinged_at = None
         elif self._pinged_at is None:
             self._connection.send("PING")
@@ -105,6 +108,7 @@ class Listener:
             with self._spool.receive(Kind.MESSAGES) as receiver:
                 receiver.write(self._gather(messages))
             self._on_news()
+        self.heard_at = self._spoken_at
 
     def _gather(self, messages: bytes) -> Iterator[bytes]:
         end, size = time.monotonic() + _GATHER_SECONDS, 0
@@ -119,11 +123,13 @@ class Listener:
     def _messages(self, replies: _Replies) -> bytes:
         """Return the bytes of those replies that are records; note what else the server says."""
         if replies:
-            self.heard_at = time.time()
+            self._spoken_at = time.time()
         return b"".join(raw for reply, raw in replies if self._is_record(reply))
 
     def _is_record(self, reply: Reply) -> bool:
-        if not isinstance(reply, list) or reply[:1] != [b"message"] or not isinstance(reply[-1], bytes):
+        kind = reply[0] if isinstance(reply, list) and reply else None
+        self.has_parted |= kind == b"unsubscribe"
+        if not isinstance(reply, list) or kind != b"message" or not isinstance(reply[-1], bytes):
             return False
         news = _control(reply[-1])
         if news.get("refresh"):

@@ -43,7 +43,7 @@ class Polling:
             self._site.witness.lose_touch(started)
         self._connections = client.connections
         self._note_poll(started, taken)
-        self._site.witness.read(started, self.kept_seconds)
+        self._site.witness.read(started, self.kept_seconds, time.time())
 
     def drain(self, client: ManagementClient) -> int:
         """Pop until nothing is left; return how many records that were."""
@@ -69,7 +69,7 @@ class Polling:
             return self.pop(client)
         except UpstreamError as error:
             if error.was_sent:
-                self._site.witness.lose_answer(time.time())
+                self._site.witness.lose_answer()
             raise
         finally:
             self._site.on_news()

@@ -13,6 +13,7 @@ from usage.collection.rhythm import Timer
 from usage.collection.site import Site
 from usage.models import Instance
 from usage.upstream.client import ManagementClient
+from usage.upstream.refusals import UpstreamError
 
 # How long after its counter a record may come.
 _SETTLE_SECONDS = 1.0
@@ -38,8 +39,7 @@ class Subscription:
     def close(self) -> None:
         if self._listener:
             self._listener.stop()
-            self._site.witness.hear(self._listener.heard_at)
-            self._listener = None
+            self._part_with(self._listener)
 
     def names_have_changed(self) -> bool:
         """Whether the server said so since the last time."""
@@ -53,12 +53,12 @@ class Subscription:
         if self._listener and not self._listener.is_alive:
             self._mourn(self._listener)
         if self._listener is None:
-            self._listener = Listener(self._site)
+            self._listener = self._listen()
             self._has_drained = False
         if not self._has_drained and not stands_by:
             self._queue.take(client)
             self._has_drained = True
-        self._site.witness.read(self._listener.heard_at, math.inf)
+        self._site.witness.read(self._listener.heard_at, math.inf, time.time())
         if self._heartbeat.is_due:
             self._site.say(synced_at=timezone.now())
             self._heartbeat.restart()
@@ -67,8 +67,22 @@ class Subscription:
         """Wait until what was published before this call is here."""
         time.sleep(_SETTLE_SECONDS)
 
-    def _mourn(self, listener: Listener) -> None:
+    def _listen(self) -> Listener:
+        begun = time.time()
+        try:
+            return Listener(self._site)
+        except UpstreamError as error:
+            if error.was_sent:  # also SUBSCRIBE, perhaps, and records after it
+                self._site.witness.lose_subscription(begun)
+            raise
+
+    def _part_with(self, listener: Listener) -> None:
         self._listener = None
-        self._site.witness.lose_subscription(listener.heard_at, time.time())
+        self._site.witness.hear(listener.heard_at)
+        if not listener.has_parted:
+            self._site.witness.lose_subscription(listener.ended_at)
+
+    def _mourn(self, listener: Listener) -> None:
+        self._part_with(listener)
         if listener.error and listener.error.state != Instance.State.UNREACHABLE:
             raise listener.error

@@ -18,6 +18,8 @@ class Witness:
         self._presence = presence
         # When we lost touch: what the server held then may be gone with it.
         self._lost_touch_at: float | None = None
+        # What became of an answer or a subscription: until we read again, the server may have handed out into it.
+        self._lost: Cause | None = None
         self._off_since = read_until if statistics_are_off else None
 
     def begin(self, now: float) -> None:
@@ -26,40 +28,43 @@ class Witness:
         if before is None:
             return
         until, has_died = before
+        if has_died and now > until:
+            self.suspicions.append(Suspicion(Cause.KILLED, until, now))
         self.read_until = max(until, self.read_until or until)
-        if has_died:
-            self._suspect(Cause.KILLED, until=now)
 
     def end(self) -> None:
-        self._presence.end()
+        self._presence.end(in_order=not self.suspicions and self._lost is None)
 
-    def read(self, until: float, kept_seconds: float) -> None:
+    def read(self, until: float, kept_seconds: float, now: float) -> None:
         """All that ended before `until` is here, of what the server keeps for `kept_seconds` after its end."""
         if self._lost_touch_at is not None:
             self._suspect(Cause.RESTARTED, until=self._lost_touch_at)
             self._lost_touch_at = None
+        if self._lost is not None:
+            self._suspect(self._lost, until=now)
+            self._lost = None
         if self.read_until is not None and until - self.read_until > kept_seconds:
             self._suspect(Cause.AWAY, until=until - kept_seconds)
         self.read_until = until
-        self._presence.touch(until)
+        self._touch()
 
     def lose_touch(self, now: float) -> None:
         """The server could not be reached, or was reached by another connection than before."""
         self._lost_touch_at = self._lost_touch_at or now
 
-    def lose_answer(self, now: float) -> None:
+    def lose_answer(self) -> None:
         """Records were asked for, and the answer did not come, or not whole."""
-        self._suspect(Cause.ANSWER_LOST, until=now)
+        self._lost = self._lost or Cause.ANSWER_LOST
 
     def hear(self, heard_at: float) -> None:
         """A subscription brought all that ended before `heard_at`."""
         self.read_until = max(heard_at, self.read_until or heard_at)
-        self._presence.touch(self.read_until)
+        self._touch()
 
-    def lose_subscription(self, heard_at: float, now: float) -> None:
-        """The server ended the subscription after it last spoke at `heard_at`."""
-        self.hear(heard_at)
-        self._suspect(Cause.DROPPED, until=now)
+    def lose_subscription(self, ended_at: float) -> None:
+        """A subscription broke, and not by our leave."""
+        self.lose_touch(ended_at)
+        self._lost = self._lost or Cause.DROPPED
 
     def see_statistics(self, enabled: bool, now: float) -> None:
         """The server records, or does not."""
@@ -68,6 +73,11 @@ class Witness:
         elif self._off_since is not None:
             self.suspicions.append(Suspicion(Cause.STATISTICS_OFF, self._off_since, now))
             self._off_since = None
+
+    def _touch(self) -> None:
+        """Should we die before a suspicion is written down, the next one must suspect the same time."""
+        if self.read_until is not None and not self.suspicions and self._lost is None:
+            self._presence.touch(self.read_until)
 
     def _suspect(self, cause: Cause, until: float) -> None:
         if self.read_until is not None and until > self.read_until:

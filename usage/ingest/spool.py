@@ -189,11 +189,11 @@ class Presence:
         if self._descriptor is not None:
             os.utime(self._descriptor, (until, until))
 
-    def end(self) -> None:
-        """Leave in good order."""
+    def end(self, *, in_order: bool = True) -> None:
+        """Leave; not in order is as if we died: the next one has to find out what became of what we asked for."""
         if self._descriptor is not None:
             seen = os.fstat(self._descriptor).st_mtime
-            os.pwrite(self._descriptor, _AT_REST, 0)
+            os.pwrite(self._descriptor, _AT_REST if in_order else _READING, 0)
             os.utime(self._descriptor, (seen, seen))
             os.close(self._descriptor)
             self._descriptor = None
