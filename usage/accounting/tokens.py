@@ -137,12 +137,14 @@ def _told(breakdown: Breakdown) -> Buckets:
 
 def _holds(breakdown: Breakdown, told: Buckets) -> bool:
     """Whether the invariants of accounting version 2 are kept (a later version is believed if they are)."""
+    uncached, read, write, visible, reasoning, unclassified = told
+    entered, left = uncached + read + write, visible + reasoning
     return (
         min(told) >= 0
         and max(told) <= MOST_TOKENS
-        and breakdown.input.total_tokens == told.uncached_input + told.cache_read + told.cache_write
-        and breakdown.output.total_tokens == told.output + told.reasoning
-        and breakdown.total_tokens == told.total
+        and breakdown.input.total_tokens == entered
+        and breakdown.output.total_tokens == left
+        and breakdown.total_tokens == entered + left + unclassified
     )
 
 

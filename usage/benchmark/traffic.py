@@ -11,10 +11,6 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from usage.accounting.resolver import AUTH_FILES, COMPATIBLE_PREFIX, OPENAI_COMPATIBILITY
-from usage.models import Channel
-from usage.upstream.names import Listed
-
 _Choice = TypeVar("_Choice")
 
 ACCOUNTS, CLIENT_KEYS = 1_000, 200
@@ -43,7 +39,7 @@ _COMPATIBLE = (
 
 @dataclass(frozen=True, slots=True)
 class _Account:
-    listed: Listed
+    listed: dict[str, Any]  # as the server lists it
     models: Sequence[str]
     common: dict[str, Any]  # what all of its records say alike
 
@@ -60,15 +56,21 @@ class Traffic:
             f"sk-FAKE-client-{number:04}-{self._random.randbytes(12).hex()}" for number in range(CLIENT_KEYS)
         ]
 
-    @property
-    def listing(self) -> list[Listed]:
-        """What the server says of its accounts."""
-        return [account.listed for channel in self._channels for account in channel]
+    def lists(self) -> dict[str, Any]:
+        """What the server says of its accounts, by path."""
+        listed = [account.listed for channel in self._channels for account in channel]
+        return {
+            "/auth-files": {"files": [entry for entry in listed if "id" in entry]},
+            "/openai-compatibility": {"openai-compatibility": [entry for entry in listed if "id" not in entry]},
+        }
 
     def records(self, count: int, until: datetime) -> Iterator[bytes]:
         """Yield `count` raw records of about 1.3 kB, PER_SECOND, of which the last is of `until`."""
         for number in range(count):
-            yield msgspec.json.encode(self._record(until - timedelta(seconds=(count - 1 - number) / PER_SECOND)))
+            yield self.record(until - timedelta(seconds=(count - 1 - number) / PER_SECOND))
+
+    def record(self, at: datetime) -> bytes:
+        return msgspec.json.encode(self._record(at))
 
     def _record(self, at: datetime) -> dict[str, Any]:
         random = self._random
@@ -113,10 +115,7 @@ _COMMON = {
 def _oauth(provider: str, executor: str, endpoint: str, models: Sequence[str]) -> Callable[[int], _Account]:
     def make(number: int) -> _Account:
         email, index = f"user{number:04}@{provider}.example.com", f"{provider[:4].encode().hex():0<8}{number:08x}"
-        listed = Listed(
-            AUTH_FILES, provider, provider, Channel.Kind.OAUTH, email, auth_index=index,
-            file_name=f"{provider}-{email}.json", email=email,
-        )  # fmt: skip
+        listed = {"id": f"{provider}-{email}.json", "provider": provider, "email": email, "auth_index": index}
         fields = {"provider": provider, "executor_type": executor, "auth_type": "oauth", "source": email}
         return _Account(listed, models, _COMMON | fields | _common(index, endpoint))
 
@@ -126,11 +125,13 @@ def _oauth(provider: str, executor: str, endpoint: str, models: Sequence[str]) -
 def _compatible(name: str, models: Sequence[str]) -> Callable[[int], _Account]:
     def make(number: int) -> _Account:
         key, index = f"sk-FAKE-{name}-{number:024}", f"{name[:4].encode().hex():0<8}{number:08x}"
-        listed = Listed(
-            OPENAI_COMPATIBILITY, name, name, Channel.Kind.API_KEY, auth_index=index,
-            base_url=f"https://{name}.example.com/v1", key=key,
-        )  # fmt: skip
-        fields = {"provider": COMPATIBLE_PREFIX + name, "executor_type": "OpenAICompatExecutor", "auth_type": "apikey"}
+        entry = {"api-key": key, "auth-index": index}
+        listed = {"name": name, "base-url": f"https://{name}.example.com/v1", "api-key-entries": [entry]}
+        fields = {
+            "provider": f"openai-compatible-{name}",
+            "executor_type": "OpenAICompatExecutor",
+            "auth_type": "apikey",
+        }
         return _Account(listed, models, _COMMON | fields | {"source": key} | _common(index, "chat/completions"))
 
     return make

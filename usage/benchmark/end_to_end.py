@@ -1,0 +1,78 @@
+"""Measures the collector as it runs: from bytes on a socket to committed rows, while pages are read."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+from django.utils import timezone
+
+from usage.benchmark.figures import Figure, Spread
+from usage.benchmark.memory import peak_mb
+from usage.benchmark.pages import Pages
+from usage.benchmark.traffic import Traffic
+from usage.benchmark.upstream import Upstream
+from usage.models import CollectionState, Instance
+
+_LOOK_SECONDS = 0.02
+_STALLED_SECONDS = 60.0
+# Records that come one by one: twenty a second.
+_SINGLES, _PAUSE_SECONDS = 200, 0.05
+
+Progress = Callable[[int], None]
+
+
+def measure_end_to_end(
+    instance: Instance, upstream: Upstream, traffic: Traffic, readers: int, progress: Progress
+) -> tuple[Figure, Spread, Spread]:
+    """Return how fast all that `upstream` holds is booked, how soon single records show, and how long pages take."""
+    records, before = len(upstream), _booked(instance)
+    with Pages() as pages, pages.being_read(readers) as page_seconds:
+        collector = subprocess.Popen([sys.executable, "manage.py", "collect"])
+        try:
+            _wait_for(instance, before + records, progress)
+            seconds = time.perf_counter() - (upstream.first_taken_at or 0.0)
+            visible_seconds = _watch_singles(pages, upstream, traffic)
+        finally:
+            peak = _end(collector)
+    return Figure("end to end", records, seconds, peak), Spread.of(visible_seconds), Spread.of(page_seconds)
+
+
+def _wait_for(instance: Instance, booked: int, progress: Progress) -> None:
+    """Return when so many are booked. Raises TimeoutError where nothing comes any more."""
+    seen, since = _booked(instance), time.monotonic()
+    while seen < booked:
+        time.sleep(_LOOK_SECONDS)
+        now = _booked(instance)
+        if now > seen:
+            progress(now - seen)
+            seen, since = now, time.monotonic()
+        elif time.monotonic() - since > _STALLED_SECONDS:
+            raise TimeoutError(f"the collector booked {seen:,} of {booked:,} records, and none for a minute")
+
+
+def _booked(instance: Instance) -> int:
+    return sum(CollectionState.objects.filter(instance=instance).values_list("booked", flat=True))
+
+
+def _watch_singles(pages: Pages, upstream: Upstream, traffic: Traffic) -> list[float]:
+    """Nothing else is of this span: the traffic before ended when it was made."""
+    since = timezone.now()
+    return pages.watch(
+        since,
+        since + timedelta(hours=1),
+        lambda: upstream.give([traffic.record(timezone.now())]),
+        _SINGLES,
+        _PAUSE_SECONDS,
+    )
+
+
+def _end(process: subprocess.Popen[bytes]) -> int | None:
+    """End it in good order; return the most memory that it had."""
+    peak = peak_mb(process.pid)
+    process.terminate()
+    process.wait()
+    return peak

@@ -1,0 +1,106 @@
+"""The web process while it is measured: readers who keep asking it, and when a record shows there."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+
+import httpx
+from django.contrib.auth import get_user_model
+from knox.models import AuthToken
+
+_CHANNELS = "/api/channels/"
+_START_SECONDS = 60.0
+# Somebody who goes from page to page; one that lies open asks once a minute.
+_READER_PAUSE_SECONDS = 5.0
+
+
+class Pages:
+    """A gunicorn on a free port of this machine, and one signed-in client; a context manager."""
+
+    def __init__(self) -> None:
+        user = get_user_model().objects.create_user("benchmark")
+        _row, token = AuthToken.objects.create(user)
+        address = f"127.0.0.1:{_free_port()}"
+        self._client = httpx.Client(base_url=f"http://{address}", headers={"Authorization": f"Token {token}"})
+        command = [sys.executable, "-m", "gunicorn", "config.wsgi:application", "--bind", address, "--threads", "4"]
+        self._process = subprocess.Popen([*command, "--config", "python:config.gunicorn", "--log-level", "warning"])  # noqa: S603
+
+    def __enter__(self) -> Pages:
+        end = time.monotonic() + _START_SECONDS
+        while True:
+            try:
+                self.ask()
+                return self
+            except httpx.TransportError:
+                if self._process.poll() is not None or time.monotonic() > end:
+                    self._process.kill()
+                    raise
+                time.sleep(0.1)
+
+    def __exit__(self, *exception: object) -> None:
+        self._client.close()
+        self._process.terminate()
+        self._process.wait()
+
+    def ask(self, **period: str) -> int:
+        """Return how many requests the report of a period shows."""
+        answer = self._client.get(_CHANNELS, params=period, timeout=60)
+        answer.raise_for_status()
+        return int(answer.json()["total"]["requests"])
+
+    @contextmanager
+    def being_read(self, readers: int) -> Iterator[list[float]]:
+        """Have `readers` ask for the last 24 hours, each every few seconds; yield the seconds that each answer took."""
+        stopping, seconds = threading.Event(), list[float]()
+        threads = [threading.Thread(target=self._read, args=(stopping, seconds)) for _ in range(readers)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield seconds
+        finally:
+            stopping.set()
+            for thread in threads:
+                thread.join()
+
+    def _read(self, stopping: threading.Event, seconds: list[float]) -> None:
+        while not stopping.is_set():
+            start = time.perf_counter()
+            with suppress(httpx.TransportError):  # one that gave up waiting asks again
+                self.ask(range="24h")
+            seconds.append(time.perf_counter() - start)
+            stopping.wait(_READER_PAUSE_SECONDS)
+
+    def watch(
+        self, since: datetime, until: datetime, emit: Callable[[], object], times: int, pause: float
+    ) -> list[float]:
+        """Call `emit` so many times with a pause between; return after how many seconds each of these records showed."""
+        emitted: list[float] = []
+        thread = threading.Thread(target=_emit, args=(emit, times, pause, emitted))
+        thread.start()
+        seen: list[float] = []
+        end = time.monotonic() + _START_SECONDS + times * pause
+        while len(seen) < times and time.monotonic() < end:
+            count = self.ask(**{"from": since.isoformat(), "to": until.isoformat()})
+            seen += [time.perf_counter()] * (count - len(seen))
+        thread.join()
+        return [shown - done for done, shown in zip(emitted, seen, strict=False)]
+
+
+def _emit(emit: Callable[[], object], times: int, pause: float, emitted: list[float]) -> None:
+    for _ in range(times):
+        emitted.append(time.perf_counter())
+        emit()
+        time.sleep(pause)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
