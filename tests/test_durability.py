@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
-from tests.collecting import eventually
+from tests.collecting import collecting, eventually
 from tests.durability import (
     CollectProcess,
     all_is_compared,
@@ -68,6 +69,31 @@ def test_kill_9_of_the_collector_at_random_moments(mode: str, kills: int, tmp_pa
     books.assert_spanned(books.missing_listed)
     assert measured_loss() == len(books.missing_listed)
     assert set(CollectionGap.objects.values_list("cause", flat=True)) <= {Cause.KILLED}
+
+
+@BOTH_MODES
+def test_counters_that_are_read_under_traffic_prove_no_loss_where_there_is_none(
+    mode: str, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.POLL_SECONDS = 0.1
+    monkeypatch.setattr("usage.collection.intake._RECKONING_SECONDS", 0.1)
+    with FakeProcess(tmp_path, rate=1000, history=400, days=0.01) as fake:
+        fake.pause()
+        read_from_process(fake, mode)
+        with collecting():
+            eventually(all_is_compared)
+            fake.go_on()
+            time.sleep(6)
+            quiet(fake)
+            now = time.time()
+            eventually(lambda: all(row.checked_at.timestamp() > now for row in Reconciliation.objects.all()))
+        books = read_books(fake)
+    books.assert_exact()
+    assert books.missing == []
+    assert CollectionGap.objects.count() == 0
+    assert [
+        (row.missing, row.unrecorded) for row in Reconciliation.objects.all() if row.missing or row.unrecorded
+    ] == []
 
 
 def test_a_death_is_suspected_until_the_suspicion_is_written_down(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,7 +94,9 @@ class Intake:
         self._choose_way()
 
     def _reckon(self, client: ManagementClient) -> None:
-        counters, counted_at = self._counters(client), time.time()
+        # The server reads its counters at some moment of this call; what comes in its course may be in them or not.
+        counted_at = time.time() - (self._way.capture_seconds if self._way else 0)
+        counters = self._counters(client)
         if counters and self._way:
             time.sleep(_SETTLE_SECONDS)
             self._way.drain(client)

@@ -27,6 +27,8 @@ class Polling:
     """One way of asking; `take` is one poll. Methods raise UpstreamError."""
 
     way: Instance.Way
+    # A capture is whole before anything else is asked.
+    capture_seconds = 0.0
 
     def __init__(self, site: Site) -> None:
         self._site = site

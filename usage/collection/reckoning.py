@@ -19,10 +19,10 @@ class Suspicion(msgspec.Struct):
 
 
 class Reckoning(msgspec.Struct):
-    """The suspicions since the last one, and the counters as they stood at `counted_at` (seconds since 1970 UTC).
+    """The suspicions since the last one, and the counters of the server.
 
-    All that the server handed out before `counted_at` comes before this in the spool. `counters` is None where the
-    server has none, or did not tell them.
+    All that they count comes before this in the spool; what they may not count began to arrive after `counted_at`
+    (seconds since 1970 UTC). `counters` is None where the server has none, or did not tell them.
     """
 
     suspicions: list[Suspicion]

@@ -28,6 +28,8 @@ class Subscription:
     """
 
     way = Instance.Way.SUBSCRIPTION
+    # A capture bears the time of its beginning: what came so much later may be in it, on a slow disk.
+    capture_seconds = 0.5
 
     def __init__(self, site: Site) -> None:
         self._site = site
