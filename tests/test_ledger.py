@@ -12,7 +12,7 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import DataError, connection
 from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -493,9 +493,7 @@ class TestRow:
 class TestRefusal:
     """A record that the database does not take is put aside with its bytes; the others are booked."""
 
-    @pytest.mark.parametrize(
-        ("field", "value"), [("latency_ms", 2**70), ("dedup_key", None), ("api_key", "\ud800")]
-    )
+    @pytest.mark.parametrize(("field", "value"), [("latency_ms", 2**70), ("dedup_key", None), ("api_key", "\ud800")])
     @pytest.mark.parametrize("at", [0, 3, 6])
     def test_culprit_is_quarantined_and_the_rest_booked(
         self, instance: Instance, field: str, value: Any, at: int
@@ -526,6 +524,15 @@ class TestRefusal:
         assert Ledger(instance).book(payloads, ()) == Counts(read=20, new=17, quarantined=3)
         assert Ledger(instance).book(payloads, ()) == Counts(read=20, duplicate=17, quarantined=3)
         assert QuarantinedPayload.objects.count() == 3
+
+    def test_refusal_of_all_alike_is_no_fault_of_the_records(self, instance: Instance) -> None:
+        payloads = [payload(NOON + timedelta(minutes=n)) for n in range(150)]
+        for one in payloads[1:]:
+            one.latency_ms = 2**70
+        with pytest.raises((DataError, OverflowError)):
+            Ledger(instance).book(payloads[1:], [Rejected(b"x", "x", RECEIVED)])
+        assert not QuarantinedPayload.objects.exists()
+        assert Ledger(instance).book(payloads, ()) == Counts(read=150, new=1, quarantined=149)
 
     def test_detail_of_a_snapshot_keeps_what_was_read_of_it(self, instance: Instance) -> None:
         one = legacy_payload(detail(source="dave@example.com"))

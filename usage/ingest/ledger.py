@@ -29,6 +29,7 @@ BATCH = 5_000
 MAX_FAILURE_TEXT = 8_192
 # What a database says of a row that it cannot take: too large, not text, or pointing to what somebody has deleted.
 _REFUSALS = (DataError, IntegrityError, OverflowError, UnicodeError)
+_REFUSED_ALIKE = 100
 
 _TraitsWords = tuple[str | None, str | None, str | None, str | None]
 # Nano-USD and the id of the price; (None, None) is unpriced.
@@ -82,25 +83,33 @@ class Ledger:
             self._load_prices()
 
     def book(self, payloads: Sequence[Payload], rejected: Sequence[Rejected]) -> Counts:
-        """Book a batch (BATCH records at most). What the database refuses is quarantined, and the rest booked."""
+        """Book a batch (BATCH records at most). What the database refuses is quarantined, and the rest booked.
+
+        Raises DataError, IntegrityError and their like where it refuses all alike.
+        """
         try:
             return self._book(payloads, rejected)
         except _REFUSALS:
             self._learn_anew()  # what we knew may have been deleted
-        return self._book_by_halves(payloads, rejected)
-
-    def _book_by_halves(self, payloads: Sequence[Payload], rejected: Sequence[Rejected]) -> Counts:
-        try:
-            return self._book(payloads, rejected)
-        except _REFUSALS as error:
-            if not payloads:
-                raise
-            if len(payloads) == 1:
-                return self._book((), [*rejected, _refused(payloads[0], error)])
-        middle = len(payloads) // 2
-        counts = self._book_by_halves(payloads[:middle], rejected)
-        counts.add(self._book_by_halves(payloads[middle:], ()))
+        counts, refused = self._sift(payloads)
+        counts.add(self._book((), [*rejected, *refused]))
         return counts
+
+    def _sift(self, payloads: Sequence[Payload]) -> tuple[Counts, list[Rejected]]:
+        """Book what the database takes, halving what it does not down to the single records that it refuses."""
+        counts, refused, parts = Counts(), list[Rejected](), [payloads]
+        while parts:
+            part = parts.pop()
+            try:
+                counts.add(self._book(part, ()))
+            except _REFUSALS as error:
+                if len(part) > 1:
+                    parts += part[len(part) // 2 :], part[: len(part) // 2]
+                    continue
+                refused.append(_refused(part[0], error))
+                if len(refused) >= _REFUSED_ALIKE and not counts.read:
+                    raise  # it is not the records: tables of another version, perhaps
+        return counts, refused
 
     def _book(self, payloads: Sequence[Payload], rejected: Sequence[Rejected]) -> Counts:
         if not payloads and not rejected:
