@@ -17,6 +17,10 @@ from tests.traffic import fake_cpa, read_from, send_traffic, shown
 from usage.collection import sync_instance
 from usage.collection.rhythm import pause_seconds
 from usage.models import Account, CollectionGap, Instance, QuarantinedPayload, UsageRecord
+from usage.upstream.client import ManagementClient
+from usage.upstream.counters import fetch_counters
+from usage.upstream.names import fetch_names
+from usage.upstream.probe import probe
 
 State, Source, Way = Instance.State, Instance.Source, Instance.Way
 
@@ -211,3 +215,14 @@ def test_fifty_servers_at_once(settings: Any) -> None:
                 time.sleep(0.3)
             eventually(lambda: UsageRecord.objects.count() == 150)
             eventually(lambda: Instance.objects.filter(state=State.OK).count() == 50)
+
+
+@pytest.mark.django_db
+def test_what_a_server_lacks_ends_no_connection() -> None:
+    """Seen on real servers: each refresh of the names looked like a restart."""
+    with fake_cpa() as cpa, ManagementClient(read_from(cpa)) as client:
+        fetch_names(client)
+        probe(client)
+        assert client.get_json("/lacking") is None
+        fetch_counters(client)
+        assert client.connections == 1

@@ -68,6 +68,7 @@ class ManagementClient:
         """Return the JSON at `path`, or None where this server has no such endpoint (404)."""
         with self.stream(path) as response:
             if response.status_code == 404:
+                response.read()  # else we close the connection, and the next one looks like a restart
                 return None
             require_json(response)
             body = response.read()
@@ -77,13 +78,16 @@ class ManagementClient:
             raise _not_json(response) from None
 
     def status_of(self, path: str) -> int:
-        """Return the status of `path` without reading its body."""
+        """Return the status of `path`, of what it would give no more than begins to arrive."""
         with self.stream(path) as response:
+            if response.status_code != 200:
+                response.read()  # as above
             return response.status_code
 
     def put_json(self, path: str, body: Any) -> int:
         """Send `body` to `path`, once; return the status where it is none that every request may meet."""
         with self._send("PUT", path, json=body) as response:
+            response.read()
             return response.status_code
 
     @contextmanager
