@@ -67,12 +67,11 @@ def _locked_out(survey: Survey, instance: Instance) -> Warning:
 
 
 def _not_set_up(instance: Instance) -> Warning:
-    action, line, since = connection_test(instance), "", instance.state_since
+    text, line = str(instance.get_state_display()), ""
     if instance.state == State.REMOTE_OFF:
-        text = _("Remote management is off in CPA.")
-        return Warning("W03", "fail", text, instance, action, why(instance), "allow-remote: true", since)
-    text = str(instance.get_state_display())
-    return Warning("W03", "fail", text, instance, action, why(instance), line, since)
+        text, line = _("Remote management is off in CPA."), "allow-remote: true"
+    action = connection_test(instance)
+    return Warning("W03", "fail", text, instance, action, why(instance), line, instance.state_since)
 
 
 def _statistics_off(instance: Instance) -> Warning:
