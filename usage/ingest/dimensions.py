@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from math import prod
 from typing import Any, TypeVar
 
 from django.db import models
@@ -12,6 +13,7 @@ Word = TypeVar("Word", bound=Hashable)
 
 # Clients choose some of the words, and a collector lives for months: so many are remembered, about 3 MB.
 _MOST_WORDS = 20_000
+_MOST_COMBINATIONS = 1_000
 
 
 class Dimension(dict[Word, int]):
@@ -46,12 +48,17 @@ class Dimension(dict[Word, int]):
     def _new_row(self, key: Key, described: Mapping[str, Any]) -> models.Model:
         return self._model(**dict(zip(self._columns, key, strict=True)), **described)
 
-    def _load(self, keys: Iterable[Key]) -> dict[Key, int]:
+    def _load(self, keys: Collection[Key]) -> dict[Key, int]:
         if not keys:
             return {}
-        choices = {f"{column}__in": {key[at] for key in keys} for at, column in enumerate(self._columns)}
+        columns = zip(*keys, strict=True)
+        choices = {f"{name}__in": set(values) for name, values in zip(self._columns, columns, strict=True)}
+        if prod(map(len, choices.values())) > _MOST_COMBINATIONS:
+            # A database may look for each combination; then the column that tells most apart is enough.
+            choices = dict([max(choices.items(), key=lambda choice: len(choice[1]))])
         rows = self._model._default_manager.filter(**choices).values_list("pk", *self._columns)
-        return {tuple(bytes(part) if isinstance(part, memoryview) else part for part in key): pk for pk, *key in rows}
+        found = {tuple(bytes(part) if isinstance(part, memoryview) else part for part in key): pk for pk, *key in rows}
+        return {key: found[key] for key in keys if key in found}
 
 
 def clean(text: str | None, limit: int) -> str:
