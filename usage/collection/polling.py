@@ -68,13 +68,15 @@ class Polling:
 
     def _pop_noting_losses(self, client: ManagementClient) -> int:
         try:
-            return self.pop(client)
+            taken = self.pop(client)
         except UpstreamError as error:
             if error.was_sent:
                 self._site.witness.lose_answer()
-            raise
-        finally:
             self._site.on_news()
+            raise
+        if taken:  # who is idle wakes nobody
+            self._site.on_news()
+        return taken
 
     def _note_poll(self, started: float, taken: int) -> None:
         """Tell of a poll as the strip of the Collector page shows it."""
