@@ -60,9 +60,9 @@ def _write_restarted(instance: Instance, suspicions: list[Suspicion], result: Re
     ended = [suspicion for suspicion in suspicions if suspicion.cause in _ENDED_BY_RESTART]
     if not ended and result.since:
         ended = [Suspicion(Cause.RESTARTED, result.since.timestamp(), now.timestamp())]
-    for suspicion in ended:
-        restarted = Suspicion(Cause.RESTARTED, suspicion.since, suspicion.until)
-        if lost := _estimate(instance, restarted):
+    for since, until in _united(ended):
+        restarted = Suspicion(Cause.RESTARTED, since, until)
+        if lost := max(0, (_estimate(instance, restarted) or 0) - _booked(instance, restarted)):
             _write(instance, restarted, lost, is_measured=False)
     _write_proven(instance, [suspicion for suspicion in suspicions if suspicion.cause not in _ENDED_BY_RESTART], result)
     _tell(instance, "info", _("CPA was restarted"))
@@ -130,6 +130,25 @@ def _estimate(instance: Instance, suspicion: Suspicion) -> int | None:
             seconds = max(_SHORTEST_RATE_SECONDS, (since - seen["first"]).total_seconds())
             return int(seen["count"] / seconds * (suspicion.until - suspicion.since) + 0.5)
     return None
+
+
+def _booked(instance: Instance, suspicion: Suspicion) -> int:
+    """Return how many records we have of a time: it began with what was read before, and ended with the new run."""
+    since, until = _moment(suspicion.since), _moment(suspicion.until)
+    return UsageRecord.objects.filter(
+        source__instance=instance, requested_at__gte=since, requested_at__lt=until
+    ).count()
+
+
+def _united(suspicions: list[Suspicion]) -> list[tuple[float, float]]:
+    """Return their times, those that overlap as one: a restart breaks more than one thing."""
+    united: list[tuple[float, float]] = []
+    for since, until in sorted((suspicion.since, suspicion.until) for suspicion in suspicions):
+        if united and since <= united[-1][1]:
+            united[-1] = (united[-1][0], max(until, united[-1][1]))
+        else:
+            united.append((since, until))
+    return united
 
 
 def _write(instance: Instance, suspicion: Suspicion, lost: int | None, *, is_measured: bool) -> None:

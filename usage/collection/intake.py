@@ -19,6 +19,7 @@ from usage.upstream.refusals import UpstreamError
 from usage.upstream.resp import NoSuchWay
 
 _RECKONING_SECONDS = 60.0
+_RECKON_AGAIN_SECONDS = 5.0
 # A subscription that this server lacks may come with its next version, or when a proxy is gone.
 _SUBSCRIBE_AGAIN_SECONDS = 300.0
 # How long after its counter a record may come into the queue.
@@ -40,7 +41,8 @@ class Intake:
         self._site = site
         self._may_subscribe = may_subscribe
         self._way: Polling | Subscription | None = None
-        self._reckoning, self._subscribing = Timer(_RECKONING_SECONDS), Timer(_SUBSCRIBE_AGAIN_SECONDS)
+        self._reckoning, self._next_reckoning = Timer(_RECKONING_SECONDS), Timer(_RECKON_AGAIN_SECONDS)
+        self._subscribing = Timer(_SUBSCRIBE_AGAIN_SECONDS)
 
     def close(self) -> None:
         if self._way:
@@ -61,13 +63,32 @@ class Intake:
             self._fall_back(error)
             self._take(client)
 
-    def reckon_if_due(self, client: ManagementClient) -> None:
-        """Write down what may be missing, with the server's own counters; all that they count has come by then."""
+    def reckoning_is_due(self) -> bool:
+        """Whether it is time to compare, or something went wrong since.
+
+        What may have been a restart waits a moment: a proxy that ends each connection makes each poll look like one.
+        But not for long, since counters that began anew grow past what they were.
+        """
+        suspicions = self._site.witness.suspicions
+        is_certain = any(suspicion.cause != Cause.RESTARTED for suspicion in suspicions)
+        is_time = self._reckoning.is_due or is_certain or bool(suspicions and self._next_reckoning.is_due)
         is_comparable = self._site.instance.state == State.OK and not isinstance(self._way, Snapshot)
-        # A restart shows in the counters whenever they are read next.
-        is_urgent = any(suspicion.cause != Cause.RESTARTED for suspicion in self._site.witness.suspicions)
-        if is_comparable and not self.stands_by and (is_urgent or self._reckoning.is_due):
-            self._reckon(client)
+        return is_time and is_comparable and not self.stands_by
+
+    def reckon(self, client: ManagementClient) -> None:
+        """Write down what may be missing, with the server's own counters; all that they count has come by then."""
+        # The server reads its counters at some moment of this call; what comes in its course may be in them or not.
+        counted_at = time.time() - (self._way.capture_seconds if self._way else 0)
+        counters = self._counters(client)
+        if counters and self._way:
+            time.sleep(_SETTLE_SECONDS)
+            self._way.drain(client)
+        reckoning = Reckoning(self._site.witness.suspicions, counters, counted_at)
+        self._site.spool.keep(Kind.RECKONING, encode(reckoning))
+        self._site.witness.suspicions = []
+        self._reckoning.restart()
+        self._next_reckoning.restart()
+        self._site.on_news()
 
     def _take(self, client: ManagementClient) -> None:
         if isinstance(self._way, Subscription):
@@ -92,19 +113,6 @@ class Intake:
         self._subscribing.restart()
         self._site.board.enter(self._site.instance, State.OK, reason=error.reason, reason_params=error.params)
         self._choose_way()
-
-    def _reckon(self, client: ManagementClient) -> None:
-        # The server reads its counters at some moment of this call; what comes in its course may be in them or not.
-        counted_at = time.time() - (self._way.capture_seconds if self._way else 0)
-        counters = self._counters(client)
-        if counters and self._way:
-            time.sleep(_SETTLE_SECONDS)
-            self._way.drain(client)
-        reckoning = Reckoning(self._site.witness.suspicions, counters, counted_at)
-        self._site.spool.keep(Kind.RECKONING, encode(reckoning))
-        self._site.witness.suspicions = []
-        self._reckoning.restart()
-        self._site.on_news()
 
     def _counters(self, client: ManagementClient) -> Counters | None:
         """Records go on without the proof: a list that fails now is no failure of the collection."""

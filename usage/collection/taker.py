@@ -35,7 +35,7 @@ _NAMES_SECONDS = 300.0
 _NAMES_AGAIN_SECONDS = 30.0
 # Changes come in bursts: one file is saved several times, and each time the server says so.
 _NAMES_SETTLE_SECONDS = 2.0
-_FLAG_SECONDS = 60.0
+_FLAG_SECONDS = 15.0
 
 State, Source = Instance.State, Instance.Source
 
@@ -140,12 +140,24 @@ class Taker:
         if not has_room():
             raise UpstreamError(State.DISK_FULL, _("the disk is full; nothing is taken from CPA until there is room"))
         client = self._connect()
+        self._heed_signs()
         if self.instance.state != State.OK or self._flag.is_due:
             self._look(client)
-        if self._names_are_due():
+        if self._names.is_due and not self._intake.stands_by:
             self._take_names_if_possible(client)
         self._intake.take(client)
-        self._intake.reckon_if_due(client)
+        if self._intake.reckoning_is_due():
+            self._look(client)  # what nobody recorded would be put down to another cause
+            if self._intake.reckoning_is_due():
+                self._intake.reckon(client)
+
+    def _heed_signs(self) -> None:
+        """Ask earlier for what seems to have changed."""
+        if self._intake.names_have_changed():  # said whenever the configuration is saved, whatever changed in it
+            self._names.hurry(_NAMES_SETTLE_SECONDS)
+            self._flag.hurry()
+        if self._site.board.takes_wish(self.instance.pk):
+            self._names.hurry(_NAMES_AGAIN_SECONDS)
 
     # What the server is
 
@@ -175,15 +187,6 @@ class Taker:
             self._site.board.enter(self.instance, State.STATISTICS_OFF, reason=_STATISTICS_OFF, **facts)
 
     # Names
-
-    def _names_are_due(self) -> bool:
-        if self._intake.stands_by:
-            return False
-        if self._intake.names_have_changed():
-            self._names.hurry(_NAMES_SETTLE_SECONDS)
-        if self._site.board.takes_wish(self.instance.pk):
-            self._names.hurry(_NAMES_AGAIN_SECONDS)
-        return self._names.is_due
 
     def _take_names_if_possible(self, client: ManagementClient) -> None:
         """Names can wait where records cannot: a queue is drained with the names known so far.
