@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from usage.ingest.spool import Capture, Spool
+from usage.ingest.spool import Capture, Kind, Spool
 
 _WRITER = """
 import sys, time
@@ -226,3 +226,10 @@ def test_disk_that_refuses_us_is_met_before_the_server_is_asked(settings: Any, s
     with pytest.raises(OSError), spool.receive("queue"):
         pytest.fail("the server would have been asked")
     folder.unlink()
+
+
+def test_what_is_forgotten_leaves_nothing_to_book(spool: Spool) -> None:
+    with spool.receive(Kind.QUEUE) as receiver:
+        receiver.write([b"[]"])
+        receiver.forget()
+    assert spool.paths() == []

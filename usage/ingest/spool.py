@@ -131,6 +131,10 @@ class Receiver:
     def make_durable(self) -> None:
         os.fsync(self.descriptor)
 
+    def forget(self) -> None:
+        """Nothing came that is worth keeping."""
+        os.ftruncate(self.descriptor, 0)
+
     def _write_whole(self, data: bytes) -> None:
         view = memoryview(data)
         start = os.fstat(self.descriptor).st_size
