@@ -490,6 +490,36 @@ class TestRow:
         assert queries(payloads) == queries(payloads[:1])
 
 
+class TestMemory:
+    """A collector lives for months, and clients choose the words: what is remembered is bounded, and may be forgotten."""
+
+    def test_ledger_that_forgets_books_the_same(self, instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+        price("m1*")
+        raws = [
+            record(
+                NOON + timedelta(seconds=number), model=f"m{number % 9}-FAKE", auth_index=f"{number % 8}",
+                provider=f"p{number % 3}", api_key=f"{CLIENT_KEY}-{number % 7}", endpoint=f"POST /{number % 6}",
+                service_tier=f"{number % 5}", request_id=f"{number}",
+            )
+            for number in range(200)
+        ]  # fmt: skip
+        payloads, _ = read_all(raws)
+        with undone():
+            Ledger(instance).book(payloads, ())
+            remembered = booked()
+        for limit in (
+            "usage.ingest.dimensions._MOST_WORDS", "usage.ingest.dimensions._MOST_COMBINATIONS",
+            "usage.ingest.sources._MOST_KNOWN", "usage.accounting.pricing._MOST_NAMES",
+            "usage.ingest.ledger._MOST_ASKED",
+        ):  # fmt: skip
+            monkeypatch.setattr(limit, 2)
+        ledger = Ledger(instance)
+        for start in range(0, len(payloads), 10):
+            ledger.book(payloads[start : start + 10], ())
+        assert booked() == remembered
+        assert_rollup_equals_records()
+
+
 class TestRefusal:
     """A record that the database does not take is put aside with its bytes; the others are booked."""
 

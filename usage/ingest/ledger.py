@@ -30,6 +30,7 @@ MAX_FAILURE_TEXT = 8_192
 # What a database says of a row that it cannot take: too large, not text, or pointing to what somebody has deleted.
 _REFUSALS = (DataError, IntegrityError, OverflowError, UnicodeError)
 _REFUSED_ALIKE = 100
+_MOST_ASKED = 2_000
 
 _TraitsWords = tuple[str | None, str | None, str | None, str | None]
 # Nano-USD and the id of the price; (None, None) is unpriced.
@@ -69,7 +70,7 @@ class Ledger:
         self._api_keys = Dimension[str](ApiKey, "key_digest", spell=lambda key: (digest(key),))
         columns = ("endpoint", "reasoning_effort", "service_tier", "billed_tier")
         self._traits = Dimension[_TraitsWords](RequestTraits, *columns, spell=_spell_traits)
-        self._unpriced: set[Asked] = set()
+        self._asked: set[Asked] = set()
         self._load_prices()
 
     def _load_prices(self) -> None:
@@ -78,7 +79,7 @@ class Ledger:
 
     def refresh_prices(self) -> None:
         """Take up prices that were changed since, and those that the catalog could not tell before. One small query."""
-        price_new_models(self._unpriced, self._prices)
+        price_new_models(self._asked, self._prices)
         if version_of_prices() != self._version_of_prices:
             self._load_prices()
 
@@ -150,7 +151,9 @@ class Ledger:
         self._models.ensure({model for model, _provider in asked} | {_alias(payload) for payload in payloads})
         self._api_keys.ensure(masks, lambda key: {"key_mask": masks[key]})
         self._traits.ensure(map(_traits, payloads))
-        self._unpriced |= asked
+        if len(self._asked) > _MOST_ASKED:
+            self._asked.clear()
+        self._asked |= asked
         if price_new_models(asked, self._prices):
             self._load_prices()
 
@@ -179,7 +182,7 @@ class Ledger:
         price = self._prices.find(model, payload.requested_at)
         if price is not None:
             return price.cost(buckets), price.id
-        if (model, payload.provider) not in self._unpriced:
+        if (model, payload.provider) not in self._asked:
             raise KeyError(model)
         return (None if buckets.total or not payload.failed else 0), None
 
