@@ -187,6 +187,29 @@ def test_no_ban_is_ever_caused_by_us(settings: Any, mode: str, key: str) -> None
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_subscription_goes_on_when_the_key_was_changed_and_is_whole_when_we_learn_the_new_one() -> None:
+    """Seen on real servers: who subscribed with the former key is still sent everything."""
+    with fake_cpa() as cpa:
+        instance = read_from(cpa, mode=Instance.Mode.SUBSCRIBE)
+        with collecting() as collector:
+            eventually(lambda: Instance.objects.get(pk=instance.pk).way == Way.SUBSCRIPTION)
+            cpa.management_key = "mgmt-FAKE-another"
+            collector._crew._members[instance.pk].taker._flag.hurry()
+            eventually(lambda: Instance.objects.get(pk=instance.pk).state == State.KEY_REJECTED)
+            for _ in range(20):
+                cpa.emit(None, "gpt-5.4")
+            eventually(lambda: UsageRecord.objects.count() == 20)
+            instance.refresh_from_db()
+            instance.management_key = "mgmt-FAKE-another"
+            instance.save(update_fields=["encrypted_key", "rejected_key"])
+            eventually(lambda: Instance.objects.get(pk=instance.pk).state == State.OK)
+            cpa.emit(None, "gpt-5.4")
+            eventually(lambda: UsageRecord.objects.count() == 21)
+        assert cpa.failed_logins == 1
+    assert CollectionGap.objects.count() == 0
+
+
+@pytest.mark.django_db(transaction=True)
 def test_a_new_key_is_used_at_once() -> None:
     with fake_cpa() as cpa:
         cpa.emit(None, "gpt-5.4")

@@ -239,6 +239,22 @@ def test_what_the_new_run_counted_and_we_missed_is_measured(
     assert CollectionGap.objects.get(cause=Cause.AWAY).lost == 12
 
 
+def test_a_restart_is_seen_though_the_counters_have_passed_what_they_were(
+    cpa: FakeCPA, read: Callable[[], Reader]
+) -> None:
+    reader = read()
+    emit(cpa, 60)
+    reader.reckon()
+    emit(cpa, 20)
+    reader.turn()
+    cpa.restart()
+    emit(cpa, 100)  # they were 30 each, and 10 more were booked since
+    reader.turn()
+    reader.reckon()
+    assert CollectorEvent.objects.filter(message="CPA was restarted").count() == 1
+    assert UsageRecord.objects.count() == 180
+
+
 def test_a_counter_that_begins_anew_without_a_restart_is_none(cpa: FakeCPA, read: Callable[[], Reader]) -> None:
     """Seen on real servers: a provider is renamed or switched off and on, and its counters are gone."""
     reader = read()

@@ -6,6 +6,7 @@ import logging
 import os
 import socket
 import threading
+from datetime import timedelta
 
 from django.db import close_old_connections, connection
 from django.utils import timezone
@@ -23,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 _TICK_SECONDS = 1.0
 _HEARTBEAT_SECONDS = 5.0
+# What was not seen for so long is no collector any more; the last one stays, to tell since when there is none.
+_DEAD = timedelta(minutes=1)
 
 Role = CollectorProcess.Role
 
@@ -81,6 +84,7 @@ class Collector:
             return
         self._heartbeat.restart()
         if role != process.role:
+            CollectorProcess.objects.filter(seen_at__lt=now - _DEAD).delete()
             message = _("Collector %(name)s collects") if role == Role.LEADING else _("Collector %(name)s stands by")
             CollectorEvent.objects.create(at=now, level="info", message=message, params={"name": process.name})  # type: ignore[misc]
         process.role = role
@@ -92,7 +96,6 @@ class Collector:
     def _leave(self) -> None:
         try:
             self._board.flush()
-            CollectorProcess.objects.filter(name=self._process.name).delete()
         except DATABASE_AWAY as error:
             logger.warning("the database cannot be used; what is left is in the spool: %s", error)
         self._leadership.release()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Count, Min
+from django.db.models import Count, Min, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop as _
 from django.utils.translation import override
@@ -60,8 +60,10 @@ def _write_restarted(instance: Instance, suspicions: list[Suspicion], result: Re
     ended = [suspicion for suspicion in suspicions if suspicion.cause in _ENDED_BY_RESTART]
     if not ended and result.since:
         ended = [Suspicion(Cause.RESTARTED, result.since.timestamp(), now.timestamp())]
-    for since, until in _united(ended):
-        restarted = Suspicion(Cause.RESTARTED, since, until)
+    # A restart breaks more than one thing; when we lost touch is the nearest to its moment.
+    nearest = [suspicion for suspicion in ended if suspicion.cause == Cause.RESTARTED] or ended
+    for suspicion in nearest:
+        restarted = Suspicion(Cause.RESTARTED, suspicion.since, suspicion.until)
         if lost := max(0, (_estimate(instance, restarted) or 0) - _booked(instance, restarted)):
             _write(instance, restarted, lost, is_measured=False)
     _write_proven(instance, [suspicion for suspicion in suspicions if suspicion.cause not in _ENDED_BY_RESTART], result)
@@ -87,7 +89,9 @@ def _write_proven(instance: Instance, suspicions: list[Suspicion], result: Resul
 def _look_for_another_reader(instance: Instance, result: Result, now: datetime) -> None:
     lost = sum(comparison.unusual for comparison in result.comparisons)
     counted = sum(comparison.counted for comparison in result.comparisons)
-    is_theft = lost >= _THEFT_ATTEMPTS and lost >= counted * _THEFT_SHARE
+    # Who subscribes gets all, whoever else does.
+    is_stealable = instance.way != Instance.Way.SUBSCRIPTION
+    is_theft = is_stealable and lost >= _THEFT_ATTEMPTS and lost >= counted * _THEFT_SHARE
     for comparison in result.comparisons:
         _count_missing(comparison, comparison.unusual if is_theft else 0)
     if is_theft and result.since:
@@ -121,10 +125,7 @@ def _estimate(instance: Instance, suspicion: Suspicion) -> int | None:
     """Return how many records would have come between two moments at the rate of the time before; None: nobody knows."""
     since = _moment(suspicion.since)
     for span in _RATE_SPANS:
-        records = UsageRecord.objects.filter(
-            source__instance=instance, requested_at__gte=since - span, requested_at__lt=since
-        )
-        seen = records.aggregate(count=Count("pk"), first=Min("requested_at"))
+        seen = _records(instance, since - span, since).aggregate(count=Count("pk"), first=Min("requested_at"))
         if seen["count"]:
             # Traffic may have begun within the span; but a burst of a second says nothing of a minute.
             seconds = max(_SHORTEST_RATE_SECONDS, (since - seen["first"]).total_seconds())
@@ -134,30 +135,30 @@ def _estimate(instance: Instance, suspicion: Suspicion) -> int | None:
 
 def _booked(instance: Instance, suspicion: Suspicion) -> int:
     """Return how many records we have of a time: it began with what was read before, and ended with the new run."""
-    since, until = _moment(suspicion.since), _moment(suspicion.until)
+    return _records(instance, _moment(suspicion.since), _moment(suspicion.until)).count()
+
+
+def _records(instance: Instance, since: datetime, until: datetime) -> QuerySet[UsageRecord]:
+    """Return what began between two moments of our clock; records bear those of the server's."""
+    ahead = timedelta(seconds=instance.clock_offset_seconds or 0)
     return UsageRecord.objects.filter(
-        source__instance=instance, requested_at__gte=since, requested_at__lt=until
-    ).count()
-
-
-def _united(suspicions: list[Suspicion]) -> list[tuple[float, float]]:
-    """Return their times, those that overlap as one: a restart breaks more than one thing."""
-    united: list[tuple[float, float]] = []
-    for since, until in sorted((suspicion.since, suspicion.until) for suspicion in suspicions):
-        if united and since <= united[-1][1]:
-            united[-1] = (united[-1][0], max(until, united[-1][1]))
-        else:
-            united.append((since, until))
-    return united
+        source__instance=instance, requested_at__gte=since + ahead, requested_at__lt=until + ahead
+    )
 
 
 def _write(instance: Instance, suspicion: Suspicion, lost: int | None, *, is_measured: bool) -> None:
+    """Write a gap, or more of one: who dies twice before reading again loses twice from the same moment on."""
+    until = _moment(suspicion.until)
     gap, is_new = CollectionGap.objects.get_or_create(
         instance=instance,
         cause=suspicion.cause,
         since=_moment(suspicion.since),  # type: ignore[misc]
-        defaults={"until": _moment(suspicion.until), "lost": lost, "is_measured": is_measured},
+        defaults={"until": until, "lost": lost, "is_measured": is_measured},
     )
+    if not is_new and gap.until < until:
+        gap.lost = (gap.lost or 0) + (lost or 0) if is_measured and gap.is_measured else lost
+        gap.until, gap.is_measured = until, is_measured
+        gap.save(update_fields=["until", "lost", "is_measured"])
     if is_new:
         with override("en"):  # the catalogue's own words, which each reader gets translated
             _tell(instance, "warn", str(Cause(gap.cause).label))

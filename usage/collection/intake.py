@@ -49,6 +49,10 @@ class Intake:
             self._way.close()
             self._way = None
 
+    def hears(self) -> bool:
+        """Whether a subscription goes on by itself."""
+        return isinstance(self._way, Subscription) and self._way.hears()
+
     def names_have_changed(self) -> bool:
         return isinstance(self._way, Subscription) and self._way.names_have_changed()
 
@@ -78,7 +82,9 @@ class Intake:
     def reckon(self, client: ManagementClient) -> None:
         """Write down what may be missing, with the server's own counters; all that they count has come by then."""
         # The server reads its counters at some moment of this call; what comes in its course may be in them or not.
-        counted_at = time.time() - (self._way.capture_seconds if self._way else 0)
+        counted_at = time.time()
+        if self._way:
+            time.sleep(self._way.capture_seconds)
         counters = self._counters(client)
         if counters and self._way:
             time.sleep(_SETTLE_SECONDS)
@@ -95,7 +101,8 @@ class Intake:
             self._way.take(client, stands_by=self.stands_by)
         elif self._way and not self.stands_by:
             self._way.take(client)
-        if self._way and self._way.way != self._site.instance.way:
+        is_makeshift = self._site.instance.mode == Mode.SUBSCRIBE and not self._may_subscribe
+        if self._way and self._way.way != self._site.instance.way and not is_makeshift:
             self._site.say(way=self._way.way)
 
     def _choose_way(self) -> None:

@@ -23,6 +23,8 @@ from usage.upstream.counters import Counters
 
 # A record that comes in now began at most so long ago.
 _LONGEST_REQUEST = timedelta(hours=1)
+# CPA records some attempts that it does not count: of clients that leave before the first byte, of images.
+_UNCOUNTED, _UNCOUNTED_SHARE = 5, 0.1
 
 
 @dataclass(slots=True)
@@ -50,23 +52,40 @@ class Result:
 
 
 def compare(instance: Instance, counters: Counters, counted_at: datetime, *, touch_was_lost: bool) -> Result:
-    """Compare counters that stood so at `counted_at`. In a transaction; what a loss was is for the caller to judge.
-
-    A counter also begins anew when its key is configured anew: it is a restart if we lost touch, or if all began anew.
-    """
+    """Compare counters that stood so at `counted_at`. In a transaction; what a loss was is for the caller to judge."""
     attempts = _by_account(instance, counters)
     rows = Reconciliation.objects.select_for_update().in_bulk(attempts)
-    anew = [attempts[pk] < row.counter for pk, row in rows.items() if row.counter]
-    restarted = any(anew) and (touch_was_lost or all(anew))
-    result = Result(max((row.checked_at for row in rows.values()), default=None), restarted)
+    result = Result(max((row.checked_at for row in rows.values()), default=None))
+    if result.since and result.since >= counted_at:
+        return result  # this was compared before
     books = _Books(instance, counted_at)
+    for row in rows.values():
+        _forget_old_days(row, books)
+    result.restarted = _has_restarted(attempts, rows, books, touch_was_lost=touch_was_lost)
     for pk, counter in attempts.items():
-        row = rows.get(pk)
-        if row is None:
+        known = rows.get(pk)
+        if known is None:
             _begin(pk, counter, books)
-        elif row.checked_at < counted_at:  # else this was compared before
-            result.comparisons.append(_compare(row, counter, books, began_anew=restarted or counter < row.counter))
+        else:
+            began_anew = result.restarted or counter < known.counter
+            result.comparisons.append(_compare(known, counter, books, began_anew=began_anew))
     return result
+
+
+def _has_restarted(
+    attempts: dict[int, int], rows: dict[int, Reconciliation], books: _Books, *, touch_was_lost: bool
+) -> bool:
+    """Whether all counters began anew.
+
+    One alone does so too when its key is configured anew; and those of a busy server are soon past what they were, but
+    then grew by less than was booked.
+    """
+    anew = [attempts[pk] < row.counter for pk, row in rows.items() if row.counter]
+    if not touch_was_lost:
+        return bool(anew) and all(anew)
+    growth = sum(attempts[pk] - row.counter for pk, row in rows.items())
+    booked = sum(books.booked[pk] - books.late[pk] - row.sum_booked for pk, row in rows.items())
+    return any(anew) or booked - growth > max(_UNCOUNTED, booked * _UNCOUNTED_SHARE)
 
 
 def _begin(account: int, counter: int, books: _Books) -> None:
@@ -83,7 +102,6 @@ def _begin(account: int, counter: int, books: _Books) -> None:
 
 
 def _compare(row: Reconciliation, counter: int, books: _Books, *, began_anew: bool) -> Comparison:
-    _forget_old_days(row, books)
     booked, late = books.booked[row.account_id], books.late[row.account_id]
     booked_since = booked - row.sum_booked
     difference = counter - booked

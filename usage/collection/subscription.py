@@ -65,6 +65,13 @@ class Subscription:
             self._site.say(synced_at=timezone.now())
             self._heartbeat.restart()
 
+    def hears(self) -> bool:
+        """Whether it goes on by itself, which it does when the key was changed after it began."""
+        if self._listener is None or not self._listener.is_alive:
+            return False
+        self._site.witness.hear(self._listener.heard_at)
+        return True
+
     def drain(self, client: ManagementClient) -> None:
         """Wait until what was published before this call is here."""
         time.sleep(_SETTLE_SECONDS)

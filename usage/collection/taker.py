@@ -97,7 +97,7 @@ class Taker:
 
     def follow(self, row: Instance) -> None:
         """Learn what others found: a key that was refused on the pages is not sent from here too."""
-        if row.rejected_key and not self.instance.rejected_key:
+        if row.rejected_key and not self.instance.rejected_key and _refuses(row, self.instance):
             for name in ("state", "reason", "reason_params", "rejected_key"):
                 setattr(self.instance, name, getattr(row, name))
 
@@ -210,7 +210,7 @@ class Taker:
     def _connect(self) -> ManagementClient:
         """Raise UpstreamError where asking again now is useless or does harm (contract A and K)."""
         instance = self.instance
-        if instance.rejected_key and bytes(instance.rejected_key) == digest(instance.management_key):
+        if _refuses(instance, instance):
             raise UpstreamError(State.KEY_REJECTED, instance.reason, instance.reason_params)
         if instance.retry_at and instance.retry_at > timezone.now():
             raise UpstreamError(
@@ -228,6 +228,8 @@ class Taker:
 
     def _fail(self, error: UpstreamError | UnreadableSecret) -> None:
         self._note(error)
+        if self.instance.state == State.KEY_REJECTED and self._intake.hears():
+            return
         self._site.witness.lose_touch(time.time())
         self._disconnect()
 
@@ -248,6 +250,11 @@ class Taker:
             retry_at=error.retry_at,
             **facts,
         )
+
+
+def _refuses(row: Instance, instance: Instance) -> bool:
+    """Whether the key that `row` knows to be refused is the present one of `instance`."""
+    return bool(row.rejected_key) and bytes(row.rejected_key or b"") == digest(instance.management_key)
 
 
 def _clock_offset(client: ManagementClient) -> int | None:

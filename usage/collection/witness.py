@@ -20,6 +20,8 @@ class Witness:
         self._lost_touch_at: float | None = None
         # What became of an answer or a subscription: until we read again, the server may have handed out into it.
         self._lost: Cause | None = None
+        # When it last said that it records, and since when it does not.
+        self._on_at: float | None = None
         self._off_since = read_until if statistics_are_off else None
 
     def begin(self, now: float) -> None:
@@ -69,10 +71,11 @@ class Witness:
     def see_statistics(self, enabled: bool, now: float) -> None:
         """The server records, or does not."""
         if not enabled:
-            self._off_since = self._off_since or self.read_until
-        elif self._off_since is not None:
+            self._off_since = self._off_since or self._on_at or self.read_until
+            return
+        if self._off_since is not None:
             self.suspicions.append(Suspicion(Cause.STATISTICS_OFF, self._off_since, now))
-            self._off_since = None
+        self._off_since, self._on_at = None, now
 
     def _touch(self) -> None:
         """Should we die before a suspicion is written down, the next one must suspect the same time."""

@@ -86,7 +86,7 @@ def gaps(instance: Instance) -> Iterator[Diagnosis]:
 def completeness(instance: Instance) -> Iterator[Diagnosis]:
     """Of what CPA counted, what never came (contract C, several consumers)."""
     accounts = Reconciliation.objects.filter(account__instance=instance)
-    sums = accounts.aggregate(*map(Sum, ("counted", "missing", "unrecorded")), since=Min("since"))
+    sums = accounts.aggregate(*map(Sum, ("counted", "booked", "missing")), since=Min("since"))
     since = sums.pop("since")
     whole = Reconciliation(**{name.removesuffix("__sum"): value or 0 for name, value in sums.items()})
     if whole.completeness is None:

@@ -104,9 +104,9 @@ class Reconciliation(models.Model):
 
     @property
     def completeness(self) -> float | None:
-        """Share of what CPA recorded that is not missing, 0 to 1; None where it recorded nothing."""
-        recorded = self.counted - self.unrecorded
-        return max(0.0, 1 - self.missing / recorded) if recorded > 0 else None
+        """Share of what there was that is booked, 0 to 1; None where there was nothing."""
+        there_was = self.booked + self.missing
+        return self.booked / there_was if there_was else None
 
 
 class CollectorProcess(models.Model):

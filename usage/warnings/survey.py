@@ -50,7 +50,7 @@ class Survey:
     @cached_property
     def completeness(self) -> dict[int, float | None]:
         """Share of what CPA counted that is not missing (metric M31), by server."""
-        names = ("counted", "unrecorded", "missing")
+        names = ("booked", "missing")
         rows = Reconciliation.objects.values_list("account__instance").annotate(*map(Sum, names)).order_by()
         return {pk: Reconciliation(**dict(zip(names, sums, strict=True))).completeness for pk, *sums in rows}
 
