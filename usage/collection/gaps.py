@@ -23,11 +23,11 @@ _BY_CERTAINTY = (
 _ENDED_BY_RESTART = {Cause.RESTARTED, Cause.DROPPED, Cause.ANSWER_LOST, Cause.KILLED}
 # CPA counts some calls that it does not record; another reader takes a good part of everything.
 _THEFT_ATTEMPTS, _THEFT_SHARE = 5, 0.25
-# The rate of the time before a gap is that of the last minutes, or of the last hour if those were quiet.
 # One release kept 1,000 details of a model only (contract B).
 _CAPPED = {"6.6.96", "v6.6.96"}
+# The rate before a gap is that of as long a time, or of the last hour if that was quiet.
 _RATE_SPANS = (timedelta(minutes=10), timedelta(hours=1))
-_SHORTEST_RATE_SECONDS = 60.0
+_SHORTEST_RATE_SPAN, _LONGEST_RATE_SPAN = timedelta(seconds=10), timedelta(hours=6)
 
 
 def judge(instance: Instance, reckoning: Reckoning) -> None:
@@ -123,13 +123,14 @@ def _count_missing(comparison: Comparison, missing: int) -> None:
 
 def _estimate(instance: Instance, suspicion: Suspicion) -> int | None:
     """Return how many records would have come between two moments at the rate of the time before; None: nobody knows."""
-    since = _moment(suspicion.since)
-    for span in _RATE_SPANS:
+    since, length = _moment(suspicion.since), timedelta(seconds=suspicion.until - suspicion.since)
+    for shortest in _RATE_SPANS:
+        span = min(max(shortest, length), _LONGEST_RATE_SPAN)
         seen = _records(instance, since - span, since).aggregate(count=Count("pk"), first=Min("requested_at"))
         if seen["count"]:
             # Traffic may have begun within the span; but a burst of a second says nothing of a minute.
-            seconds = max(_SHORTEST_RATE_SECONDS, (since - seen["first"]).total_seconds())
-            return int(seen["count"] / seconds * (suspicion.until - suspicion.since) + 0.5)
+            before = max(_SHORTEST_RATE_SPAN, min(length, span), since - seen["first"])
+            return int(seen["count"] * (length / before) + 0.5)
     return None
 
 

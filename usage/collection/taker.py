@@ -143,6 +143,9 @@ class Taker:
         self._heed_signs()
         if self.instance.state != State.OK or self._flag.is_due:
             self._look(client)
+        # A new subscription comes first where names are known: what is published meanwhile would wait in the queue.
+        if self.instance.mode == Instance.Mode.SUBSCRIBE and self.instance.names_at:
+            self._intake.take(client)
         if self._names.is_due and not self._intake.stands_by:
             self._take_names_if_possible(client)
         self._intake.take(client)
