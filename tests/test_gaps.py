@@ -223,7 +223,7 @@ def test_the_loss_of_a_restart_is_estimated_by_the_rate_before(cpa: FakeCPA, rea
     cpa.restart()
     reader.reckon()
     assert (the_gap().cause, the_gap().is_measured) == (Cause.RESTARTED, False)
-    assert 5 <= the_gap().lost <= 8
+    assert abs(the_gap().lost - 2 * the_gap().length.total_seconds()) <= 2
 
 
 def test_what_the_new_run_counted_and_we_missed_is_measured(
