@@ -26,7 +26,7 @@ from tests.traffic import fake_cpa, read_from, send_traffic, shown
 from usage.collection import sync_instance
 from usage.cron import housekeeping
 from usage.housekeeping import runner
-from usage.housekeeping.jobs import JOBS, Job, JobFailed, gaps, names, prices, prune, verify
+from usage.housekeeping.jobs import JOBS, Job, JobFailed, Report, gaps, names, prices, prune, verify
 from usage.housekeeping.runner import run_due, run_now, standing
 from usage.models import (
     CollectionGap,
@@ -45,7 +45,7 @@ HOUR = timedelta(hours=1)
 
 
 def _job(run: Any = lambda: "3 things done", name: str = "test", **fields: Any) -> Job:
-    return Job(name, "Test", run, **({"every": HOUR} | fields))
+    return Job(name, "Test", lambda: Report(run()), **({"every": HOUR} | fields))
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_a_job_is_due_again_after_its_time_whoever_ran_it_last(only: Any) -> Non
 
 
 def test_a_job_keeps_its_rhythm_when_it_fails(only: Any) -> None:
-    only(_job(lambda: _fail(JobFailed("2 sums differ"))))
+    only(_job(lambda: _fail(JobFailed(Report("2 sums differ")))))
     now = timezone.now()
     run_due(Driver.CRON, now)
     assert run_due(Driver.CRON, now + timedelta(minutes=59)) == []
@@ -173,7 +173,7 @@ def test_no_secret_of_an_error_is_stored_or_logged(only: Any, caplog: Any, setti
 
 
 def test_what_a_job_found_to_mend_is_its_result_and_no_traceback(only: Any, caplog: Any) -> None:
-    only(_job(lambda: _fail(JobFailed("2 sums differ"))))
+    only(_job(lambda: _fail(JobFailed(Report("2 sums differ")))))
     (run,) = run_due(Driver.COLLECTOR, timezone.now())
     assert (run.outcome, run.result) == ("failed", "2 sums differ")
     assert "Traceback" not in caplog.text
@@ -282,16 +282,16 @@ def test_names_that_nobody_keeps_fresh_are_fetched_and_name_what_came_before() -
         instance = read_from(cpa)
         sync_instance(instance)
         cpa.credentials.files.append(dave)
-        assert names() == "0 servers asked, 0 sources resolved, 0 records named"  # the sync just did
+        assert names().text == "0 servers asked, 0 sources resolved, 0 records named"  # the sync just did
         _age_names(instance, HOUR)
-        assert names() == "1 servers asked, 1 sources resolved, 1 records named"
+        assert names().text == "1 servers asked, 1 sources resolved, 1 records named"
     assert set(shown()) == {("codex", "dave@example.com")}
 
 
 def test_sources_are_named_by_what_is_known_without_asking(instance: Instance) -> None:
     book(instance, payload(auth_index="00000000000000d1"))
     list_names(instance, auth_files=auth_files(auth_file("dave.json", "codex", auth_index="00000000000000d1")))
-    assert names() == "0 servers asked, 1 sources resolved, 1 records named"
+    assert names().text == "0 servers asked, 1 sources resolved, 1 records named"
 
 
 def test_a_server_in_trouble_is_not_asked_and_one_that_fails_is_named_and_stops_no_other(instance: Instance) -> None:
@@ -324,10 +324,10 @@ def test_a_gap_is_sized_by_the_rate_before_it(instance: Instance) -> None:
     since = timezone.now() - 5 * HOUR
     _traffic_before(instance, since, per_hour=30, hours=4)
     gap = _gap(instance, since, timedelta(minutes=40))
-    assert gaps() == "1 gaps sized"
+    assert gaps().text == "1 gaps sized"
     gap.refresh_from_db()
     assert (gap.lost, gap.is_measured) == (20, False)
-    assert gaps() == "0 gaps sized"
+    assert gaps().text == "0 gaps sized"
 
 
 def test_what_nobody_knows_is_left_unknown_and_what_is_known_as_it_is(instance: Instance) -> None:
@@ -341,21 +341,21 @@ def test_what_nobody_knows_is_left_unknown_and_what_is_known_as_it_is(instance: 
         _gap(instance, now - 3 * HOUR, HOUR, cause="dropped", lost=7, is_measured=True),
         _gap(instance, now - 3 * HOUR, HOUR, cause="killed", lost=0),
     ]
-    assert gaps() == "0 gaps sized"
+    assert gaps().text == "0 gaps sized"
     assert [CollectionGap.objects.get(pk=row.pk).lost for row in rows] == [None, None, None, 7, 0]
 
 
 def test_records_get_the_price_that_was_added_since(instance: Instance) -> None:
     book(instance, payload(model="mystery-model"))
-    assert prices() == "0 records priced"
+    assert prices().text == "0 records priced"
     ModelPrice.objects.create(pattern="mystery-*", input=1, output=2)
-    assert prices() == "1 records priced"
+    assert prices().text == "1 records priced"
     assert UsageRecord.objects.get().cost_nanousd is not None
 
 
 def test_sums_that_differ_fail_the_proof_and_say_how_to_mend_it(instance: Instance) -> None:
     book(instance, payload())
-    assert verify() == "0 sums differ from the records"
+    assert verify().text == "0 sums differ from the records"
     UsageDaily.objects.update(requests=2)
     with pytest.raises(JobFailed, match=r"usage_usagedaily at 2026-08-22 00:00 UTC; `manage.py rebuild_rollups`"):
         verify()
@@ -375,7 +375,7 @@ def test_what_only_grows_is_pruned_and_the_rest_kept(instance: Instance) -> None
         Session.objects.create(session_key=f"{age}", expire_date=now + timedelta(days=90) - age)
     book(instance, payload())
     gap = _gap(instance, now - timedelta(days=300), HOUR)
-    assert prune() == "1 events, 1 job runs, 2 collectors, 1 sessions, 2 failed logins, 1 logins deleted"
+    assert prune().text == "1 events, 1 job runs, 2 collectors, 1 sessions, 2 failed logins, 1 logins deleted"
     kept = [CollectorEvent, JobRun, CollectorProcess, Session, AccessAttempt, AccessLog]
     assert [model.objects.count() for model in kept] == [2, 2, 1, 2, 1, 2]
     assert UsageRecord.objects.count() == 1

@@ -39,7 +39,7 @@ class Listener:
     """One subscription, from `start` until it breaks or `stop`.
 
     All that the server said until `heard_at` (seconds since 1970 UTC) is on disk. When it is over, `ended_at` says since
-    when, `error` why, None where we ended it ourselves, and `has_parted` whether the server sent all that it had for us.
+    when, `error` why, None where we ended it ourselves, and `has_parted` whether the server heard our goodbye.
     Raises UpstreamError where the server cannot be subscribed to.
     """
 
@@ -68,7 +68,7 @@ class Listener:
         return self._thread.is_alive()
 
     def stop(self) -> None:
-        """End the subscription without losing what the server has sent: it says goodbye after the last message."""
+        """End the subscription without losing what the server has sent."""
         self._stopping.set()
         self._thread.join()
 
@@ -137,7 +137,7 @@ class Listener:
         return not news
 
     def _say_goodbye(self) -> None:
-        """The server sends what it has for us before it closes; what comes later goes to the queue."""
+        """Read what the server sent before it heard us; what comes later goes to the queue."""
         self._connection.send("UNSUBSCRIBE")
         end = time.monotonic() + _GOODBYE_SECONDS
         try:

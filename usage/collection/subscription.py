@@ -82,14 +82,16 @@ class Subscription:
             return Listener(self._site)
         except UpstreamError as error:
             if error.was_sent:  # also SUBSCRIBE, perhaps, and records after it
-                self._site.witness.lose_subscription(begun)
+                self._site.witness.lose_touch(begun)
+                self._site.witness.lose_subscription()
             raise
 
     def _part_with(self, listener: Listener) -> None:
         self._listener = None
         self._site.witness.hear(listener.heard_at)
+        self._site.witness.lose_subscription()
         if not listener.has_parted:
-            self._site.witness.lose_subscription(listener.ended_at)
+            self._site.witness.lose_touch(listener.ended_at)
 
     def _mourn(self, listener: Listener) -> None:
         self._part_with(listener)

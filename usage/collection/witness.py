@@ -63,9 +63,8 @@ class Witness:
         self.read_until = max(heard_at, self.read_until or heard_at)
         self._touch()
 
-    def lose_subscription(self, ended_at: float) -> None:
-        """A subscription broke, and not by our leave."""
-        self.lose_touch(ended_at)
+    def lose_subscription(self) -> None:
+        """A subscription ended; also where we ended it, the server forgets what it had not sent yet (seen in v7.2.140)."""
         self._lost = self._lost or Cause.DROPPED
 
     def see_statistics(self, enabled: bool, now: float) -> None:

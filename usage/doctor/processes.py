@@ -60,7 +60,7 @@ def _failure(standing: Standing) -> Iterator[Diagnosis]:
         text = _("%(job)s: failed %(ago)s: %(result)s")
         ago = formats.ago(last.started_at, timezone.now())
         mend = _("Mend what it says, then run `manage.py housekeeping --job %(name)s`.") % {"name": standing.job.name}
-        facts = {"job": standing.job.title, "ago": ago, "result": last.result}
+        facts = {"job": standing.job.title, "ago": ago, "result": last.text}
         yield Diagnosis(FAIL, "housekeeping", text % facts, mend)
 
 

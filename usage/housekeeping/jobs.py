@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from axes.models import AccessAttempt, AccessLog
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop
 
 from usage.collection import refresh_names
 from usage.housekeeping.gaps import estimate_losses
@@ -32,8 +34,27 @@ _WELL = (Instance.State.OK, Instance.State.STATISTICS_OFF)
 _DIFFERENCES = 10
 
 
+class Report(str):
+    """What a job did: a message of our catalogue, and its parameters. Numbers and names, no secrets."""
+
+    params: dict[str, Any]
+
+    def __new__(cls, message: str, **params: Any) -> Report:
+        report = super().__new__(cls, message)
+        report.params = params
+        return report
+
+    @property
+    def text(self) -> str:
+        return str(self) % self.params if self.params else str(self)
+
+
 class JobFailed(Exception):
-    """A job did its work and found something to mend; the text says what, without secrets."""
+    """A job did its work and found something to mend, which the report says."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(report.text)
+        self.report = report
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +63,12 @@ class Job:
 
     name: str
     title: str | Promise
-    run: Callable[[], str]
+    run: Callable[[], Report]
     every: timedelta
     longest: timedelta = timedelta(hours=1)
 
 
-def names() -> str:
+def names() -> Report:
     """Fetch the names that nobody else keeps fresh; name the records that came before their names."""
     asked, healed, named = 0, 0, 0
     errors = []
@@ -59,8 +80,9 @@ def names() -> str:
         healed += sources
         named += records
     if errors:
-        raise JobFailed("; ".join(errors))
-    return f"{asked} servers asked, {healed} sources resolved, {named} records named"
+        raise JobFailed(Report("; ".join(errors)))
+    message = gettext_noop("%(asked)s servers asked, %(sources)s sources resolved, %(records)s records named")
+    return Report(message, asked=asked, sources=healed, records=named)
 
 
 def _has_old_names(instance: Instance) -> bool:
@@ -68,39 +90,44 @@ def _has_old_names(instance: Instance) -> bool:
     return is_old and instance.state in _WELL
 
 
-def gaps() -> str:
-    return f"{estimate_losses(timezone.now())} gaps sized"
+def gaps() -> Report:
+    return Report(gettext_noop("%(gaps)s gaps sized"), gaps=estimate_losses(timezone.now()))
 
 
-def prices() -> str:
-    return f"{price_unpriced()} records priced"
+def prices() -> Report:
+    return Report(gettext_noop("%(records)s records priced"), records=price_unpriced())
 
 
-def verify() -> str:
+def verify() -> Report:
     """Prove that the sums equal the records (invariant 2)."""
     found = rollup.differences(_DIFFERENCES)
     if found:
         table, (bucket, _source, _model) = found[0]
-        raise JobFailed(
-            f"{len(found)} sums or more differ from the records, one of them in {table} at "
-            f"{from_micros(bucket):%Y-%m-%d %H:00} UTC; `manage.py rebuild_rollups` restores them"
+        message = gettext_noop(
+            "%(sums)s sums or more differ from the records, one of them in %(table)s at %(time)s UTC; "
+            "`manage.py rebuild_rollups` restores them"
         )
-    return "0 sums differ from the records"
+        raise JobFailed(Report(message, sums=len(found), table=table, time=f"{from_micros(bucket):%Y-%m-%d %H:%M}"))
+    return Report(gettext_noop("0 sums differ from the records"))
 
 
-def prune() -> str:
+def prune() -> Report:
     """Delete what only grows and nobody asks for any more; records and their gaps stay."""
     now = timezone.now()
     old = {
         "events": CollectorEvent.objects.filter(at__lt=now - _HISTORY),
-        "job runs": JobRun.objects.filter(started_at__lt=now - _HISTORY),
+        "job_runs": JobRun.objects.filter(started_at__lt=now - _HISTORY),
         "collectors": CollectorProcess.objects.filter(seen_at__lt=now - _DAY),
         "sessions": Session.objects.filter(expire_date__lt=now),
-        "failed logins": AccessAttempt.objects.filter(attempt_time__lt=now - _DAY),
+        "failed_logins": AccessAttempt.objects.filter(attempt_time__lt=now - _DAY),
         "logins": AccessLog.objects.filter(attempt_time__lt=now - _HISTORY),
     }
     deleted = {name: rows.delete()[0] for name, rows in old.items()}
-    return ", ".join(f"{count} {name}" for name, count in deleted.items()) + " deleted"
+    message = gettext_noop(
+        "%(events)s events, %(job_runs)s job runs, %(collectors)s collectors, %(sessions)s sessions, "
+        "%(failed_logins)s failed logins, %(logins)s logins deleted"
+    )
+    return Report(message, **deleted)
 
 
 JOBS = (

@@ -15,9 +15,10 @@ from datetime import datetime
 from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
+from django.utils.translation import gettext_noop as _
 from django.utils.translation import override
 
-from usage.housekeeping.jobs import JOBS, Job, JobFailed
+from usage.housekeeping.jobs import JOBS, Job, JobFailed, Report
 from usage.models import JobRun
 from usage.redaction import redact
 
@@ -87,7 +88,7 @@ def _claim(job: Job, driver: JobRun.Driver, now: datetime | None) -> JobRun | No
         started_at = timezone.now()
         running = JobRun.objects.filter(job=job.name, outcome=Outcome.RUNNING)
         dead = running.filter(started_at__lte=started_at - job.longest)
-        dead.update(outcome=Outcome.FAILED, finished_at=started_at, result="its process ended before it did")
+        dead.update(outcome=Outcome.FAILED, finished_at=started_at, result=_("its process ended before it did"))
         if running.exists() or (now and not standing(job).is_due(now)):
             return None
         return JobRun.objects.create(job=job.name, driver=driver, started_at=started_at)  # type: ignore[misc]
@@ -95,22 +96,26 @@ def _claim(job: Job, driver: JobRun.Driver, now: datetime | None) -> JobRun | No
 
 def _carry_out(job: Job, run: JobRun) -> JobRun:
     """Do the work of `run` and record how it ended."""
-    run.outcome, run.result = Outcome.FAILED, "interrupted"
+    run.outcome, run.result = Outcome.FAILED, _("interrupted")
     try:
         with override("en"):
-            run.result = job.run()
+            _note(run, job.run())
         run.outcome = Outcome.OK
     except JobFailed as error:
-        run.result = str(error)
-        logger.warning("housekeeping, %s: %s", job.name, run.result)
+        _note(run, error.report)
+        logger.warning("housekeeping, %s: %s", job.name, error)
     except Exception as error:  # the edge of a job: whatever went wrong is recorded, and the others have their turn
         run.result = _without_secrets(f"{type(error).__name__}: {error}")
         logger.error("housekeeping, %s:\n%s", job.name, _without_secrets("".join(traceback.format_exception(error))))
     finally:
         run.result = run.result.strip()[:_LONGEST_RESULT]
         run.finished_at = timezone.now()
-        run.save(update_fields=["outcome", "result", "finished_at"])
+        run.save(update_fields=["outcome", "result", "params", "finished_at"])
     return run
+
+
+def _note(run: JobRun, report: Report) -> None:
+    run.result, run.params = str(report), report.params
 
 
 def _without_secrets(text: str) -> str:

@@ -127,6 +127,7 @@ class Migration(migrations.Migration):
                 ('finished_at', usage.models.fields.InstantField(null=True, verbose_name='finished')),
                 ('outcome', models.CharField(choices=[('running', 'Running'), ('ok', 'Done'), ('failed', 'Failed')], default='running', max_length=10, verbose_name='outcome')),
                 ('result', models.TextField(blank=True, verbose_name='result')),
+                ('params', models.JSONField(default=dict)),
             ],
             options={
                 'verbose_name': 'job run',

@@ -179,7 +179,9 @@ class JobRun(models.Model):
     started_at = InstantField(_("started"))
     finished_at = InstantField(_("finished"), null=True)
     outcome = models.CharField(_("outcome"), max_length=10, choices=Outcome, default=Outcome.RUNNING)
+    # A message of our catalogue and its parameters: each reader gets it in the own language.
     result = models.TextField(_("result"), blank=True)
+    params = models.JSONField(default=dict)
 
     class Meta:
         verbose_name = _("job run")
@@ -189,6 +191,12 @@ class JobRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.job} {self.started_at:%Y-%m-%d %H:%M:%S}"
+
+    @property
+    def text(self) -> str:
+        """What came of it."""
+        text = gettext(self.result) if self.result else ""
+        return text % self.params if self.params else text
 
     @property
     def duration(self) -> timedelta | None:

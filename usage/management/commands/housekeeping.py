@@ -33,7 +33,7 @@ class Command(BaseCommand):
             return
         runs = [_run(job)] if job else run_due(JobRun.Driver.COMMAND, timezone.now())
         for run in runs:
-            self.stdout.write(f"{run.job}: {run.get_outcome_display()}, {run.result}")
+            self.stdout.write(f"{run.job}: {run.get_outcome_display()}, {run.text}")
         if not runs:
             self.stdout.write("Nothing is due.")
         if any(run.outcome == JobRun.Outcome.FAILED for run in runs):
@@ -51,7 +51,7 @@ def _line(standing: Standing) -> str:
     last = standing.last
     past = f"{last.get_outcome_display()} {_time(last.started_at)} by {last.driver}" if last else "never run"
     line = f"{standing.job.name:8} {past}, next {_time(standing.due_at) if standing.due_at else 'at once'}"
-    return f"{line}: {last.result}" if last and last.result else line
+    return f"{line}: {last.text}" if last and last.result else line
 
 
 def _time(moment: datetime) -> str:
