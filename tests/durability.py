@@ -19,6 +19,7 @@ from typing import Self
 
 from tests.collecting import eventually
 from tests.conftest import process_environment
+from tests.fake_cpa.journal import Run
 from tests.fake_cpa.process import FakeProcess
 from usage.ingest import rollup
 from usage.models import (
@@ -42,6 +43,7 @@ class CollectProcess:
     """`manage.py collect` on the database of this test, with a data folder of its own. Use as a context."""
 
     def __init__(self, data_dir: Path, **environment: str | float) -> None:
+        data_dir.mkdir()
         self.data_dir = data_dir
         self.starts = 0
         self._environment = {name: str(value) for name, value in environment.items()}
@@ -63,7 +65,6 @@ class CollectProcess:
         return row.role if row else ""
 
     def start(self) -> None:
-        self.data_dir.mkdir(exist_ok=True)
         self.starts += 1
         with (self.data_dir / "collect.log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -79,6 +80,11 @@ class CollectProcess:
 
     def stop(self) -> None:
         self._end(signal.SIGTERM)
+
+    def manage(self, *words: str) -> None:
+        """Run another command on the same database. Raises CalledProcessError."""
+        environment = process_environment(self.data_dir) | self._environment
+        subprocess.run([sys.executable, "manage.py", *words], env=environment, cwd=_PROJECT, check=True)
 
     def spooled(self, kind: str = "") -> list[Path]:
         """What lies in the spool."""
@@ -104,6 +110,7 @@ class CollectProcess:
 class Books:
     """What the fake did in all its lives, beside what is in our database."""
 
+    runs: list[Run] = field(repr=False)
     emitted: list[bytes] = field(repr=False)
     handed_out: list[bytes] = field(repr=False)
     booked: Counter[bytes] = field(repr=False)
@@ -148,6 +155,7 @@ class Books:
 def read_books(fake: FakeProcess) -> Books:
     runs = fake.runs
     return Books(
+        runs=runs,
         emitted=[record for run in runs for record in run.emitted],
         handed_out=[record for run in runs for record in run.handed_out],
         booked=Counter(bytes(key) for key in UsageRecord.objects.values_list("dedup_key", flat=True).iterator()),
@@ -194,11 +202,16 @@ def wait_for_news(fake: FakeProcess, event: bytes = b"handed_out") -> None:
 
 def _moments(emitted: list[bytes]) -> list[tuple[bytes, float]]:
     """When each record of one life was emitted: retries tell a later time, so none was later than those after it."""
-    moments, latest = [], float("inf")
+    moments: list[tuple[bytes, float]] = []
+    latest = _told(emitted[-2]) if len(emitted) > 1 else float("inf")  # the last one may be a retry
     for record in reversed(emitted):
-        latest = min(latest, datetime.fromisoformat(json.loads(record)["timestamp"]).timestamp())
+        latest = min(latest, _told(record))
         moments.append((record, latest))
     return moments
+
+
+def _told(record: bytes) -> float:
+    return datetime.fromisoformat(json.loads(record)["timestamp"]).timestamp()
 
 
 def _without_frame(text: str) -> str:

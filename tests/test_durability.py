@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -19,11 +21,12 @@ from tests.durability import (
     read_from_process,
     wait_for_news,
 )
+from tests.fake_cpa import FakeCPA
 from tests.fake_cpa.process import FakeProcess
 from tests.test_gaps import Reader, emit
-from tests.traffic import OPENROUTER, fake_cpa
+from tests.traffic import OPENROUTER, fake_cpa, read_from
 from usage.collection.intake import Intake
-from usage.models import CollectionGap, Instance, Reconciliation
+from usage.models import CollectionGap, Instance, QuarantinedPayload, Reconciliation, UsageRecord
 
 Cause, Mode, State, Way = CollectionGap.Cause, Instance.Mode, Instance.State, Instance.Way
 
@@ -71,6 +74,83 @@ def test_kill_9_of_the_collector_at_random_moments(mode: str, kills: int, tmp_pa
     assert set(CollectionGap.objects.values_list("cause", flat=True)) <= {Cause.KILLED}
 
 
+def test_two_collectors_that_both_subscribe_lose_nothing(kills: int, tmp_path: Path) -> None:
+    moments = Random()
+    pair = [CollectProcess(tmp_path / name, STANDBY_SUBSCRIBES="true") for name in ("one", "two")]
+    with FakeProcess(tmp_path, rate=_RATE, history=400, days=0.01) as fake:
+        read_from_process(fake, Mode.SUBSCRIBE)
+        fake.pause()
+        with pair[0], pair[1]:
+            eventually(all_is_compared)
+            fake.go_on()
+            for collector in pair:
+                _wait_until_it_listens(collector)
+            for _ in range(kills):
+                time.sleep(moments.uniform(0, 1))
+                victim = moments.choice(pair)
+                victim.kill()
+                victim.start()
+                _wait_until_it_listens(victim)
+            quiet(fake)
+            for collector in pair:
+                collector.stop()
+        books = read_books(fake)
+    print(f"{kills} kills, {len(books.emitted)} emitted, {sum(books.booked.values())} booked")
+    books.assert_exact()
+    assert books.missing == []
+    assert CollectionGap.objects.count() == 0
+    assert QuarantinedPayload.objects.count() == 0
+
+
+@BOTH_MODES
+def test_a_collector_that_is_told_to_stop_loses_nothing(mode: str, kills: int, tmp_path: Path) -> None:
+    """But for what the server had not sent yet: it forgets that when a subscriber leaves, and its counters tell."""
+    moments = Random()
+    with FakeProcess(tmp_path, rate=_RATE, history=400, days=0.01) as fake:
+        fake.pause()
+        read_from_process(fake, mode)
+        with CollectProcess(tmp_path / "one", POLL_SECONDS=0.05) as collector:
+            eventually(all_is_compared)
+            fake.go_on()
+            for _ in range(kills if mode == Mode.SUBSCRIBE else 2):
+                wait_for_news(fake)
+                time.sleep(moments.uniform(0, 0.5))
+                collector.stop()
+                assert collector.spooled() == [], "it books what it has before it goes"
+                collector.start()
+            quiet(fake)
+            collector.stop()
+            started = time.time()
+            collector.start()
+            eventually(lambda: _are_compared_since(started))
+            collector.stop()
+        books = read_books(fake)
+    (run,) = books.runs
+    books.assert_exact()
+    assert set(books.missing) <= set(run.undelivered)
+    assert measured_loss() == len(books.missing_listed)
+    assert QuarantinedPayload.objects.count() == 0
+
+
+def test_what_the_server_forgets_when_we_leave_is_a_gap() -> None:
+    with _server() as cpa:
+        instance = read_from(cpa, Mode.SUBSCRIBE)
+        with collecting():
+            eventually(all_is_compared)
+            eventually(lambda: Instance.objects.get(pk=instance.pk).way == Way.SUBSCRIPTION)
+            left = time.time()
+            cpa.stall_subscribers()
+            emit(cpa, 6)
+        cpa.resume_subscribers()
+        emit(cpa, 3)
+        with collecting():
+            eventually(CollectionGap.objects.exists)
+    gap = CollectionGap.objects.get()
+    assert (gap.lost, gap.is_measured) == (6, True)
+    assert gap.since.timestamp() <= left <= gap.until.timestamp()
+    assert UsageRecord.objects.count() == 13
+
+
 @BOTH_MODES
 def test_counters_that_are_read_under_traffic_prove_no_loss_where_there_is_none(
     mode: str, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
@@ -97,22 +177,47 @@ def test_counters_that_are_read_under_traffic_prove_no_loss_where_there_is_none(
 
 
 def test_a_death_is_suspected_until_the_suspicion_is_written_down(monkeypatch: pytest.MonkeyPatch) -> None:
-    with fake_cpa() as cpa:
-        cpa.credentials.add_oauth("codex", "dave@example.com")
-        cpa.credentials.add_compat("OpenRouter", "https://openrouter.example/api/v1", OPENROUTER[0])
-        emit(cpa, 10)
+    with _server() as cpa:
         reader = Reader(cpa)
         since = time.time()
         emit(cpa, 6)
-        reader.die()
-        cpa.pop(100)  # on their way to us when we died
+        _die_with_an_answer_on_its_way(reader, cpa)
         with monkeypatch.context() as patch:
-            patch.setattr(Intake, "reckon_if_due", lambda *_: None)
+            patch.setattr(Intake, "reckoning_is_due", lambda _: False)
             Reader(cpa).die()
         Reader(cpa).die()
     gap = CollectionGap.objects.get()
     assert (gap.cause, gap.lost) == (Cause.KILLED, 6)
     assert gap.since.timestamp() <= since + 0.01
+
+
+def test_two_deaths_since_the_last_reading_are_one_gap_of_both_losses() -> None:
+    with _server() as cpa:
+        reader = Reader(cpa)
+        for records in (6, 4):
+            emit(cpa, records)
+            _die_with_an_answer_on_its_way(reader, cpa)
+            reader = Reader(cpa)
+        until = time.time()
+        reader.die()
+    gap = CollectionGap.objects.get()
+    assert (gap.cause, gap.lost, gap.is_measured) == (Cause.KILLED, 10, True)
+    assert abs(gap.until.timestamp() - until) < 3
+
+
+@contextmanager
+def _server() -> Iterator[FakeCPA]:
+    """A server with one login and one key, which were used."""
+    with fake_cpa() as cpa:
+        cpa.credentials.add_oauth("codex", "dave@example.com")
+        cpa.credentials.add_compat("OpenRouter", "https://openrouter.example/api/v1", OPENROUTER[0])
+        emit(cpa, 10)
+        yield cpa
+
+
+def _die_with_an_answer_on_its_way(reader: Reader, cpa: FakeCPA) -> None:
+    reader.die()
+    cpa.pop(100)
 
 
 def _wait_for_a_random_moment(fake: FakeProcess, moments: Random) -> None:
@@ -121,11 +226,19 @@ def _wait_for_a_random_moment(fake: FakeProcess, moments: Random) -> None:
         time.sleep(moments.uniform(0, 1.5))
     else:
         wait_for_news(fake)
-        time.sleep(moments.uniform(0, 1))
+        time.sleep(moments.choice((moments.uniform(0, 1), moments.uniform(1, 4))))
+
+
+def _wait_until_it_listens(collector: CollectProcess) -> None:
+    eventually(lambda: collector.spooled(f"-{collector.pid}.messages") != [], 60)
 
 
 def _compare_once_more(collector: CollectProcess) -> None:
     """A collector that was killed compares all counters at the next start."""
     started = time.time()
     collector.start()
-    eventually(lambda: all(row.checked_at.timestamp() > started for row in Reconciliation.objects.all()))
+    eventually(lambda: _are_compared_since(started))
+
+
+def _are_compared_since(moment: float) -> bool:
+    return all(row.checked_at.timestamp() > moment for row in Reconciliation.objects.all())
