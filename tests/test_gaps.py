@@ -19,8 +19,12 @@ from tests.traffic import fake_cpa, read_from
 from usage.collection import sync_instance
 from usage.collection.board import Board
 from usage.collection.booker import Booker
+from usage.collection.gaps import judge
+from usage.collection.reckoning import Reckoning, Suspicion
 from usage.collection.taker import Taker
 from usage.models import CollectionGap, CollectorEvent, Instance, Reconciliation, UsageRecord
+from usage.upstream.client import ManagementClient
+from usage.upstream.counters import fetch_counters
 
 Cause, Mode, State = CollectionGap.Cause, Instance.Mode, Instance.State
 
@@ -224,6 +228,21 @@ def test_the_loss_of_a_restart_is_estimated_by_the_rate_before(cpa: FakeCPA, rea
     reader.reckon()
     assert (the_gap().cause, the_gap().is_measured) == (Cause.RESTARTED, False)
     assert abs(the_gap().lost - 2 * the_gap().length.total_seconds()) <= 2
+
+
+def test_a_subscription_that_brought_all_until_a_restart_lost_nothing(cpa: FakeCPA, read: Callable[[], Reader]) -> None:
+    """Seen on real servers: between the last record and the end of the connection are some milliseconds."""
+    start = time.time_ns() - 20 * 10**9
+    for number in range(2000):  # a hundred a second
+        cpa.emit(cpa.credentials.files[0], "gpt-5.4", when=start + number * 10**7)
+    instance = read().instance
+    cpa.restart()
+    heard_at, ended_at = time.time() - 0.05, time.time()
+    suspicions = [Suspicion(Cause.RESTARTED, heard_at, ended_at), Suspicion(Cause.DROPPED, heard_at, ended_at + 1)]
+    with ManagementClient(instance) as client:
+        judge(instance, Reckoning(suspicions, fetch_counters(client), time.time()))
+    assert CollectorEvent.objects.filter(message="CPA was restarted").exists()
+    assert CollectionGap.objects.count() == 0
 
 
 def test_what_the_new_run_counted_and_we_missed_is_measured(

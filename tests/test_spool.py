@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import stat
 import subprocess
@@ -233,3 +235,24 @@ def test_what_is_forgotten_leaves_nothing_to_book(spool: Spool) -> None:
         receiver.write([b"[]"])
         receiver.forget()
     assert spool.paths() == []
+
+
+def test_what_was_fetched_while_the_disk_was_full_is_kept_also_when_the_server_breaks_off(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, refusals = os.write, [OSError(errno.ENOSPC, "full")]
+
+    def refuse_once(descriptor: int, data: bytes) -> int:
+        if refusals:
+            raise refusals.pop()
+        return write(descriptor, data)
+
+    def break_off() -> Iterator[bytes]:
+        yield b"one "
+        yield b"two"
+        raise ConnectionResetError
+
+    monkeypatch.setattr("usage.ingest.spool.os.write", refuse_once)
+    with pytest.raises(ConnectionResetError), spool.receive(Kind.MESSAGES) as receiver:
+        receiver.write(break_off())
+    assert [path.read_bytes() for path in spool.paths()] == [b"one two"]

@@ -29,6 +29,9 @@ _CAPPED = {"6.6.96", "v6.6.96"}
 _RATE_SPANS = (timedelta(minutes=10), timedelta(hours=1))
 _SHORTEST_RATE_SPAN, _LONGEST_RATE_SPAN = timedelta(seconds=10), timedelta(hours=6)
 
+# A subscription brings a record at once: what it might have brought in its last moment is no loss worth a row.
+_A_MOMENT = 0.1
+
 
 def judge(instance: Instance, reckoning: Reckoning) -> None:
     """Write the gaps that `reckoning` tells of; the same one judged twice changes nothing."""
@@ -62,7 +65,7 @@ def _write_restarted(instance: Instance, suspicions: list[Suspicion], result: Re
         ended = [Suspicion(Cause.RESTARTED, result.since.timestamp(), now.timestamp())]
     # A restart breaks more than one thing; when we lost touch is the nearest to its moment.
     nearest = [suspicion for suspicion in ended if suspicion.cause == Cause.RESTARTED] or ended
-    for suspicion in nearest:
+    for suspicion in (one for one in nearest if one.until - one.since > _A_MOMENT):
         restarted = Suspicion(Cause.RESTARTED, suspicion.since, suspicion.until)
         if lost := max(0, (_estimate(instance, restarted) or 0) - _booked(instance, restarted)):
             _write(instance, restarted, lost, is_measured=False)

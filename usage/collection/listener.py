@@ -82,6 +82,7 @@ class Listener:
         except UpstreamError as error:
             self.error = error
             self._keep_rest()
+            self.heard_at = self._spoken_at  # what came of the last capture is on disk, although it broke off
         except OSError as error:
             logger.warning("%s: the spool cannot be written: %s", self._thread.name, error)
         finally:

@@ -126,7 +126,7 @@ class Receiver:
             except OSError as error:
                 if error.errno not in _DISK_IS_FULL:
                     raise
-                self._write_when_there_is_room(b"".join([chunk, *chunks]))
+                self._write_the_rest(chunk, chunks)
 
     def make_durable(self) -> None:
         os.fsync(self.descriptor)
@@ -144,6 +144,13 @@ class Receiver:
         except OSError:
             os.ftruncate(self.descriptor, start)  # so that it can be written again as a whole
             raise
+
+    def _write_the_rest(self, chunk: bytes, chunks: Iterable[bytes]) -> None:
+        fetched = [chunk]
+        try:
+            fetched.extend(chunks)
+        finally:  # also when the server breaks off
+            self._write_when_there_is_room(b"".join(fetched))
 
     def _write_when_there_is_room(self, data: bytes) -> None:
         while True:
