@@ -106,7 +106,7 @@ class Listener:
     def _keep(self, replies: _Replies) -> None:
         """Write the messages among `replies`, and those that follow at once, into a capture."""
         if messages := self._messages(replies):
-            with self._spool.receive(Kind.MESSAGES) as receiver:
+            with self._spool.receive(Kind.MESSAGES, waits=True) as receiver:
                 receiver.write(self._gather(messages))
             self._on_news()
         self.heard_at = self._spoken_at
@@ -150,7 +150,7 @@ class Listener:
     def _keep_rest(self) -> None:
         """What arrived of a message that broke off is quarantined when it is booked."""
         if self._connection.rest:
-            self._spool.keep(Kind.MESSAGES, self._connection.rest)
+            self._spool.keep(Kind.MESSAGES, self._connection.rest, waits=True)
 
 
 def _control(payload: bytes) -> dict[str, Any]:

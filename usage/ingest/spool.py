@@ -62,12 +62,13 @@ class Spool:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     @contextmanager
-    def receive(self, kind: Kind) -> Iterator[Receiver]:
+    def receive(self, kind: Kind, *, waits: bool = False) -> Iterator[Receiver]:
         """Open a new capture; what was written is on disk when the block ends, also by an exception.
 
-        It is opened before the server is asked, so that a disk that refuses us leaves the records where they are.
+        It is opened before the server is asked, so that a disk that refuses us leaves the records where they are. For
+        what is here already it `waits` until there is room for a file.
         """
-        capture, descriptor = self._create(kind)
+        capture, descriptor = self._create_when_there_is_room(kind) if waits else self._create(kind)
         try:
             yield Receiver(capture, descriptor)
         finally:
@@ -76,9 +77,9 @@ class Spool:
                 capture.discard()
             os.close(descriptor)
 
-    def keep(self, kind: Kind, data: bytes) -> None:
+    def keep(self, kind: Kind, data: bytes, *, waits: bool = False) -> None:
         """Write a capture that is there as a whole."""
-        with self.receive(kind) as receiver:
+        with self.receive(kind, waits=waits) as receiver:
             receiver.write([data])
 
     def paths(self) -> list[Path]:
@@ -98,11 +99,21 @@ class Spool:
                 if capture:
                     yield capture
 
+    def _create_when_there_is_room(self, kind: Kind) -> tuple[Capture, int]:
+        while True:
+            try:
+                return self._create(kind)
+            except OSError as error:
+                if error.errno not in _DISK_IS_FULL:
+                    raise
+            time.sleep(_LOOK_FOR_ROOM_SECONDS)
+
     def _create(self, kind: Kind) -> tuple[Capture, int]:
         """Return a new file, locked; one that a reader took for abandoned before we had the lock is made anew."""
         while True:
             path = self.folder / f"{_next_instant()}-{os.getpid()}.{kind}"
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            # By appending, what is written again after a cut begins where the file ends.
+            descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             if os.fstat(descriptor).st_nlink:
                 _sync_folder(self.folder)
