@@ -180,10 +180,10 @@ def read_from_process(fake: FakeProcess, mode: str) -> Instance:
 
 
 def quiet(fake: FakeProcess) -> None:
-    """Pause the traffic, and wait until the last record is written down."""
+    """Pause the traffic, and wait until nothing more is emitted or handed out."""
     fake.pause()
     before = -1
-    while before != (now := sum(len(run.emitted) for run in fake.runs)):
+    while before != (now := fake.journal.stat().st_size):
         before = now
         time.sleep(0.3)
 

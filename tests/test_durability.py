@@ -49,15 +49,16 @@ def test_kill_9_of_the_collector_at_random_moments(mode: str, kills: int, tmp_pa
         fake.pause()
         with CollectProcess(tmp_path / "one", POLL_SECONDS=0.05) as collector:
             eventually(all_is_compared)
-            fake.go_on()
             for _ in range(kills):
-                _wait_for_a_random_moment(fake, moments)
+                fake.go_on()
+                wait_for_news(fake)
+                time.sleep(moments.uniform(0, 2))
                 collector.kill()
-                collector.start()
-            wait_for_news(fake)
-            quiet(fake)
-            collector.kill()
-            _compare_once_more(collector)
+                if moments.random() < 0.2:
+                    _kill_while_it_starts(collector, moments)
+                # Under traffic a loss is measured too low by what comes in meanwhile, until the next comparison.
+                quiet(fake)
+                _compare_once_more(collector)
             collector.stop()
         books = read_books(fake)
     print(  # shown by -rP
@@ -120,9 +121,7 @@ def test_a_collector_that_is_told_to_stop_loses_nothing(mode: str, kills: int, t
                 collector.start()
             quiet(fake)
             collector.stop()
-            started = time.time()
-            collector.start()
-            eventually(lambda: _are_compared_since(started))
+            _compare_once_more(collector)
             collector.stop()
         books = read_books(fake)
     (run,) = books.runs
@@ -220,13 +219,10 @@ def _die_with_an_answer_on_its_way(reader: Reader, cpa: FakeCPA) -> None:
     cpa.pop(100)
 
 
-def _wait_for_a_random_moment(fake: FakeProcess, moments: Random) -> None:
-    """Mostly while it reads, now and then while it starts."""
-    if moments.random() < 0.2:
-        time.sleep(moments.uniform(0, 1.5))
-    else:
-        wait_for_news(fake)
-        time.sleep(moments.choice((moments.uniform(0, 1), moments.uniform(1, 4))))
+def _kill_while_it_starts(collector: CollectProcess, moments: Random) -> None:
+    collector.start()
+    time.sleep(moments.uniform(0, 1))
+    collector.kill()
 
 
 def _wait_until_it_listens(collector: CollectProcess) -> None:
@@ -234,7 +230,7 @@ def _wait_until_it_listens(collector: CollectProcess) -> None:
 
 
 def _compare_once_more(collector: CollectProcess) -> None:
-    """A collector that was killed compares all counters at the next start."""
+    """A collector compares all counters when it starts."""
     started = time.time()
     collector.start()
     eventually(lambda: _are_compared_since(started))
