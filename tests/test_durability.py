@@ -204,6 +204,18 @@ def test_two_deaths_since_the_last_reading_are_one_gap_of_both_losses() -> None:
     assert abs(gap.until.timestamp() - until) < 3
 
 
+def test_what_was_on_its_way_to_a_dead_collector_elsewhere_is_missed(settings: Any, tmp_path: Path) -> None:
+    """Its spool is not ours: that it read, and until when, the database tells."""
+    with _server() as cpa:
+        reader = Reader(cpa)
+        emit(cpa, 6)
+        _die_with_an_answer_on_its_way(reader, cpa)
+        settings.SPOOL_DIR = tmp_path / "elsewhere"
+        Reader(cpa).die()
+    gap = CollectionGap.objects.get()
+    assert (gap.cause, gap.lost, gap.is_measured) == (Cause.ANSWER_LOST, 6, True)
+
+
 @contextmanager
 def _server() -> Iterator[FakeCPA]:
     """A server with one login and one key, which were used."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 from usage.collection.reckoning import Cause, Suspicion
 from usage.ingest.spool import Presence
 
+# What the database says of the last reading may be so much later than what its reader wrote down here.
+_ANOTHER_SECONDS = 15.0
+
 
 class Witness:
     """Watches the reading of one server. All moments are in seconds since 1970 UTC.
@@ -27,12 +30,15 @@ class Witness:
     def begin(self, now: float) -> None:
         """Find out what became of the one who read this server before us."""
         before = self._presence.begin()
-        if before is None:
-            return
-        until, has_died = before
-        if has_died and now > until:
+        if not self._presence.is_ours:
+            return  # somebody reads right now, and sees to it
+        until, has_died = before or (None, False)
+        if until is not None and has_died and now > until:
             self.suspicions.append(Suspicion(Cause.KILLED, until, now))
-        self.read_until = max(until, self.read_until or until)
+        elif self.read_until is not None and (until is None or self.read_until - until > _ANOTHER_SECONDS):
+            self._lost_touch_at = now  # another one read it since; what was on its way to that one, nobody can tell us
+        if until is not None:
+            self.read_until = max(until, self.read_until or until)
 
     def end(self) -> None:
         self._presence.end(in_order=not self.suspicions and self._lost is None)

@@ -206,6 +206,11 @@ class Presence:
         os.utime(descriptor, (seen, seen))
         return seen, word == _READING
 
+    @property
+    def is_ours(self) -> bool:
+        """Whether we are the reader."""
+        return self._descriptor is not None
+
     def touch(self, until: float) -> None:
         """The server was read until `until`, in seconds since 1970."""
         if self._descriptor is not None:
