@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,7 +17,11 @@ from tests.fake_cpa import faults
 from tests.fake_cpa.self_signed import self_signed
 from tests.traffic import fake_cpa, read_from, send_traffic, shown
 from usage.collection import sync_instance
+from usage.collection.board import Board
+from usage.collection.booker import Booker
+from usage.collection.booking import Booking
 from usage.collection.rhythm import pause_seconds
+from usage.ingest.spool import Kind, Spool
 from usage.models import Account, CollectionGap, Instance, QuarantinedPayload, UsageRecord
 from usage.upstream.client import ManagementClient
 from usage.upstream.counters import fetch_counters
@@ -249,3 +255,34 @@ def test_what_a_server_lacks_ends_no_connection() -> None:
         assert client.get_json("/lacking") is None
         fetch_counters(client)
         assert client.connections == 1
+
+
+@pytest.mark.django_db
+def test_a_backlog_of_more_captures_than_a_process_may_open_is_booked() -> None:
+    with fake_cpa() as cpa:
+        instance = read_from(cpa)
+        raw = [cpa.emit(None, "gpt-5.4").raw for _ in range(700)]
+    for one in raw:
+        Spool(instance.pk).keep(Kind.QUEUE, b"[" + one + b"]")
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (600, before[1]))
+    try:
+        assert Booker(Board()).book(instance.pk).new == 700
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_end_does_not_wait_for_a_backlog(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("usage.collection.booker.BATCH", 1)
+    monkeypatch.setattr("usage.collection.booking._LAST_SECONDS", 0)
+    with fake_cpa() as cpa:
+        instance = read_from(cpa)
+        raw = [cpa.emit(None, "gpt-5.4").raw for _ in range(300)]
+    for one in raw:
+        Spool(instance.pk).keep(Kind.QUEUE, b"[" + one + b"]")
+    Booking(Board(), threading.Event()).finish()
+    left = len(Spool(instance.pk).names())
+    assert 0 < left == 300 - UsageRecord.objects.count()
+    Booker(Board()).book(instance.pk)
+    assert UsageRecord.objects.count() == 300

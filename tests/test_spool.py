@@ -234,7 +234,8 @@ def test_what_is_forgotten_leaves_nothing_to_book(spool: Spool) -> None:
     with spool.receive(Kind.QUEUE) as receiver:
         receiver.write([b"[]"])
         receiver.forget()
-    assert spool.paths() == []
+    assert spool.is_empty()
+    assert spool.names() == []
 
 
 def test_what_was_fetched_while_the_disk_was_full_is_kept_also_when_the_server_breaks_off(
@@ -255,4 +256,4 @@ def test_what_was_fetched_while_the_disk_was_full_is_kept_also_when_the_server_b
     monkeypatch.setattr("usage.ingest.spool.os.write", refuse_once)
     with pytest.raises(ConnectionResetError), spool.receive(Kind.MESSAGES) as receiver:
         receiver.write(break_off())
-    assert [path.read_bytes() for path in spool.paths()] == [b"one two"]
+    assert [(spool.folder / name).read_bytes() for name in spool.names()] == [b"one two"]

@@ -7,7 +7,6 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -32,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 # Records of one transaction: about 50 ms, which a page view that writes (a session) may have to wait.
 BATCH = 2_000
+# Each capture in hand is an open file, and a process may have but 1,024 of them.
+_MOST_IN_HAND = 200
 # How long names and prices that others brought may be unknown here.
 _LOOK_SECONDS = 1.0
 _MERGED = {Kind.QUEUE, Kind.POPPED, Kind.MESSAGES}
@@ -54,22 +55,25 @@ def servers_with_captures() -> list[int]:
     """Return the ids of the servers of which something lies in the spool."""
     folders = settings.SPOOL_DIR.iterdir() if settings.SPOOL_DIR.is_dir() else ()
     pks = sorted(int(folder.name) for folder in folders if folder.name.isdigit())
-    return [pk for pk in pks if Spool(pk).paths()]
+    return [pk for pk in pks if not Spool(pk).is_empty()]
 
 
 class Booker:
-    """Books for one thread. `progress` is told of each batch, in records."""
+    """Books for one thread. `progress` is told of each batch, in records; `is_late` says when to leave off."""
 
-    def __init__(self, board: Board, progress: Progress = lambda records: None) -> None:
+    def __init__(
+        self, board: Board, progress: Progress = lambda records: None, is_late: Callable[[], bool] = lambda: False
+    ) -> None:
         self._board = board
         self._progress = progress
+        self._is_late = is_late
         self._desks: dict[int, _Desk] = {}
 
     def book(self, pk: int) -> Counts:
         """Book what lies there of one server, and is not being written or booked by others."""
-        paths = Spool(pk).paths()
-        desk = self._desk(pk) if paths else None
-        return desk.book(paths) if desk else Counts()
+        names = Spool(pk).names()
+        desk = self._desk(pk) if names else None
+        return desk.book(names) if desk else Counts()
 
     def _desk(self, pk: int) -> _Desk | None:
         """Return the desk of a server; None where it was removed, and its records with it."""
@@ -80,7 +84,7 @@ class Booker:
         if instance is None:
             return None
         if desk is None:
-            desk = self._desks[pk] = _Desk(instance, self._board, self._progress)
+            desk = self._desks[pk] = _Desk(instance, self._board, self._progress, self._is_late)
         desk.keep_up(instance)
         return desk
 
@@ -96,13 +100,14 @@ class Booker:
 class _Desk:
     """The books of one server. `named` and `damage` tell of the last `book`."""
 
-    def __init__(self, instance: Instance, board: Board, progress: Progress) -> None:
+    def __init__(self, instance: Instance, board: Board, progress: Progress, is_late: Callable[[], bool]) -> None:
         self.named = Named()
         self.damage = ""
         self.look = Timer(_LOOK_SECONDS)
         self._instance = instance
         self._board = board
         self._progress = progress
+        self._is_late = is_late
         self._spool = Spool(instance.pk)
         self._ledger = Ledger(instance)
 
@@ -114,10 +119,10 @@ class _Desk:
         self._instance = instance
         self.look.restart()
 
-    def book(self, paths: list[Path]) -> Counts:
+    def book(self, names: list[str]) -> Counts:
         self.named, self.damage = Named(), ""
-        counts, waiting = Counts(), _Queue(paths)
-        while waiting.paths:
+        counts, waiting = Counts(), _Queue(names)
+        while waiting.names and not self._is_late():
             with ExitStack() as held:
                 counts.add(self._book_next(waiting, held))
         return counts
@@ -126,11 +131,14 @@ class _Desk:
         """Book the records of the next captures together, or one capture that must come by itself."""
         captures: list[Capture] = []
         items: list[Item] = []
-        while waiting.paths and len(items) < BATCH:
-            capture = held.enter_context(self._spool.hold(waiting.paths[0]))
+        for _number in range(_MOST_IN_HAND):
+            if not waiting.names or len(items) >= BATCH:
+                break
+            path = self._spool.folder / waiting.names[0]
+            capture = held.enter_context(self._spool.hold(path))
             if capture and capture.kind not in _MERGED:
                 return self._book_items(items, captures) if captures else self._book_alone(capture, waiting)
-            path = waiting.paths.popleft()
+            waiting.names.popleft()
             if capture:
                 captures.append(capture)
                 items += read_capture(capture)
@@ -153,9 +161,9 @@ class _Desk:
     def _book_alone(self, capture: Capture, waiting: _Queue) -> Counts:
         if waiting.is_broken:
             # It stands for all that came before it, and somebody is still at that.
-            waiting.paths.clear()
+            waiting.names.clear()
             return Counts()
-        waiting.paths.popleft()
+        waiting.names.popleft()
         counts = Counts()
         try:
             if capture.kind == Kind.NAMES:
@@ -195,6 +203,6 @@ class _Desk:
 class _Queue:
     """Captures in their order; `is_broken` once one of them was held by somebody else."""
 
-    def __init__(self, paths: list[Path]) -> None:
-        self.paths = deque(paths)
+    def __init__(self, names: list[str]) -> None:
+        self.names = deque(names)
         self.is_broken = False

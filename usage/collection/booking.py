@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 
@@ -28,14 +29,16 @@ class Booking:
     def __init__(self, board: Board, news: threading.Event) -> None:
         self._board = board
         self._news = news
-        self._booker = Booker(board)
+        self._booker = Booker(board, is_late=self._is_late)
         self._finishing = threading.Event()
+        self._end = math.inf
         self._failures = 0
         self._thread = threading.Thread(target=self._run, name="book", daemon=True)
         self._thread.start()
 
     def finish(self) -> None:
-        """Book what still lies there and end; without the database it stays for the next start."""
+        """Book for a while what still lies there, and end; the rest stays for the next start."""
+        self._end = time.monotonic() + _LAST_SECONDS
         self._finishing.set()
         self._news.set()
         self._thread.join()
@@ -47,10 +50,12 @@ class Booking:
             self._book()
             if self._failures:
                 self._finishing.wait(min(0.25 * 2**self._failures, _LONGEST_BACKOFF_SECONDS))
-        end = time.monotonic() + _LAST_SECONDS
-        while self._book() and not self._failures and time.monotonic() < end:
+        while self._book() and not self._failures and not self._is_late():
             pass
         connection.close()
+
+    def _is_late(self) -> bool:
+        return time.monotonic() > self._end
 
     def _book(self) -> bool:
         """Book each server's captures; return whether there were any."""
@@ -65,7 +70,8 @@ class Booking:
             if not self._failures:
                 logger.warning("nothing can be booked now; it waits in the spool: %s", error)
             self._failures = min(self._failures + 1, 10)
-            self._booker = Booker(self._board)  # the ids that it knows may be of a transaction that never was
+            # The ids that it knows may be of a transaction that never was.
+            self._booker = Booker(self._board, is_late=self._is_late)
             connection.close()
         return found
 

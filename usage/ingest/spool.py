@@ -82,9 +82,17 @@ class Spool:
         with self.receive(kind, waits=waits) as receiver:
             receiver.write([data])
 
-    def paths(self) -> list[Path]:
-        """Return the files of all captures, oldest first, those included that are still being written."""
-        return sorted(path for path in self.folder.iterdir() if not path.name.startswith("."))
+    def names(self) -> list[str]:
+        """Return the files of all captures, oldest first, those included that are still being written.
+
+        After hours without the database they are hundreds of thousands.
+        """
+        with os.scandir(self.folder) as entries:
+            return sorted(entry.name for entry in entries if not entry.name.startswith("."))
+
+    def is_empty(self) -> bool:
+        with os.scandir(self.folder) as entries:
+            return all(entry.name.startswith(".") for entry in entries)
 
     @contextmanager
     def hold(self, path: Path) -> Iterator[Capture | None]:
@@ -94,8 +102,8 @@ class Spool:
 
     def waiting(self) -> Iterator[Capture]:
         """Yield the captures that no one else is writing or booking, oldest first, each held until the next."""
-        for path in self.paths():
-            with self.hold(path) as capture:
+        for name in self.names():
+            with self.hold(self.folder / name) as capture:
                 if capture:
                     yield capture
 
