@@ -86,7 +86,7 @@ def test_two_collectors_that_both_subscribe_lose_nothing(kills: int, tmp_path: P
             fake.go_on()
             for collector in pair:
                 _wait_until_it_listens(collector)
-            for _ in range(kills):
+            for _ in range(kills // 2):
                 time.sleep(moments.uniform(0, 1))
                 victim = moments.choice(pair)
                 victim.kill()
@@ -96,7 +96,7 @@ def test_two_collectors_that_both_subscribe_lose_nothing(kills: int, tmp_path: P
             for collector in pair:
                 collector.stop()
         books = read_books(fake)
-    print(f"{kills} kills, {len(books.emitted)} emitted, {sum(books.booked.values())} booked")
+    print(f"{kills // 2} kills, {len(books.emitted)} emitted, {sum(books.booked.values())} booked")
     books.assert_exact()
     assert books.missing == []
     assert CollectionGap.objects.count() == 0
@@ -113,7 +113,7 @@ def test_a_collector_that_is_told_to_stop_loses_nothing(mode: str, kills: int, t
         with CollectProcess(tmp_path / "one", POLL_SECONDS=0.05) as collector:
             eventually(all_is_compared)
             fake.go_on()
-            for _ in range(kills if mode == Mode.SUBSCRIBE else 2):
+            for _ in range(kills // 2 if mode == Mode.SUBSCRIBE else 1):
                 wait_for_news(fake)
                 time.sleep(moments.uniform(0, 0.5))
                 collector.stop()
@@ -162,7 +162,7 @@ def test_counters_that_are_read_under_traffic_prove_no_loss_where_there_is_none(
         with collecting():
             eventually(all_is_compared)
             fake.go_on()
-            time.sleep(6)
+            time.sleep(3)
             quiet(fake)
             now = time.time()
             eventually(lambda: all(row.checked_at.timestamp() > now for row in Reconciliation.objects.all()))

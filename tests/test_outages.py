@@ -43,8 +43,16 @@ pytestmark = pytest.mark.django_db(transaction=True)
 BOTH_MODES = pytest.mark.parametrize("mode", [Mode.QUEUE, Mode.SUBSCRIBE])
 
 
+@pytest.fixture
+def rounds(request: pytest.FixtureRequest) -> int:
+    """How often it happens: once, or as often as it takes to be sure."""
+    return max(1, int(request.config.getoption("--durability-kills")) // 6)
+
+
 @BOTH_MODES
-def test_kill_9_of_the_server(mode: str, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kill_9_of_the_server(
+    mode: str, rounds: int, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Killed late between two polls, it takes what it held along: what that was is estimated by the rate before."""
     rate, settings.POLL_SECONDS = 50, 2
     monkeypatch.setattr("usage.collection.intake._RECKONING_SECONDS", 1)
@@ -54,7 +62,7 @@ def test_kill_9_of_the_server(mode: str, tmp_path: Path, settings: Any, monkeypa
         with collecting():
             eventually(all_is_compared)
             fake.options["history"] = 0
-            for _ in range(2):
+            for _ in range(rounds):
                 time.sleep(2)
                 wait_for_news(fake)
                 time.sleep(moments.uniform(1.2, 1.8))
@@ -77,7 +85,7 @@ def test_kill_9_of_the_server(mode: str, tmp_path: Path, settings: Any, monkeypa
             books.assert_spanned(lost)
             estimated = sum(gap.lost or 0 for gap in _gaps_around(books, lost))
             assert len(lost) / 2 <= estimated <= len(lost) * 2
-    assert mode == Mode.SUBSCRIBE or CollectionGap.objects.count() == 2
+    assert mode == Mode.SUBSCRIBE or CollectionGap.objects.count() == rounds
 
 
 def _gaps_around(books: Books, lost: list[bytes]) -> list[CollectionGap]:
@@ -91,7 +99,7 @@ def _gaps_around(books: Books, lost: list[bytes]) -> list[CollectionGap]:
 
 @BOTH_MODES
 def test_a_server_that_is_frozen_for_longer_than_we_wait(
-    mode: str, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+    mode: str, rounds: int, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Thawed, it answers whom it kept waiting: what was queued goes into a connection that nobody reads any more."""
     settings.POLL_SECONDS = 1
@@ -104,7 +112,7 @@ def test_a_server_that_is_frozen_for_longer_than_we_wait(
         instance = read_from_process(fake, mode)
         with collecting():
             eventually(all_is_compared)
-            for _ in range(2):
+            for _ in range(rounds):
                 fake.go_on()
                 wait_for_news(fake)
                 time.sleep(0.8)
@@ -130,7 +138,7 @@ def _wait_until_compared(since: float) -> None:
     eventually(lambda: all(row.checked_at.timestamp() > since for row in Reconciliation.objects.all()), 60)
 
 
-@pytest.mark.parametrize("after", [0, 10, 60, 700])
+@pytest.mark.parametrize("after", [0, 60])
 def test_a_message_that_breaks_off(after: int) -> None:
     with fake_cpa() as cpa:
         cpa.credentials.add_oauth("codex", "dave@example.com")
@@ -195,7 +203,7 @@ def own_postgres() -> Iterator[Any]:
 
 
 @pytest.mark.filterwarnings("ignore:XDG_RUNTIME_DIR")
-def test_kill_9_of_postgresql(tmp_path: Path, own_postgres: Any) -> None:
+def test_kill_9_of_postgresql(tmp_path: Path, rounds: int, own_postgres: Any) -> None:
     with FakeProcess(tmp_path, rate=200, history=400, days=0.01) as fake:
         environment = {
             "DATABASE_URL": own_postgres.get_uri(),
@@ -207,7 +215,7 @@ def test_kill_9_of_postgresql(tmp_path: Path, own_postgres: Any) -> None:
         collector.manage("migrate")
         with collector:
             eventually(lambda: _count(own_postgres) > 400, 60)
-            for _ in range(2):
+            for _ in range(rounds):
                 time.sleep(1)
                 booked = _count(own_postgres)
                 _kill(own_postgres)
