@@ -452,3 +452,18 @@ def test_an_old_server_without_counters_has_its_gaps_estimated(monkeypatch: pyte
     assert (gap.cause, gap.is_measured) == (Cause.RESTARTED, False)
     assert 25 <= gap.lost <= 36
     assert UsageRecord.objects.count() == 61
+
+
+def test_a_presence_that_a_power_cut_left_unreadable_is_a_death(cpa: FakeCPA, read: Callable[[], Reader]) -> None:
+    reader = read()
+    emit(cpa, 10)
+    reader.reckon()
+    reader.die()
+    emit(cpa, 6)
+    cpa.pop(100)
+    path = reader.taker._site.spool.folder / ".presence"
+    seen = path.stat().st_mtime
+    path.write_bytes(b"\0\xff" * 4)
+    os.utime(path, (seen, seen))
+    read()
+    assert (the_gap().cause, the_gap().lost) == (Cause.KILLED, 6)

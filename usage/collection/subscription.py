@@ -89,8 +89,10 @@ class Subscription:
     def _part_with(self, listener: Listener) -> None:
         self._listener = None
         self._site.witness.hear(listener.heard_at)
-        self._site.witness.lose_subscription()
-        if not listener.has_parted:
+        if listener.has_parted:
+            self._site.witness.part()
+        else:
+            self._site.witness.lose_subscription()
             self._site.witness.lose_touch(listener.ended_at)
 
     def _mourn(self, listener: Listener) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from usage.collection.reckoning import Cause, Suspicion
-from usage.ingest.spool import Presence
+from usage.ingest.spool import Presence, Word
 
 # What the database says of the last reading may be so much later than what its reader wrote down here.
 _ANOTHER_SECONDS = 15.0
@@ -32,8 +32,9 @@ class Witness:
         before = self._presence.begin()
         if not self._presence.is_ours:
             return  # somebody reads right now, and sees to it
-        until, has_died = before or (None, False)
-        if until is not None and has_died and now > until:
+        until, word = before or (None, Word.AT_REST)
+        self._lost = Cause.RESTARTED if word == Word.PARTING else None
+        if until is not None and word == Word.READING and now > until:
             self.suspicions.append(Suspicion(Cause.KILLED, until, now))
         elif self.read_until is not None and (until is None or self.read_until - until > _ANOTHER_SECONDS):
             self._lost_touch_at = now  # another one read it since; what was on its way to that one, nobody can tell us
@@ -41,7 +42,9 @@ class Witness:
             self.read_until = max(until, self.read_until or until)
 
     def end(self) -> None:
-        self._presence.end(in_order=not self.suspicions and self._lost is None)
+        is_parting = self._lost == Cause.RESTARTED and not self.suspicions
+        is_at_rest = self._lost is None and not self.suspicions
+        self._presence.end(Word.AT_REST if is_at_rest else Word.PARTING if is_parting else Word.READING)
 
     def read(self, until: float, kept_seconds: float, now: float) -> None:
         """All that ended before `until` is here, of what the server keeps for `kept_seconds` after its end."""
@@ -62,7 +65,7 @@ class Witness:
 
     def lose_answer(self) -> None:
         """Records were asked for, and the answer did not come, or not whole."""
-        self._lost = self._lost or Cause.ANSWER_LOST
+        self._lose(Cause.ANSWER_LOST)
 
     def hear(self, heard_at: float) -> None:
         """A subscription brought all that ended before `heard_at`."""
@@ -70,8 +73,15 @@ class Witness:
         self._touch()
 
     def lose_subscription(self) -> None:
-        """A subscription ended; also where we ended it, the server forgets what it had not sent yet (seen in v7.2.140)."""
-        self._lost = self._lost or Cause.DROPPED
+        """A subscription broke, and not by our leave."""
+        self._lose(Cause.DROPPED)
+
+    def part(self) -> None:
+        """We ended a subscription: what the server had not sent yet it forgets (seen in v7.2.140).
+
+        As after a restart that is a loss only where its counters say so.
+        """
+        self._lose(Cause.RESTARTED)
 
     def see_statistics(self, enabled: bool, now: float) -> None:
         """The server records, or does not."""
@@ -81,6 +91,11 @@ class Witness:
         if self._off_since is not None:
             self.suspicions.append(Suspicion(Cause.STATISTICS_OFF, self._off_since, now))
         self._off_since, self._on_at = None, now
+
+    def _lose(self, cause: Cause) -> None:
+        """Of several causes before we read again the first counts, unless it was the mildest."""
+        if self._lost in (None, Cause.RESTARTED):
+            self._lost = cause
 
     def _touch(self) -> None:
         """Should we die before a suspicion is written down, the next one must suspect the same time."""

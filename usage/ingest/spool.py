@@ -190,6 +190,19 @@ def has_room() -> bool:
     return bool(shutil.disk_usage(settings.SPOOL_DIR).free >= settings.SPOOL_FREE_BYTES)
 
 
+class Word(StrEnum):
+    """What a reader leaves behind; all of one length, for one is written over the other."""
+
+    READING = "reading"  # it is still at it, or died
+    PARTING = "parting"  # it said goodbye; what had not been sent to it by then may be gone
+    AT_REST = "at rest"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Word:
+        """After a power cut anything may stand there."""
+        return cls.READING
+
+
 class Presence:
     """Says beyond the death of a process until when a server was read, and whether its reader left in good order."""
 
@@ -197,8 +210,8 @@ class Presence:
         self._path = spool.folder / ".presence"
         self._descriptor: int | None = None
 
-    def begin(self) -> tuple[float, bool] | None:
-        """Be the reader of this server; return until when (seconds since 1970) there was one, and whether it died.
+    def begin(self) -> tuple[float, Word] | None:
+        """Be the reader of this server; return until when (seconds since 1970) there was one, and its last word.
 
         None where there was none before, or where another process reads right now and sees to it.
         """
@@ -208,11 +221,11 @@ class Presence:
             return None
         self._descriptor = descriptor
         word, seen = os.pread(descriptor, 16, 0), os.fstat(descriptor).st_mtime
-        os.pwrite(descriptor, _READING, 0)
+        os.pwrite(descriptor, Word.READING.encode(), 0)
         if not word:
             return None
         os.utime(descriptor, (seen, seen))
-        return seen, word == _READING
+        return seen, Word(word.decode(errors="replace"))
 
     @property
     def is_ours(self) -> bool:
@@ -224,17 +237,14 @@ class Presence:
         if self._descriptor is not None:
             os.utime(self._descriptor, (until, until))
 
-    def end(self, *, in_order: bool = True) -> None:
-        """Leave; not in order is as if we died: the next one has to find out what became of what we asked for."""
+    def end(self, word: Word) -> None:
+        """Leave. Who is said to be still reading is as good as dead: the next one finds out what became of its answers."""
         if self._descriptor is not None:
             seen = os.fstat(self._descriptor).st_mtime
-            os.pwrite(self._descriptor, _AT_REST if in_order else _READING, 0)
+            os.pwrite(self._descriptor, word.encode(), 0)
             os.utime(self._descriptor, (seen, seen))
             os.close(self._descriptor)
             self._descriptor = None
-
-
-_READING, _AT_REST = b"reading", b"at rest"  # of one length: one is written over the other
 
 
 _MOMENT = 1_000_000_000
