@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -104,7 +105,8 @@ def _database() -> bytes:
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        return Path(str(connection.settings_dict["NAME"])).read_bytes()
+        # By another process: when ours closes the file, all its locks of it are gone, and SQLite's are among them.
+        return subprocess.run(["cat", str(connection.settings_dict["NAME"])], check=True, capture_output=True).stdout
     tables = connection.introspection.table_names()
     with connection.cursor() as cursor:
         rows = []
