@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import logging
+import subprocess
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
