@@ -119,6 +119,8 @@ def note_snapshot(instance: Instance, before: CollectionState | None, details: i
 
 
 def _count_missing(comparison: Comparison, missing: int) -> None:
+    if not comparison.lost:
+        return
     comparison.row.missing += missing
     comparison.row.unrecorded += comparison.lost - missing
     comparison.row.save(update_fields=["missing", "unrecorded"])
