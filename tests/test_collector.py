@@ -53,7 +53,7 @@ def test_servers_come_and_go_while_it_runs(settings: Any) -> None:
         instance = read_from(cpa)
         eventually(lambda: UsageRecord.objects.count() == 1)
         Instance.objects.filter(pk=instance.pk).update(enabled=False)
-        time.sleep(2)
+        time.sleep(4)
         cpa.emit(None, "gpt-5.4")
         asked = len(cpa.requests)
         time.sleep(1)

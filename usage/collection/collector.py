@@ -22,7 +22,8 @@ from usage.models import CollectorEvent, CollectorProcess, Instance
 
 logger = logging.getLogger(__name__)
 
-_TICK_SECONDS = 1.0
+# New servers, keys and leaders are noticed so soon; more often would be a good part of what an idle collector costs.
+_TICK_SECONDS = 2.0
 _HEARTBEAT_SECONDS = 5.0
 # What was not seen for so long is no collector any more; the last one stays, to tell since when there is none.
 _DEAD = timedelta(minutes=1)
