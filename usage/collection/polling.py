@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from usage.collection.rhythm import poll_seconds
 from usage.collection.site import Site
-from usage.ingest.elements import split_elements
+from usage.ingest.elements import count_elements
 from usage.ingest.spool import Kind
 from usage.models import Instance
 from usage.upstream.client import ManagementClient, require_json
@@ -99,10 +99,10 @@ class HttpQueue(Polling):
                 require_json(response)
                 receiver.write(response.iter_bytes())
             receiver.make_durable()
-            elements = split_elements(receiver.capture.read())
-            if not elements.raw and not elements.rest:
+            answer = receiver.capture.read()
+            if answer.strip() == b"[]":
                 receiver.forget()  # who is idle leaves nothing to book
-            return len(elements.raw)
+            return count_elements(answer)
 
 
 class RespQueue(Polling):

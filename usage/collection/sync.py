@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -11,7 +12,10 @@ from usage.collection.taker import Taker
 from usage.ingest.ledger import Counts
 from usage.ingest.prices import price_unpriced
 from usage.ingest.sources import heal
+from usage.ingest.spool import Spool
 from usage.models import Instance
+
+_WAIT_SECONDS, _LOOK_SECONDS = 30.0, 0.05
 
 
 @dataclass(slots=True)
@@ -47,12 +51,23 @@ def sync_instance(instance: Instance, progress: Progress = lambda records: None)
     taker.begin()
     taker.turn()
     taker.end()
-    outcome.counts.add(booker.book(instance.pk))
+    outcome.counts.add(_book_all(booker, instance.pk))
     board.flush()
     outcome.named = (booker.named(instance.pk) + Named(*heal(instance))).records
     outcome.priced = price_unpriced()
     outcome.error = taker.error or booker.damage(instance.pk)
     return outcome
+
+
+def _book_all(booker: Booker, pk: int) -> Counts:
+    """Book what lies there now; what another process has in hand, or keeps from its turn so, is waited for a while."""
+    counts, deadline = Counts(), time.monotonic() + _WAIT_SECONDS
+    ours = set(Spool(pk).names())
+    while True:
+        counts.add(booker.book(pk))
+        if not ours & set(Spool(pk).names()) or time.monotonic() > deadline:
+            return counts
+        time.sleep(_LOOK_SECONDS)
 
 
 def check(instance: Instance) -> bool:

@@ -29,6 +29,14 @@ def split_elements(body: bytes) -> Elements:
         return _salvage(body)
 
 
+def count_elements(body: bytes) -> int:
+    """Return how many whole elements `split_elements` would find, without taking them out of a body that is whole."""
+    try:
+        return len(_elements.decode(body))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return len(_salvage(body).raw)
+
+
 def _salvage(body: bytes) -> Elements:
     """Walk from element to element as far as it goes.
 
