@@ -101,6 +101,31 @@ class Migration(migrations.Migration):
             name='state',
             field=models.CharField(choices=[('new', 'Not asked yet'), ('ok', 'Collecting'), ('statistics_off', 'Usage statistics are off'), ('key_rejected', 'Management key rejected'), ('banned', 'Banned by CPA'), ('remote_off', 'Remote management is off'), ('management_off', 'Management is off'), ('unsupported', 'No way to collect'), ('unreachable', 'Unreachable'), ('faulty', 'Faulty answers'), ('disk_full', 'Disk full')], default='new', editable=False, max_length=20, verbose_name='state'),
         ),
+        migrations.AlterField(
+            model_name='usagerecord',
+            name='alias',
+            field=models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='usage.modelname', verbose_name='requested as'),
+        ),
+        migrations.AlterField(
+            model_name='usagerecord',
+            name='api_key',
+            field=models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.PROTECT, to='usage.apikey', verbose_name='API key'),
+        ),
+        migrations.AlterField(
+            model_name='usagerecord',
+            name='model',
+            field=models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='usage.modelname', verbose_name='model'),
+        ),
+        migrations.AlterField(
+            model_name='usagerecord',
+            name='source',
+            field=models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, to='usage.source', verbose_name='source'),
+        ),
+        migrations.AlterField(
+            model_name='usagerecord',
+            name='traits',
+            field=models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, to='usage.requesttraits', verbose_name='request traits'),
+        ),
         migrations.CreateModel(
             name='CollectorEvent',
             fields=[
