@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from abc import ABC, abstractmethod
 
 from django.utils import timezone
 
@@ -23,7 +24,7 @@ _POLLS_SHOWN = 90
 Way = Instance.Way
 
 
-class Polling:
+class Polling(ABC):
     """One way of asking; `take` is one poll. Methods raise UpstreamError."""
 
     way: Instance.Way
@@ -34,7 +35,7 @@ class Polling:
         self._site = site
         self._connections = 0
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - most have nothing to leave
         """Leave the server."""
 
     def take(self, client: ManagementClient) -> None:
@@ -59,12 +60,12 @@ class Polling:
     def kept_seconds(self) -> float:
         return self._site.kept_seconds
 
+    @abstractmethod
     def pop(self, client: ManagementClient) -> int:
         """Take one answer into the spool; return how many records it held.
 
         The capture is there before the server is asked: a disk that refuses us leaves the records where they are.
         """
-        raise NotImplementedError
 
     def _pop_noting_losses(self, client: ManagementClient) -> int:
         try:

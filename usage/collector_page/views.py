@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.mixins import UserPassesTestMixin
@@ -43,9 +45,9 @@ class Action(UserPassesTestMixin, View):
         messages.add_message(request, messages.ERROR if error else messages.SUCCESS, error or text)
         return redirect("collector")
 
+    @abstractmethod
     def act(self, request: HttpRequest, pk: int) -> tuple[str, str]:
         """Return what went wrong, or nothing, and what was done."""
-        raise NotImplementedError
 
 
 class PollNow(Action):
