@@ -183,8 +183,8 @@ def test_no_ban_is_ever_caused_by_us(settings: Any, mode: str, key: str) -> None
         with collecting():
             if key != "wrong":
                 eventually(lambda: Instance.objects.get(pk=instance.pk).state == State.OK)
+                cpa.stop()  # or an answer may be on its way, of a refusal that we never hear
                 cpa.management_key = "mgmt-FAKE-another" if key == "changed" else ""
-                cpa.stop()
                 cpa.start()
             eventually(lambda: Instance.objects.get(pk=instance.pk).state in (State.KEY_REJECTED, State.MANAGEMENT_OFF))
             time.sleep(1.5)
