@@ -11,10 +11,10 @@ run: .venv/installed
 demo: .venv/installed
 	$(BIN)/python -m tests.demo --bind $(BIND)
 
-# The suite on SQLite, then on a real PostgreSQL that comes from PyPI. Four at a time: most tests wait (for polls, kills).
+# The suite on SQLite, then on a real PostgreSQL that comes from PyPI.
 test: .venv/installed-for-tests
-	$(BIN)/python -m pytest -n 4 --dist worksteal
-	$(BIN)/python -m tests.on_postgres $(BIN)/python -m pytest -n 4 --dist worksteal
+	$(BIN)/python -m pytest -n auto --dist worksteal
+	$(BIN)/python -m tests.on_postgres $(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: .venv/installed-for-tests
 	$(BIN)/ruff check .

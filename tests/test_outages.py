@@ -103,8 +103,8 @@ def test_a_server_that_is_frozen_for_longer_than_we_wait(
 ) -> None:
     """Thawed, it answers whom it kept waiting: what was queued goes into a connection that nobody reads any more."""
     settings.POLL_SECONDS = 1
-    monkeypatch.setattr("usage.upstream.client._TIMEOUT", httpx.Timeout(1, connect=1))
-    monkeypatch.setattr("usage.upstream.resp.ANSWER_SECONDS", 1)
+    monkeypatch.setattr("usage.upstream.client._TIMEOUT", httpx.Timeout(3, connect=3))
+    monkeypatch.setattr("usage.upstream.resp.ANSWER_SECONDS", 3)
     monkeypatch.setattr("usage.collection.listener._PING_SECONDS", 0.5)
     monkeypatch.setattr("usage.collection.listener._PONG_SECONDS", 0.5)
     with FakeProcess(tmp_path, rate=200, history=400, days=0.01) as fake:
