@@ -1,4 +1,4 @@
-"""What every test stands on: a data folder of its own, a real database file, plain static files."""
+"""What every test stands on: a data folder of its own, a real database file, plain static files, quick passwords."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ def own_data_folder(settings: Any, tmp_path: Path) -> None:
     settings.STORAGES = settings.STORAGES | {
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     }
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture

@@ -48,15 +48,15 @@ def test_a_server_that_hangs_holds_up_no_other(settings: Any) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_servers_come_and_go_while_it_runs(settings: Any) -> None:
     settings.POLL_SECONDS = 0.1
-    with fake_cpa() as cpa, collecting():
+    with fake_cpa() as cpa, collecting() as collector:
         cpa.emit(None, "gpt-5.4")
         instance = read_from(cpa)
         eventually(lambda: UsageRecord.objects.count() == 1)
         Instance.objects.filter(pk=instance.pk).update(enabled=False)
-        time.sleep(4)
+        eventually(lambda: not collector._crew._members)
         cpa.emit(None, "gpt-5.4")
         asked = len(cpa.requests)
-        time.sleep(1)
+        time.sleep(0.5)
         assert len(cpa.requests) == asked
         Instance.objects.filter(pk=instance.pk).update(enabled=True)
         eventually(lambda: UsageRecord.objects.count() == 2)
@@ -158,7 +158,8 @@ def test_a_server_without_subscription_is_polled_and_says_why(settings: Any) -> 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_refresh_of_the_server_refreshes_the_names() -> None:
+def test_a_refresh_of_the_server_refreshes_the_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("usage.collection.taker._NAMES_SETTLE_SECONDS", 0.2)
     with fake_cpa() as cpa:
         instance = read_from(cpa, mode=Instance.Mode.SUBSCRIBE)
         with collecting():
@@ -174,8 +175,9 @@ def test_a_refresh_of_the_server_refreshes_the_names() -> None:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("mode", Instance.Mode.values)
 @pytest.mark.parametrize("key", ["wrong", "changed", "removed"])
-def test_no_ban_is_ever_caused_by_us(settings: Any, mode: str, key: str) -> None:
+def test_no_ban_is_ever_caused_by_us(settings: Any, monkeypatch: pytest.MonkeyPatch, mode: str, key: str) -> None:
     settings.POLL_SECONDS = settings.LEGACY_POLL_SECONDS = 0.05
+    monkeypatch.setattr("usage.collection.rhythm._LONGEST_BACKOFF", 0.05)
     with fake_cpa("6.9.49" if mode == "legacy" else "7.2.140") as cpa:
         if key == "wrong":
             cpa.management_key = "mgmt-FAKE-another"
@@ -187,14 +189,17 @@ def test_no_ban_is_ever_caused_by_us(settings: Any, mode: str, key: str) -> None
                 cpa.management_key = "mgmt-FAKE-another" if key == "changed" else ""
                 cpa.start()
             eventually(lambda: Instance.objects.get(pk=instance.pk).state in (State.KEY_REJECTED, State.MANAGEMENT_OFF))
-            time.sleep(1.5)
+            time.sleep(0.5)
             sync_instance(Instance.objects.get(pk=instance.pk))
         assert cpa.failed_logins == (0 if key == "removed" else 1)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_subscription_goes_on_when_the_key_was_changed_and_is_whole_when_we_learn_the_new_one() -> None:
+def test_a_subscription_goes_on_when_the_key_was_changed_and_is_whole_when_we_learn_the_new_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Seen on real servers: who subscribed with the former key is still sent everything."""
+    monkeypatch.setattr("usage.collection.rhythm._LONGEST_BACKOFF", 0.2)
     with fake_cpa() as cpa:
         instance = read_from(cpa, mode=Instance.Mode.SUBSCRIBE)
         with collecting() as collector:
