@@ -20,6 +20,7 @@ from usage.collection import sync_instance
 from usage.collection.board import Board
 from usage.collection.booker import Booker
 from usage.collection.gaps import judge
+from usage.collection.polling import HttpQueue
 from usage.collection.reckoning import Reckoning, Suspicion
 from usage.collection.taker import Taker
 from usage.models import CollectionGap, CollectorEvent, Instance, Reconciliation, UsageRecord
@@ -168,6 +169,30 @@ def test_an_answer_that_was_lost_on_its_way(cpa: FakeCPA, read: Callable[[], Rea
     assert (gap.cause, gap.lost, gap.is_measured) == (Cause.ANSWER_LOST, 8, True)
 
 
+def test_the_rush_after_an_outage_does_not_hide_what_was_lost_in_it(
+    cpa: FakeCPA, read: Callable[[], Reader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clients come back all at once: more arrives between the counters and the comparison than was lost."""
+    reader = read()
+    emit(cpa, 10)
+    reader.reckon()
+    emit(cpa, 8)
+    cpa.faults.next(faults.die_after_pop(), path="usage-queue?count=500")
+    reader.turn()
+
+    def rush(queue: HttpQueue) -> float:
+        emit(cpa, 50)
+        return 0.0
+
+    monkeypatch.setattr(HttpQueue, "settle_seconds", property(rush))
+    reader.turn()
+    assert CollectionGap.objects.count() == 0
+    reader.reckon()
+    assert (the_gap().cause, the_gap().lost) == (Cause.ANSWER_LOST, 8)
+    assert sum(row.missing for row in Reconciliation.objects.all()) == 8
+    assert sum(row.unrecorded for row in Reconciliation.objects.all()) == 0
+
+
 @pytest.mark.parametrize("after", [0, 1, 900, 2500])
 def test_of_an_answer_that_was_cut_the_rest_is_missing(cpa: FakeCPA, read: Callable[[], Reader], after: int) -> None:
     reader = read()
@@ -240,7 +265,7 @@ def test_a_subscription_that_brought_all_until_a_restart_lost_nothing(cpa: FakeC
     heard_at, ended_at = time.time() - 0.05, time.time()
     suspicions = [Suspicion(Cause.RESTARTED, heard_at, ended_at), Suspicion(Cause.DROPPED, heard_at, ended_at + 1)]
     with ManagementClient(instance) as client:
-        judge(instance, Reckoning(suspicions, fetch_counters(client), time.time()))
+        judge(instance, Reckoning(suspicions, fetch_counters(client), time.time(), time.time()))
     assert CollectorEvent.objects.filter(message="CPA was restarted").exists()
     assert CollectionGap.objects.count() == 0
 

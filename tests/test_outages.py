@@ -101,37 +101,40 @@ def _gaps_around(books: Books, lost: list[bytes]) -> list[CollectionGap]:
 def test_a_server_that_is_frozen_for_longer_than_we_wait(
     mode: str, rounds: int, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Thawed, it answers whom it kept waiting: what was queued goes into a connection that nobody reads any more."""
+    """Thawed, it answers whom it kept waiting: what was queued goes into a connection that nobody reads any more.
+
+    All the while its clients go on, and those that had to wait come all at once.
+    """
     settings.POLL_SECONDS = 1
     monkeypatch.setattr("usage.upstream.client._TIMEOUT", httpx.Timeout(3, connect=3))
     monkeypatch.setattr("usage.upstream.resp.ANSWER_SECONDS", 3)
     monkeypatch.setattr("usage.collection.listener._PING_SECONDS", 0.5)
     monkeypatch.setattr("usage.collection.listener._PONG_SECONDS", 0.5)
+    monkeypatch.setattr("usage.collection.intake._RECKON_AGAIN_SECONDS", 2)
     with FakeProcess(tmp_path, rate=200, history=400, days=0.01) as fake:
-        fake.pause()
         instance = read_from_process(fake, mode)
         with collecting():
             eventually(all_is_compared)
+            _wait_until_compared(time.time())
             for _ in range(rounds):
-                fake.go_on()
                 wait_for_news(fake)
                 time.sleep(0.8)
-                fake.pause()
-                if mode == Mode.QUEUE:
-                    time.sleep(0.05)  # so that nothing comes between the counters and the comparison
                 fake.freeze()
                 eventually(lambda: Instance.objects.get(pk=instance.pk).state == State.UNREACHABLE)
                 time.sleep(1)
-                thawed_at = time.time()
                 fake.thaw()
-                eventually(lambda: Instance.objects.get(pk=instance.pk).state == State.OK)
-                _wait_until_compared(thawed_at)
+                _wait_until_compared(time.time())
+                _wait_until_compared(time.time())
+            quiet(fake)
+            eventually(lambda: not read_books(fake).runs[-1].never_handed_out)
         books = read_books(fake)
     print(mode, len(books.missing), list(CollectionGap.objects.values_list("cause", "lost", "since", "until")))
     books.assert_exact()
     assert set(books.missing) <= set(books.handed_out)
-    books.assert_spanned(books.missing_listed)
-    assert measured_loss() == len(books.missing_listed)
+    lost, arrived_in_the_meantime = len(books.missing_listed), 20
+    assert abs(measured_loss() - lost) <= arrived_in_the_meantime
+    if lost > arrived_in_the_meantime:
+        books.assert_spanned(books.missing_listed)
 
 
 def _wait_until_compared(since: float) -> None:

@@ -10,10 +10,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_noop as _
 from django.utils.translation import override
 
-from usage.collection.reckoning import Cause, Reckoning, Suspicion
+from usage.collection.reckoning import Cause, Reckoning, Suspicion, moment
 from usage.collection.reconciliation import Comparison, Result, compare
 from usage.models import CollectionGap, CollectionState, CollectorEvent, Instance, UsageRecord
-from usage.models.fields import from_micros, to_micros
+from usage.models.fields import to_micros
 
 # The surest cause of a loss comes first: what was lost is then its.
 _BY_CERTAINTY = (
@@ -36,11 +36,11 @@ _A_MOMENT = 0.1
 def judge(instance: Instance, reckoning: Reckoning) -> None:
     """Write the gaps that `reckoning` tells of; the same one judged twice changes nothing."""
     with transaction.atomic():
-        counted_at = from_micros(int(reckoning.counted_at * 1_000_000))
+        counted_at = moment(reckoning.counted_at)
         touch_was_lost = any(suspicion.cause in _ENDED_BY_RESTART for suspicion in reckoning.suspicions)
         result = None
         if reckoning.counters:
-            result = compare(instance, reckoning.counters, counted_at, touch_was_lost=touch_was_lost)
+            result = compare(instance, reckoning, reckoning.counters, touch_was_lost=touch_was_lost)
         if result is None or result.since is None:
             _write_unproven(instance, reckoning.suspicions)
         elif result.restarted:
@@ -128,7 +128,7 @@ def _count_missing(comparison: Comparison, missing: int) -> None:
 
 def _estimate(instance: Instance, suspicion: Suspicion) -> int | None:
     """Return how many records would have come between two moments at the rate of the time before; None: nobody knows."""
-    since, length = _moment(suspicion.since), timedelta(seconds=suspicion.until - suspicion.since)
+    since, length = moment(suspicion.since), timedelta(seconds=suspicion.until - suspicion.since)
     for shortest in _RATE_SPANS:
         span = min(max(shortest, length), _LONGEST_RATE_SPAN)
         seen = _records(instance, since - span, since).aggregate(count=Count("pk"), first=Min("requested_at"))
@@ -141,7 +141,7 @@ def _estimate(instance: Instance, suspicion: Suspicion) -> int | None:
 
 def _booked(instance: Instance, suspicion: Suspicion) -> int:
     """Return how many records we have of a time: it began with what was read before, and ended with the new run."""
-    return _records(instance, _moment(suspicion.since), _moment(suspicion.until)).count()
+    return _records(instance, moment(suspicion.since), moment(suspicion.until)).count()
 
 
 def _records(instance: Instance, since: datetime, until: datetime) -> QuerySet[UsageRecord]:
@@ -153,17 +153,20 @@ def _records(instance: Instance, since: datetime, until: datetime) -> QuerySet[U
 
 
 def _write(instance: Instance, suspicion: Suspicion, lost: int | None, *, is_measured: bool) -> None:
-    """Write a gap, or more of one: who dies twice before reading again loses twice from the same moment on."""
-    until = _moment(suspicion.until)
+    """Write a gap, or more of one.
+
+    Who dies twice before reading again loses twice from the same moment on, and a loss is measured twice (intake.py).
+    """
+    until = moment(suspicion.until)
     gap, is_new = CollectionGap.objects.get_or_create(
         instance=instance,
         cause=suspicion.cause,
-        since=_moment(suspicion.since),  # type: ignore[misc]
+        since=moment(suspicion.since),  # type: ignore[misc]
         defaults={"until": until, "lost": lost, "is_measured": is_measured},
     )
-    if not is_new and gap.until < until:
+    if not is_new and (is_measured or gap.until < until):
         gap.lost = (gap.lost or 0) + (lost or 0) if is_measured and gap.is_measured else lost
-        gap.until, gap.is_measured = until, is_measured
+        gap.until, gap.is_measured = max(gap.until, until), is_measured
         gap.save(update_fields=["until", "lost", "is_measured"])
     if is_new:
         with override("en"):  # the catalogue's own words, which each reader gets translated
@@ -172,7 +175,3 @@ def _write(instance: Instance, suspicion: Suspicion, lost: int | None, *, is_mea
 
 def _tell(instance: Instance, level: str, message: str) -> None:
     CollectorEvent.objects.create(instance=instance, at=timezone.now(), level=level, message=message)  # type: ignore[misc]
-
-
-def _moment(seconds: float) -> datetime:
-    return from_micros(int(seconds * 1_000_000))

@@ -7,7 +7,7 @@ import time
 from django.utils.translation import gettext_noop as _
 
 from usage.collection.polling import HttpQueue, Polling, RespQueue, Snapshot
-from usage.collection.reckoning import Cause, Reckoning, encode
+from usage.collection.reckoning import Cause, Reckoning, Suspicion, encode
 from usage.collection.rhythm import Timer
 from usage.collection.site import Site
 from usage.collection.subscription import Subscription
@@ -22,8 +22,6 @@ _RECKONING_SECONDS = 60.0
 _RECKON_AGAIN_SECONDS = 5.0
 # A subscription that this server lacks may come with its next version, or when a proxy is gone.
 _SUBSCRIBE_AGAIN_SECONDS = 300.0
-# How long after its counter a record may come into the queue.
-_SETTLE_SECONDS = 0.2
 
 Mode, Source, State, Way = Instance.Mode, Instance.Source, Instance.State, Instance.Way
 _POLLING: dict[str, type[Polling]] = {Source.QUEUE: HttpQueue, Source.RESP: RespQueue, Source.LEGACY: Snapshot}
@@ -42,6 +40,10 @@ class Intake:
         self._may_subscribe = may_subscribe
         self._way: Polling | Subscription | None = None
         self._reckoning, self._next_reckoning = Timer(_RECKONING_SECONDS), Timer(_RECKON_AGAIN_SECONDS)
+        # What came while the counters were being read blurs a reckoning: the first one, and the one after something went
+        # wrong, are soon followed by another.
+        self._has_reckoned = self._is_blurred = False
+        self._unconfirmed: list[Suspicion] = []
         self._subscribing = Timer(_SUBSCRIBE_AGAIN_SECONDS)
 
     def close(self) -> None:
@@ -75,7 +77,8 @@ class Intake:
         """
         suspicions = self._site.witness.suspicions
         is_certain = any(suspicion.cause != Cause.RESTARTED for suspicion in suspicions)
-        is_time = self._reckoning.is_due or is_certain or bool(suspicions and self._next_reckoning.is_due)
+        is_open = bool(suspicions) or self._is_blurred
+        is_time = self._reckoning.is_due or is_certain or (is_open and self._next_reckoning.is_due)
         is_comparable = self._site.instance.state == State.OK and not isinstance(self._way, Snapshot)
         return is_time and is_comparable and not self.stands_by
 
@@ -83,15 +86,21 @@ class Intake:
         """Write down what may be missing, with the server's own counters; all that they count has come by then."""
         # The server reads its counters at some moment of this call; what comes in its course may be in them or not.
         counted_at = time.time()
-        if self._way:
-            time.sleep(self._way.capture_seconds)
+        if isinstance(self._way, Subscription):
+            self._way.finish_capture()
         counters = self._counters(client)
+        settled_at = time.time()
         if counters and self._way:
-            time.sleep(_SETTLE_SECONDS)
             self._way.drain(client)
-        reckoning = Reckoning(self._site.witness.suspicions, counters, counted_at)
+            settled_at = time.time()
+            time.sleep(self._way.settle_seconds)
+            self._way.drain(client)
+        suspicions = self._site.witness.suspicions
+        is_second = bool(self._unconfirmed)
+        reckoning = Reckoning(self._unconfirmed + suspicions, counters, counted_at, settled_at, is_second)
         self._site.spool.keep(Kind.RECKONING, encode(reckoning))
-        self._site.witness.suspicions = []
+        self._is_blurred = bool(suspicions) or not self._has_reckoned
+        self._site.witness.suspicions, self._unconfirmed, self._has_reckoned = [], suspicions, True
         self._reckoning.restart()
         self._next_reckoning.restart()
         self._site.on_news()

@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 # Messages of this time come into one capture: each costs the disk two flushes.
 _GATHER_SECONDS = 0.02
 _GATHER_BYTES = 1 << 20
+# On a slow disk, or a busy machine.
+_LONGEST_CAPTURE_SECONDS = 2.0
 _PING_SECONDS = 30.0
 _PONG_SECONDS = 10.0
 _GOODBYE_SECONDS = 2.0
@@ -52,6 +54,7 @@ class Listener:
         # Silence is never as long as the time after which a reader was away too long.
         self._ping_seconds = min(_PING_SECONDS, site.kept_seconds / 3)
         self._stopping = threading.Event()
+        self._writing = threading.Lock()
         self._connection = RespConnection(site.instance)
         try:
             first = self._connection.subscribe()
@@ -71,6 +74,11 @@ class Listener:
         """End the subscription without losing what the server has sent."""
         self._stopping.set()
         self._thread.join()
+
+    def finish_capture(self) -> None:
+        """Wait until the capture that is being written, which bears the time of its beginning, is whole."""
+        if self._writing.acquire(timeout=_LONGEST_CAPTURE_SECONDS):
+            self._writing.release()
 
     def _run(self, first: _Replies) -> None:
         try:
@@ -106,7 +114,7 @@ class Listener:
     def _keep(self, replies: _Replies) -> None:
         """Write the messages among `replies`, and those that follow at once, into a capture."""
         if messages := self._messages(replies):
-            with self._spool.receive(Kind.MESSAGES, waits=True) as receiver:
+            with self._writing, self._spool.receive(Kind.MESSAGES, waits=True) as receiver:
                 receiver.write(self._gather(messages))
             self._on_news()
         self.heard_at = self._spoken_at

@@ -28,8 +28,8 @@ class Polling(ABC):
     """One way of asking; `take` is one poll. Methods raise UpstreamError."""
 
     way: Instance.Way
-    # A capture is whole before anything else is asked.
-    capture_seconds = 0.0
+    # How long after its counter a record may come into the queue.
+    settle_seconds = 0.2
 
     def __init__(self, site: Site) -> None:
         self._site = site

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import msgspec
 
 from usage.models import CollectionGap
+from usage.models.fields import from_micros
 from usage.upstream.counters import Counters
 
 Cause = CollectionGap.Cause
@@ -21,16 +24,25 @@ class Suspicion(msgspec.Struct):
 class Reckoning(msgspec.Struct):
     """The suspicions since the last one, and the counters of the server.
 
-    All that they count comes before this in the spool; what they may not count began to arrive after `counted_at`
-    (seconds since 1970 UTC). `counters` is None where the server has none, or did not tell them.
+    They were read at some moment between `counted_at` and `settled_at` (seconds since 1970 UTC). What arrived before
+    that is in them. Of what arrived after it only what was on its way through the server's own queues is, and comes
+    before this in the spool. `counters` is None where the server has none, or did not tell them. `is_second`: some of
+    the suspicions were told before.
     """
 
     suspicions: list[Suspicion]
     counters: Counters | None
     counted_at: float
+    settled_at: float
+    is_second: bool = False
 
 
 _decoder = msgspec.json.Decoder(Reckoning)
+
+
+def moment(seconds: float) -> datetime:
+    """Read a moment of a reckoning (seconds since 1970 UTC)."""
+    return from_micros(int(seconds * 1_000_000))
 
 
 def encode(reckoning: Reckoning) -> bytes:

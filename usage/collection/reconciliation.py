@@ -3,6 +3,9 @@
 For each account, `counter - booked` may only grow by what is lost: each record is published before its attempt is
 counted, and all that was counted when the counters were read is booked when they are compared. What was booked since
 makes the difference smaller, so that growth above `ceiling`, the most that it can have been before, is a loss for sure.
+That is exact where all is quiet when the counters are read; else what arrives in the meantime hides as many that are
+lost. So where something did go wrong they are read a second time, when the rush is over, and then what arrived after
+that is taken as not counted.
 
 CPA counts a few calls that it does not record (the counting of tokens, clients that leave in the middle), which look
 like losses. An account's usual share of them is known from times without trouble, and is taken off.
@@ -18,6 +21,7 @@ from typing import Any
 from django.db.models import Count, QuerySet, Sum
 
 from usage.accounting.resolver import AUTH_FILES
+from usage.collection.reckoning import Reckoning, moment
 from usage.models import Account, Instance, Reconciliation, UsageDaily, UsageRecord
 from usage.upstream.counters import Counters
 
@@ -51,14 +55,15 @@ class Result:
     comparisons: list[Comparison] = field(default_factory=list)
 
 
-def compare(instance: Instance, counters: Counters, counted_at: datetime, *, touch_was_lost: bool) -> Result:
-    """Compare counters that stood so at `counted_at`. In a transaction; what a loss was is for the caller to judge."""
+def compare(instance: Instance, reckoning: Reckoning, counters: Counters, *, touch_was_lost: bool) -> Result:
+    """Compare the `counters` of `reckoning`. In a transaction; what a loss was is for the caller to judge."""
+    counted_at, settled_at = moment(reckoning.counted_at), moment(reckoning.settled_at)
     attempts = _by_account(instance, counters)
     rows = Reconciliation.objects.select_for_update().in_bulk(attempts)
     result = Result(max((row.checked_at for row in rows.values()), default=None))
     if result.since and result.since >= counted_at:
         return result  # this was compared before
-    books = _Books(instance, counted_at)
+    books = _Books(instance, counted_at, settled_at)
     for row in rows.values():
         _forget_old_days(row, books)
     result.restarted = _has_restarted(attempts, rows, books, touch_was_lost=touch_was_lost)
@@ -67,8 +72,12 @@ def compare(instance: Instance, counters: Counters, counted_at: datetime, *, tou
         if known is None:
             _begin(pk, counter, books)
         else:
-            began_anew = result.restarted or counter < known.counter
-            result.comparisons.append(_compare(known, counter, books, began_anew=began_anew))
+            comparison = (
+                _compare_anew(known, counter, books)
+                if result.restarted or counter < known.counter
+                else _compare(known, counter, books, is_second=reckoning.is_second)
+            )
+            result.comparisons.append(comparison)
     return result
 
 
@@ -101,20 +110,28 @@ def _begin(account: int, counter: int, books: _Books) -> None:
     )
 
 
-def _compare(row: Reconciliation, counter: int, books: _Books, *, began_anew: bool) -> Comparison:
-    booked, late = books.booked[row.account_id], books.late[row.account_id]
-    booked_since = booked - row.sum_booked
-    difference = counter - booked
-    if began_anew:
-        # Of what was booked since, nobody knows how much was counted before that: all of it may have been after.
-        counted, lost = counter, max(0, counter - booked_since)
-        row.ceiling = difference + late
-    else:
-        counted, lost = counter - row.counter, max(0, difference - row.ceiling)
-        row.ceiling = difference if lost else min(row.ceiling, difference + late)
-    row.checked_at, row.counter, row.sum_booked = books.counted_at, counter, booked
+def _compare(row: Reconciliation, counter: int, books: _Books, *, is_second: bool) -> Comparison:
+    account = row.account_id
+    difference = counter - books.booked[account]
+    likely = difference + (books.uncounted[account] if is_second else 0)
+    lost = max(0, likely - row.ceiling)
+    row.ceiling = min(row.ceiling + lost, difference + books.late[account])
+    return _note(row, counter, books, counted=counter - row.counter, lost=lost)
+
+
+def _compare_anew(row: Reconciliation, counter: int, books: _Books) -> Comparison:
+    """Of what was booked since, nobody knows how much was counted before that: all of it may have been after."""
+    account = row.account_id
+    row.ceiling = counter - books.booked[account] + books.late[account]
+    lost = max(0, counter - (books.booked[account] - row.sum_booked))
+    return _note(row, counter, books, counted=counter, lost=lost)
+
+
+def _note(row: Reconciliation, counter: int, books: _Books, *, counted: int, lost: int) -> Comparison:
+    booked = books.booked[row.account_id]
     row.counted += counted
-    row.booked += booked_since
+    row.booked += booked - row.sum_booked
+    row.checked_at, row.counter, row.sum_booked = books.counted_at, counter, booked
     row.save()
     return Comparison(row, counted, lost)
 
@@ -129,9 +146,12 @@ def _forget_old_days(row: Reconciliation, books: _Books) -> None:
 
 
 class _Books:
-    """What is booked by account: from yesterday's begin (UTC) on, and of that what arrived after `counted_at`."""
+    """What is booked by account, from yesterday's begin (UTC) on.
 
-    def __init__(self, instance: Instance, counted_at: datetime) -> None:
+    Of that, `late` arrived when the counters were being read or after it, and `uncounted` only after it.
+    """
+
+    def __init__(self, instance: Instance, counted_at: datetime, settled_at: datetime) -> None:
         self.counted_at = counted_at
         self.day = counted_at.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
         daily = UsageDaily.objects.filter(source__instance=instance, bucket__gte=self.day)
@@ -140,6 +160,7 @@ class _Books:
         )
         self.booked = _by_account_id(daily, Sum("requests"))
         self.late = _by_account_id(late, Count("pk"))
+        self.uncounted = _by_account_id(late.filter(received_at__gte=settled_at), Count("pk"))
 
     def between(self, account: int, since: datetime) -> int:
         """Return what is booked from `since` to `day`."""

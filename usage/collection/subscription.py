@@ -15,8 +15,6 @@ from usage.models import Instance
 from usage.upstream.client import ManagementClient
 from usage.upstream.refusals import UpstreamError
 
-# How long after its counter a record may come.
-_SETTLE_SECONDS = 1.0
 # A live subscription says so in its row; more often would only cost the disk.
 _HEARTBEAT_SECONDS = 5.0
 
@@ -28,8 +26,8 @@ class Subscription:
     """
 
     way = Instance.Way.SUBSCRIPTION
-    # A capture bears the time of its beginning: what came so much later may be in it, on a slow disk.
-    capture_seconds = 0.5
+    # How long after its counter a record may come.
+    settle_seconds = 1.0
 
     def __init__(self, site: Site) -> None:
         self._site = site
@@ -73,8 +71,12 @@ class Subscription:
         return True
 
     def drain(self, client: ManagementClient) -> None:
-        """Wait until what was published before this call is here."""
-        time.sleep(_SETTLE_SECONDS)
+        """See that what arrived before this call is in captures that began before it."""
+        self.finish_capture()
+
+    def finish_capture(self) -> None:
+        if self._listener:
+            self._listener.finish_capture()
 
     def _listen(self) -> Listener:
         begun = time.time()
