@@ -160,6 +160,7 @@ def test_a_server_without_subscription_is_polled_and_says_why(settings: Any) -> 
 @pytest.mark.django_db(transaction=True)
 def test_a_refresh_of_the_server_refreshes_the_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("usage.collection.taker._NAMES_SETTLE_SECONDS", 0.2)
+    monkeypatch.setattr("usage.collection.rhythm._LISTENING_SECONDS", 0.2)
     with fake_cpa() as cpa:
         instance = read_from(cpa, mode=Instance.Mode.SUBSCRIBE)
         with collecting():
@@ -178,6 +179,7 @@ def test_a_refresh_of_the_server_refreshes_the_names(monkeypatch: pytest.MonkeyP
 def test_no_ban_is_ever_caused_by_us(settings: Any, monkeypatch: pytest.MonkeyPatch, mode: str, key: str) -> None:
     settings.POLL_SECONDS = settings.LEGACY_POLL_SECONDS = 0.05
     monkeypatch.setattr("usage.collection.rhythm._LONGEST_BACKOFF", 0.05)
+    monkeypatch.setattr("usage.collection.rhythm._LISTENING_SECONDS", 0.05)
     with fake_cpa("6.9.49" if mode == "legacy" else "7.2.140") as cpa:
         if key == "wrong":
             cpa.management_key = "mgmt-FAKE-another"
@@ -200,6 +202,7 @@ def test_a_subscription_goes_on_when_the_key_was_changed_and_is_whole_when_we_le
 ) -> None:
     """Seen on real servers: who subscribed with the former key is still sent everything."""
     monkeypatch.setattr("usage.collection.rhythm._LONGEST_BACKOFF", 0.2)
+    monkeypatch.setattr("usage.collection.rhythm._LISTENING_SECONDS", 0.2)
     with fake_cpa() as cpa:
         instance = read_from(cpa, mode=Instance.Mode.SUBSCRIBE)
         with collecting() as collector:

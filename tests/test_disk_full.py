@@ -55,6 +55,7 @@ class Disk:
 def quick_to_try_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk that stays full is tried many times, and one with room again is seen soon."""
     monkeypatch.setattr("usage.collection.rhythm._LONGEST_BACKOFF", 0.2)
+    monkeypatch.setattr("usage.collection.rhythm._LISTENING_SECONDS", 0.2)
 
 
 @pytest.fixture

@@ -52,7 +52,7 @@ def test_kill_9_of_the_collector_at_random_moments(mode: str, kills: int, tmp_pa
             for _ in range(kills):
                 fake.go_on()
                 wait_for_news(fake)
-                time.sleep(moments.uniform(0, 2))
+                time.sleep(moments.uniform(0, 1))
                 collector.kill()
                 if moments.random() < 0.2:
                     _kill_while_it_starts(collector, moments)

@@ -12,7 +12,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
 from django.utils import timezone
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, Request
 
 from tests.sample_usage import make_sample_usage
 from usage.models import Instance
@@ -109,6 +109,11 @@ def _watch(page: Page, site: str, faults: list[str]) -> None:
     host = urlsplit(site).netloc
     page.on("console", lambda message: message.type in ("error", "warning") and faults.append(message.text))
     page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("requestfailed", lambda request: faults.append(f"failed: {request.url}"))
+    page.on("requestfailed", lambda request: _was_abandoned(request) or faults.append(f"failed: {request.url}"))
     page.on("request", lambda request: urlsplit(request.url).netloc != host and faults.append(request.url))
     page.on("response", lambda answer: answer.status >= 500 and faults.append(f"{answer.status}: {answer.url}"))
+
+
+def _was_abandoned(request: Request) -> bool:
+    """Whether the browser gave it up because the page was left."""
+    return request.failure == "net::ERR_ABORTED"
