@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -28,10 +27,9 @@ def databases() -> set[str]:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("mode", ["queue", "subscribe"])
-def test_figures_are_whole_and_nothing_is_left_behind(
-    mode: str, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_figures_are_whole_and_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It keeps a machine busy for a while, so each engine is measured in one of the two modes."""
+    mode = "subscribe" if connection.vendor == "postgresql" else "queue"
     monkeypatch.setenv("POLL_SECONDS", "0.5")
     before, out = databases(), StringIO()
     call_command("benchmark", "ingest", "--records", str(RECORDS), "--mode", mode, "--json", stdout=out)
