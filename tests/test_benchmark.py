@@ -22,7 +22,7 @@ def databases() -> set[str]:
     if connection.vendor != "postgresql":
         return set()
     with connection.cursor() as cursor:
-        cursor.execute("SELECT datname FROM pg_database")
+        cursor.execute("SELECT datname FROM pg_database WHERE datname LIKE '%benchmark%'")
         return {name for (name,) in cursor.fetchall()}
 
 

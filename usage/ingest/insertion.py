@@ -30,15 +30,19 @@ _REFERENCES = [
     for field in UsageRecord._meta.concrete_fields
     if isinstance(field, ForeignKey) and not field.db_constraint  # type: ignore[attr-defined]
 ]
-# Of those who book at once, one after the other: what is `after` the last id is then ours alone. SQLite has one writer.
+# Of those who book at once, one after the other: what comes after the last id is then ours alone. SQLite has one writer.
 _BOOKING_LOCK = 0x43504142
 
 
+# First and last. PostgreSQL, which does not know its newest rows yet, would read all for an open end.
+Ids = tuple[int, int]
+
+
 class Inserted(NamedTuple):
-    """How many rows were `new`, and the id that all of theirs come `after`."""
+    """How many rows were `new`, and between which ids all of theirs are."""
 
     new: int
-    after: int
+    ids: Ids
 
 
 def insert(rows: Sequence[Row]) -> Inserted:
@@ -51,13 +55,18 @@ def insert(rows: Sequence[Row]) -> Inserted:
         if connection.vendor == "postgresql":
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_BOOKING_LOCK])
         _check_references(cursor, rows)
-        cursor.execute(f"SELECT COALESCE(MAX(id), 0) FROM {rollup.RECORDS}")
-        (after,) = cursor.fetchone()
+        before = _last_id(cursor)
         if connection.vendor == "postgresql":
             _copy(cursor, rows)
         else:
             cursor.executemany(f"{_INTO} VALUES ({', '.join(['%s'] * len(COLUMNS))}) {_ONCE}", rows)
-        return Inserted(int(cursor.rowcount), int(after))
+        new = int(cursor.rowcount)
+        return Inserted(new, (before + 1, _last_id(cursor)))
+
+
+def _last_id(cursor: CursorWrapper) -> int:
+    cursor.execute(f"SELECT COALESCE(MAX(id), 0) FROM {rollup.RECORDS}")
+    return int(cursor.fetchone()[0])
 
 
 def _check_references(cursor: CursorWrapper, rows: Sequence[Row]) -> None:

@@ -14,7 +14,7 @@ from usage.accounting.tokens import Buckets, Quality, split
 from usage.ingest import progress, quarantine, rollup
 from usage.ingest.catalog_answers import Asked
 from usage.ingest.dimensions import Dimension, clean
-from usage.ingest.insertion import Row, insert
+from usage.ingest.insertion import Ids, Row, insert
 from usage.ingest.prices import load_prices, price_new_models, version_of_prices
 from usage.ingest.quarantine import Rejected
 from usage.ingest.sources import Sources
@@ -117,9 +117,9 @@ class Ledger:
             return Counts()
         rows = self._rows(payloads)
         with transaction.atomic():
-            new, after = insert(rows)
-            rollup.add_records(after)
-            _keep_failure_texts(payloads, after)
+            new, ids = insert(rows)
+            rollup.add_records(*ids)
+            _keep_failure_texts(payloads, ids)
             kept = quarantine.keep(self._instance, rejected)
             progress.add(
                 self._instance,
@@ -218,13 +218,15 @@ def _refused(payload: Payload, error: Exception) -> Rejected:
     return Rejected(raw, f"the database refused the record ({kind})", payload.received_at)
 
 
-def _keep_failure_texts(payloads: Sequence[Payload], after: int) -> None:
+def _keep_failure_texts(payloads: Sequence[Payload], ids: Ids) -> None:
     """Texts are cut last: of a key across the limit, a piece would stay that nothing recognises."""
     failures = {(payload.requested_at, payload.dedup_key): payload for payload in payloads if payload.error_text}
     if not failures:
         return
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT id, requested_at, dedup_key FROM {rollup.RECORDS} WHERE id > %s AND failed", [after])
+        cursor.execute(
+            f"SELECT id, requested_at, dedup_key FROM {rollup.RECORDS} WHERE id BETWEEN %s AND %s AND failed", ids
+        )
         new = {pk: failures.get((at, bytes(key))) for pk, at, key in cursor.fetchall()}
     FailureText.objects.bulk_create(
         FailureText(record_id=pk, text=_failure_text(payload)) for pk, payload in new.items() if payload

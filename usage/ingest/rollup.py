@@ -64,13 +64,13 @@ def add(sums: dict[Key, list[int]]) -> None:
                 cursor.execute(_upsert(grain, len(chunk)), [value for key in chunk for value in (*key, *sums[key])])
 
 
-def add_records(after: int) -> None:
-    """Add all records with an id `after` this one to every grain. In the transaction that booked them."""
+def add_records(first: int, last: int) -> None:
+    """Add all records from one id to another to every grain. In the transaction that booked them."""
     for grain in reversed(GRAINS):
         with connection.cursor() as cursor:
             cursor.execute(
-                f"{_into(grain)} {_sums_of_records(grain, 'WHERE id > %s')} ORDER BY {', '.join(_KEY)} {_adding(grain)}",
-                [after],
+                f"{_into(grain)} {_sums_of_records(grain, 'WHERE id BETWEEN %s AND %s')} ORDER BY {', '.join(_KEY)} {_adding(grain)}",
+                [first, last],
             )
 
 

@@ -109,7 +109,9 @@ class UsageRecord(TokenCounts):
     quality = models.PositiveSmallIntegerField(_("token quality"), choices=Quality, default=Quality.COMPLETE)
     # Null means unpriced, which is not free.
     cost_nanousd = models.BigIntegerField(_("est. cost (nano-USD)"), null=True)
-    price = models.ForeignKey(ModelPrice, models.SET_NULL, null=True, db_index=False, verbose_name=_("price"))
+    price = models.ForeignKey(
+        ModelPrice, models.SET_NULL, null=True, db_index=False, db_constraint=False, verbose_name=_("price")
+    )
 
     class Meta:
         verbose_name = _("usage record")
@@ -150,8 +152,11 @@ class FailureText(models.Model):
 class Rollup(TokenCounts):
     """Records added up by interval, source and model: additive integers only."""
 
-    source = models.ForeignKey(Source, models.PROTECT, db_index=False, verbose_name=_("source"))
-    model = models.ForeignKey(ModelName, models.PROTECT, db_index=False, related_name="+", verbose_name=_("model"))
+    # Made of records alone, whose references were checked.
+    source = models.ForeignKey(Source, models.PROTECT, db_index=False, db_constraint=False, verbose_name=_("source"))
+    model = models.ForeignKey(
+        ModelName, models.PROTECT, db_index=False, db_constraint=False, related_name="+", verbose_name=_("model")
+    )
     requests = models.BigIntegerField(_("requests"), default=0)
     failed = models.BigIntegerField(_("failed"), default=0)
     priced_requests = models.BigIntegerField(_("priced requests"), default=0)
