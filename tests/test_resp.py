@@ -195,3 +195,19 @@ def test_an_answer_that_is_lost_after_the_pop_says_so() -> None:
         with RespConnection(server(cpa)) as connection, pytest.raises(UpstreamError) as lost:
             connection.pop(10)
     assert lost.value.was_sent
+
+
+def test_damage_in_the_stream_leaves_what_came_whole_before_it() -> None:
+    message = b"*3\r\n$7\r\nmessage\r\n$5\r\nusage\r\n$2\r\n{}\r\n"
+    with answering(b"+OK\r\n") as base_url, RespConnection(server(FakeCPA(), base_url=base_url)) as connection:
+        far, near = socket.socketpair()
+        connection._socket.close()
+        connection._socket = near
+        with far:
+            far.sendall(message * 2 + b"damage\r\n")
+            assert [raw for _reply, raw in connection.receive(5)] == [message, message]
+            far.sendall(message)
+            with pytest.raises(UpstreamError) as broken:
+                connection.receive(5)
+    assert broken.value.was_sent
+    assert connection.rest == b"damage\r\n" + message

@@ -9,7 +9,6 @@ from __future__ import annotations
 import select
 import socket
 import ssl
-from collections.abc import Iterator
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -102,11 +101,11 @@ class RespConnection:
 
         Raises UpstreamError when the server closes, `was_sent` saying that it may have sent what never arrived.
         """
-        return list(self._read()) if self._is_ready(seconds) else []
+        return self._read() if self._is_ready(seconds) else []
 
     def _wait_for_reply(self) -> list[tuple[Reply, bytes]]:
         while self._is_ready(ANSWER_SECONDS):
-            if replies := list(self._read()):
+            if replies := self._read():
                 return replies
         raise UpstreamError(State.UNREACHABLE, _("no answer in time; is the server overloaded?"), was_sent=True)
 
@@ -118,19 +117,24 @@ class RespConnection:
         poll.register(self._socket, select.POLLIN)
         return bool(poll.poll(seconds * 1_000))
 
-    def _read(self) -> Iterator[tuple[Reply, bytes]]:
+    def _read(self) -> list[tuple[Reply, bytes]]:
+        """What is damaged is told by the next call, when the whole replies before it are safe."""
         try:
             data = self._socket.recv(_CHUNK)
         except ssl.SSLWantReadError:
-            return
+            return []
         except OSError as error:
             raise _broken(error) from None
         if not data:
             raise UpstreamError(State.UNREACHABLE, _("the server closed the connection"), was_sent=True)
+        replies: list[tuple[Reply, bytes]] = []
         try:
-            yield from self._frames.feed(data)
+            for reply in self._frames.feed(data):
+                replies.append(reply)
         except BrokenReply:
-            raise _not_resp(self._frames.rest) from None
+            if not replies:
+                raise _not_resp(self._frames.rest) from None
+        return replies
 
     def _expect_ok(self, reply: Reply) -> None:
         if reply != "OK":
