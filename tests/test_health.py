@@ -71,7 +71,7 @@ def test_not_ready_with_a_full_spool(client: Client, db: None, settings: Any) ->
 
 def test_not_ready_before_a_migration(client: Client, db: None) -> None:
     lead(timezone.now())
-    MigrationRecorder(connection).migration_qs.filter(app="usage", name__startswith="0002").delete()
+    MigrationRecorder(connection).migration_qs.filter(app="usage").exclude(name__startswith="0001").delete()
     assert ready(client) == (503, READY | {"migrations": False})
 
 
