@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIND ?= 127.0.0.1:8000
 BIN := .venv/bin
+# Many tests wait for something: one more at a time than there are cores.
+JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
 .PHONY: run demo test lint pins messages
 
@@ -13,8 +15,8 @@ demo: .venv/installed
 
 # The suite on SQLite, then on a real PostgreSQL that comes from PyPI.
 test: .venv/installed-for-tests
-	$(BIN)/python -m pytest -n auto --dist worksteal
-	$(BIN)/python -m tests.on_postgres $(BIN)/python -m pytest -n auto --dist worksteal
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+	$(BIN)/python -m tests.on_postgres $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 lint: .venv/installed-for-tests
 	$(BIN)/ruff check .
