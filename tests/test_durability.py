@@ -141,6 +141,7 @@ def test_what_the_server_forgets_when_we_leave_is_a_gap() -> None:
             cpa.stall_subscribers()
             emit(cpa, 6)
         cpa.resume_subscribers()
+        eventually(lambda: cpa.subscribers == 0)
         emit(cpa, 3)
         with collecting():
             eventually(CollectionGap.objects.exists)
