@@ -24,7 +24,7 @@ RANGES = {
 }
 DEFAULT_RANGE = "7d"
 MAX_DAYS = 36_500
-_DAY = timedelta(days=1)
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 # What every zone can write.
 _FIRST, _LAST = datetime(1, 1, 3, tzinfo=UTC), datetime(9999, 12, 29, tzinfo=UTC)
 
@@ -37,7 +37,8 @@ class PeriodError(ValueError):
 class Period:
     """A half-open span `[since, until)` of aware datetimes; `name` is a key of RANGES, or empty for from/to.
 
-    Ranges of whole days end with their last day: a record whose server's clock runs ahead of ours is counted.
+    Ranges that end now end with the present day, or hour: a record whose server's clock runs ahead of ours is counted,
+    and the rollups can answer alone.
     """
 
     since: datetime
@@ -73,9 +74,10 @@ def _named(name: str, zone: ZoneInfo, now: datetime) -> Period:
     today = now.astimezone(zone).date()
     month = today.replace(day=1)
     midnight, tomorrow = _midnight(today, zone), _midnight(today + _DAY, zone)
+    next_hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0) + _HOUR
     spans = {
-        "1h": (now - timedelta(hours=1), now),
-        "24h": (now - timedelta(hours=24), now),
+        "1h": (now - _HOUR, next_hour),
+        "24h": (now - 24 * _HOUR, next_hour),
         "today": (midnight, tomorrow),
         "yesterday": (_midnight(today - _DAY, zone), midnight),
         "mtd": (_midnight(month, zone), tomorrow),
