@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,21 +27,6 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: N
     if database["ENGINE"].endswith("sqlite3"):
         worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
         database["TEST"]["NAME"] = str(Path(os.environ["DATA_DIR"]) / f"test-{worker}.sqlite3")
-
-
-@pytest.fixture(scope="session", autouse=True)
-def rows_are_deleted() -> Iterator[None]:
-    """PostgreSQL makes new files for a table that it truncates, which takes longer than to delete a test's few rows."""
-    if connection.vendor != "postgresql":
-        yield
-        return
-
-    def sql_flush(operations: Any, style: Any, tables: list[str], **options: Any) -> list[str]:
-        return [f"DELETE FROM {operations.quote_name(table)}" for table in tables]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(type(connection.ops), "sql_flush", sql_flush)
-        yield
 
 
 @pytest.fixture(autouse=True)
