@@ -10,6 +10,7 @@ from django.core.management import call_command
 from django.db import connection, transaction
 from django.utils import timezone
 
+from usage.benchmark.cast import introduce
 from usage.benchmark.end_to_end import measure_end_to_end
 from usage.benchmark.figures import Figure, Findings
 from usage.benchmark.memory import peak_mb
@@ -17,18 +18,14 @@ from usage.benchmark.traffic import Traffic
 from usage.benchmark.upstream import Upstream
 from usage.collection.board import Board
 from usage.collection.booker import Booker
-from usage.ingest.accounts import apply_listing
 from usage.ingest.captures import read_capture
 from usage.ingest.insertion import COLUMNS, Row
 from usage.ingest.ledger import BATCH
 from usage.ingest.rollup import RECORDS
 from usage.ingest.spool import Kind, Spool
 from usage.models import Instance
-from usage.upstream.client import ManagementClient
-from usage.upstream.names import fetch_names
 
 _RECORDS_PER_CAPTURE = 500
-_KEY = "mgmt-FAKE-key"
 _BARE = "bare_records"
 _NAMES = ", ".join(COLUMNS)
 
@@ -40,8 +37,7 @@ def measure(records: int, readers: int, mode: Instance.Mode, progress: Progress)
     call_command("migrate", verbosity=0)
     traffic = Traffic()
     upstream = Upstream(traffic.lists())
-    instance = _instance(upstream, mode)
-    _apply_names(instance)
+    instance = introduce(upstream, mode)
     _fill_spool(instance, traffic.records(records, timezone.now()))
     decoded, booked = _decode(instance, records, progress), _book(instance, records, progress)
     bare = _insert_bare(progress)
@@ -49,18 +45,6 @@ def measure(records: int, readers: int, mode: Instance.Mode, progress: Progress)
     through, visible, page = measure_end_to_end(instance, upstream, traffic, readers, progress)
     upstream.close()
     return Findings(connection.vendor, mode, readers, [bare, decoded, booked, through], visible, page)
-
-
-def _instance(upstream: Upstream, mode: Instance.Mode) -> Instance:
-    instance = Instance(name="Benchmark", base_url=upstream.base_url, mode=mode)
-    instance.management_key = _KEY
-    instance.save()
-    return instance
-
-
-def _apply_names(instance: Instance) -> None:
-    with ManagementClient(instance) as client:
-        apply_listing(instance, fetch_names(client))
 
 
 def _fill_spool(instance: Instance, raws: Iterator[bytes]) -> None:

@@ -52,7 +52,7 @@ class Traffic:
         channels = [_oauth(*one) for one in _OAUTH] + [_compatible(*one) for one in _COMPATIBLE]
         self._random.shuffle(channels)
         self._channels = [[make(number) for number in range(ACCOUNTS // len(channels) + 1)] for make in channels]
-        self._clients = [
+        self.clients = [
             f"sk-FAKE-client-{number:04}-{self._random.randbytes(12).hex()}" for number in range(CLIENT_KEYS)
         ]
 
@@ -70,11 +70,16 @@ class Traffic:
             yield self.record(until - timedelta(seconds=(count - 1 - number) / PER_SECOND))
 
     def record(self, at: datetime) -> bytes:
-        return msgspec.json.encode(self._record(at))
+        account: _Account = _popular(_popular(self._channels, self._random), self._random)
+        return msgspec.json.encode(self._record(account, at))
 
-    def _record(self, at: datetime) -> dict[str, Any]:
+    def channels(self, at: datetime) -> Iterator[tuple[Sequence[str], list[bytes]]]:
+        """Yield the models of each channel, and a raw record of each of its accounts."""
+        for accounts in self._channels:
+            yield accounts[0].models, [msgspec.json.encode(self._record(account, at)) for account in accounts]
+
+    def _record(self, account: _Account, at: datetime) -> dict[str, Any]:
         random = self._random
-        account: _Account = _popular(_popular(self._channels, random), random)
         model = _popular(account.models, random)
         failed = random.random() < _FAILED
         tokens, breakdown = _tokens(random, 0 if failed else _MOST_TOKENS)
@@ -88,7 +93,7 @@ class Traffic:
             "token_breakdown": breakdown,
             "model": model,
             "alias": model,
-            "api_key": _popular(self._clients, random),
+            "api_key": _popular(self.clients, random),
             "request_id": random.randbytes(4).hex(),
             "reasoning_effort": _popular(("medium", "high", "", "low", "xhigh"), random),
         }
