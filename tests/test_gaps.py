@@ -184,7 +184,7 @@ def test_the_rush_after_an_outage_does_not_hide_what_was_lost_in_it(
         emit(cpa, 50)
         return 0.0
 
-    monkeypatch.setattr(HttpQueue, "settle_seconds", property(rush))
+    monkeypatch.setattr(HttpQueue, "longest_lag_seconds", property(rush))
     reader.turn()
     assert CollectionGap.objects.count() == 0
     reader.reckon()

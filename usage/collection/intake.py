@@ -91,9 +91,10 @@ class Intake:
         counters = self._counters(client)
         settled_at = time.time()
         if counters and self._way:
+            time.sleep(self._way.lag_seconds)
             self._way.drain(client)
             settled_at = time.time()
-            time.sleep(self._way.settle_seconds)
+            time.sleep(self._way.longest_lag_seconds)
             self._way.drain(client)
         suspicions = self._site.witness.suspicions
         is_second = bool(self._unconfirmed)

@@ -28,8 +28,8 @@ class Polling(ABC):
     """One way of asking; `take` is one poll. Methods raise UpstreamError."""
 
     way: Instance.Way
-    # How long after its counter a record may come into the queue.
-    settle_seconds = 0.2
+    # How long after its counter a record comes into the queue: as a rule, and at most after that.
+    lag_seconds, longest_lag_seconds = 0.1, 0.1
 
     def __init__(self, site: Site) -> None:
         self._site = site

@@ -26,8 +26,8 @@ class Subscription:
     """
 
     way = Instance.Way.SUBSCRIPTION
-    # How long after its counter a record may come.
-    settle_seconds = 1.0
+    # How long after its counter a record comes: as a rule, and at most after that.
+    lag_seconds, longest_lag_seconds = 0.3, 0.7
 
     def __init__(self, site: Site) -> None:
         self._site = site
