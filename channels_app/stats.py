@@ -11,7 +11,7 @@ from django.db import connection
 from django.utils.translation import gettext as _
 
 from channels_app.period import Period
-from usage.ingest.rollup import GRAINS, RECORDS, SUM_OF_RECORDS, SUMS, Grain
+from usage.ingest.rollup import DAILY, HOURLY, RECORDS, SUM_OF_RECORDS, SUMS, Grain
 from usage.models import ModelName, Source
 from usage.models.fields import to_micros
 
@@ -34,8 +34,15 @@ class Usage:
     reasoning: int = 0
     unclassified: int = 0
     priced_requests: int = 0
+    priced_succeeded: int = 0
     priced_tokens: int = 0
     cost_nanousd: int = 0
+    timed_output: int = 0
+    timed_ms: int = 0
+    without_usage: int = 0
+    estimated_requests: int = 0
+    unclassified_requests: int = 0
+    inconsistent_requests: int = 0
 
     def add(self, other: Usage) -> None:
         for name in SUMS:
@@ -213,7 +220,7 @@ def _aggregation(period: Period) -> tuple[str, list[int]]:
 
     So any span is exact to the microsecond in any time zone, and costs what its days cost.
     """
-    pieces = list(_pieces(to_micros(period.since), to_micros(period.until), GRAINS))
+    pieces = list(_pieces(to_micros(period.since), to_micros(period.until), (DAILY, HOURLY)))
     union = " UNION ALL ".join(select for select, _since, _until in pieces)
     sums = ", ".join(f"CAST(SUM({name}) AS BIGINT)" for name in SUMS)
     sql = f"SELECT source_id, model_id, {sums} FROM ({union}) AS pieces GROUP BY source_id, model_id"

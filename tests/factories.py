@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from hypothesis import settings
 
 from usage.accounting.payload import Payload, Twins, Unreadable, read_detail, read_record
+from usage.ingest import rollup
 from usage.ingest.accounts import apply_listing
 from usage.ingest.ledger import Counts, Ledger, Rejected
-from usage.models import Instance, UsageDaily, UsageHourly, UsageRecord
+from usage.models import ApiKey, Instance, ModelName, Source, UsageRecord
 from usage.models.fields import to_micros
+from usage.models.record import NO_KEY
 from usage.upstream.names import fetch_names
 
 # Machines of a CI are slow at times; that is no failure. Examples are found anew each time and leave no files.
@@ -106,24 +108,41 @@ def sums_of(rows: Iterable[UsageRecord]) -> dict[str, int]:
     """Add up records in plain Python, by the names of the rollup's columns."""
     sums: Counter[str] = Counter()
     for row in rows:
-        priced = row.cost_nanousd is not None
-        sums.update(
-            requests=1, failed=int(row.failed), uncached_input=row.uncached_input, cache_read=row.cache_read,
-            cache_write=row.cache_write, output=row.output, reasoning=row.reasoning, unclassified=row.unclassified,
-            priced_requests=int(priced), priced_tokens=row.total_tokens if priced else 0,
-            cost_nanousd=row.cost_nanousd or 0,
-        )  # fmt: skip
+        sums.update(sums_of_one(row))
     return dict(sums)
+
+
+def sums_of_one(row: UsageRecord) -> dict[str, int]:
+    priced, answered = row.cost_nanousd is not None, row.generate and not row.failed
+    latency, ttft, output = row.latency_ms or 0, row.ttft_ms or 0, row.output + row.reasoning
+    timed = answered and ttft > 0 and latency - ttft >= 100 and output > 0
+    return {
+        "requests": 1, "failed": int(row.failed), "uncached_input": row.uncached_input, "cache_read": row.cache_read,
+        "cache_write": row.cache_write, "output": row.output, "reasoning": row.reasoning,
+        "unclassified": row.unclassified, "priced_requests": int(priced),
+        "priced_succeeded": int(priced and not row.failed), "priced_tokens": row.total_tokens if priced else 0,
+        "cost_nanousd": row.cost_nanousd or 0, "timed_output": output if timed else 0,
+        "timed_ms": latency - ttft if timed else 0, "without_usage": int(answered and row.total_tokens == 0),
+        "estimated_requests": int(row.quality == UsageRecord.Quality.ESTIMATED),
+        "unclassified_requests": int(row.quality == UsageRecord.Quality.UNCLASSIFIED),
+        "inconsistent_requests": int(row.quality == UsageRecord.Quality.INCONSISTENT),
+    }  # fmt: skip
 
 
 def rollup_rows() -> set[tuple[Any, ...]]:
     """The rollup, without the ids that another order of booking would change."""
-    columns = (
-        "bucket", "source__provider", "source__auth_index", "source__label", "model__name", "requests", "failed",
-        "uncached_input", "cache_read", "cache_write", "output", "reasoning", "unclassified",
-        "priced_requests", "priced_tokens", "cost_nanousd",
-    )  # fmt: skip
-    return {(model, *row) for model in (UsageHourly, UsageDaily) for row in model.objects.values_list(*columns)}
+    sources = {row.pk: (row.provider, row.auth_index, row.label) for row in Source.objects.all()}
+    models = dict(ModelName.objects.values_list("pk", "name"))
+    keys = {NO_KEY: ""} | dict(ApiKey.objects.values_list("pk", "key_mask"))
+    words: dict[str, Mapping[int, object]] = {"source_id": sources, "model_id": models, "api_key_id": keys}
+    found = set()
+    for grain in rollup.GRAINS:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {', '.join(grain.columns)} FROM {grain.table}")
+            for row in cursor.fetchall():
+                named = (words.get(name, {}).get(value, value) for name, value in zip(grain.columns, row, strict=True))
+                found.add((grain.table, *named))
+    return found
 
 
 class _Undo(Exception):

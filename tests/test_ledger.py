@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -31,6 +30,7 @@ from tests.factories import (
     read_all,
     record,
     rollup_rows,
+    sums_of,
     undone,
 )
 from usage.accounting.payload import Payload, Twins, read_detail, read_record
@@ -47,6 +47,8 @@ from usage.models import (
     RequestTraits,
     Source,
     UsageDaily,
+    UsageDailyByKey,
+    UsageFailures,
     UsageHourly,
     UsageRecord,
 )
@@ -67,27 +69,31 @@ def book_raws(instance: Instance, raws: Iterable[bytes]) -> Counts:
     return Ledger(instance).book(payloads, rejected)
 
 
-GRAINS: tuple[type[Rollup], ...] = (UsageHourly, UsageDaily)
+MODELS_OF_SUMS = (UsageHourly, UsageDaily, UsageDailyByKey, UsageFailures)
 
 
-def records_by(model: type[Rollup]) -> dict[tuple[Any, ...], Counter[str]]:
+def key_of(record: UsageRecord, grain: rollup.Grain) -> rollup.Key:
+    dimensions = {
+        "source_id": record.source_id,
+        "model_id": record.model_id,
+        "api_key_id": record.api_key_id or 0,
+        "status_code": record.status_code or 0,
+    }
+    at = to_micros(record.requested_at)
+    return at - at % grain.width, *(dimensions[name] for name in grain.dimensions)
+
+
+def hour_of(row: UsageHourly) -> rollup.Key:
+    return to_micros(row.bucket), row.source_id, row.model_id, row.api_key_id
+
+
+def records_by(grain: rollup.Grain) -> dict[rollup.Key, dict[str, int]]:
     """The sums of one grain as plain Python makes them of the records."""
-    sums: dict[tuple[Any, ...], Counter[str]] = {}
+    groups: dict[rollup.Key, list[UsageRecord]] = {}
     for row in UsageRecord.objects.all():
-        bucket = row.requested_at.replace(minute=0, second=0, microsecond=0)
-        if model is UsageDaily:
-            bucket = bucket.replace(hour=0)
-        is_priced = row.cost_nanousd is not None
-        tokens = {name: getattr(row, name) for name in rollup.TOKENS}
-        sums.setdefault((bucket, row.source_id, row.model_id), Counter()).update(
-            tokens,
-            requests=1,
-            failed=int(row.failed),
-            priced_requests=int(is_priced),
-            priced_tokens=sum(tokens.values()) if is_priced else 0,
-            cost_nanousd=row.cost_nanousd or 0,
-        )
-    return sums
+        if row.failed or not grain.only_failed:
+            groups.setdefault(key_of(row, grain), []).append(row)
+    return {key: sums_of(records) for key, records in groups.items()}
 
 
 def booked() -> tuple[Any, ...]:
@@ -101,11 +107,14 @@ def booked() -> tuple[Any, ...]:
 
 
 def assert_rollup_equals_records() -> None:
-    for model in GRAINS:
-        rows = {(row.bucket, row.source_id, row.model_id): row for row in model.objects.all()}
-        found = {key: {name: getattr(row, name) for name in rollup.SUMS} for key, row in rows.items()}
-        expected = {key: {name: sums[name] for name in rollup.SUMS} for key, sums in records_by(model).items()}
-        assert found == expected
+    for grain in rollup.GRAINS:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {', '.join(grain.columns)} FROM {grain.table}")
+            rows = cursor.fetchall()
+        width = len(grain.key)
+        found = {row[:width]: dict(zip(rollup.SUMS, row[width:], strict=True)) for row in rows}
+        assert len(found) == len(rows)
+        assert found == records_by(grain)
     assert rollup.differences() == []
 
 
@@ -368,19 +377,22 @@ class TestRollup:
             book(instance, payload(at, model=MODELS[number % 2], tokens=tokens, failed=number == 3))
         assert_rollup_equals_records()
 
-    @pytest.mark.parametrize("column", rollup.SUMS)
     @pytest.mark.parametrize("change", [1, -1])
-    @pytest.mark.parametrize("model", GRAINS)
-    def test_any_wrong_sum_is_found_and_mended(
-        self, instance: Instance, model: type[Rollup], column: str, change: int
-    ) -> None:
+    @pytest.mark.parametrize("model", MODELS_OF_SUMS)
+    def test_any_wrong_sum_is_found_and_mended(self, instance: Instance, model: type[Rollup], change: int) -> None:
         self.fill(instance)
         before = rollup_rows()
-        row = model.objects.order_by("pk")[1]
-        setattr(row, column, getattr(row, column) + change)
-        row.save()
-        assert rollup.differences() == [(model._meta.db_table, (to_micros(row.bucket), row.source_id, row.model_id))]
-        assert rollup.rebuild() == sum(model.objects.count() for model in GRAINS)
+        (grain,) = (grain for grain in rollup.GRAINS if grain.table == model._meta.db_table)
+        row = model.objects.order_by("-pk")[0]
+        key = (to_micros(row.bucket), *(getattr(row, name) for name in grain.dimensions))
+        for column in rollup.SUMS:
+            value = getattr(row, column)
+            model.objects.filter(pk=row.pk).update(**{column: value + change})
+            assert rollup.differences() == [(grain.table, key)]
+            model.objects.filter(pk=row.pk).update(**{column: value})
+        assert rollup.differences() == []
+        model.objects.filter(pk=row.pk).update(requests=row.requests + change)
+        assert rollup.rebuild() == sum(model.objects.count() for model in MODELS_OF_SUMS)
         assert rollup_rows() == before
         assert_rollup_equals_records()
 
@@ -389,10 +401,10 @@ class TestRollup:
         before = rollup_rows()
         missing, moved = UsageHourly.objects.order_by("pk")[:2]
         missing.delete()
+        where_it_was = hour_of(moved)
         moved.bucket += timedelta(hours=24)
         moved.save()
-        keys = {(to_micros(row.bucket), row.source_id, row.model_id) for row in (missing, moved)}
-        where_it_was = (to_micros(moved.bucket - timedelta(hours=24)), moved.source_id, moved.model_id)
+        keys = {hour_of(missing), hour_of(moved)}
         assert set(rollup.differences()) == {(rollup.HOURLY.table, key) for key in keys | {where_it_was}}
         assert len(rollup.differences(limit=2)) == 2
         rollup.rebuild()
@@ -400,8 +412,8 @@ class TestRollup:
 
     def test_missing_record_is_found(self, instance: Instance) -> None:
         self.fill(instance)
-        UsageRecord.objects.order_by("pk")[:1].get().delete()
-        assert [table for table, _key in rollup.differences()] == [rollup.DAILY.table, rollup.HOURLY.table]
+        UsageRecord.objects.filter(failed=True).delete()
+        assert [table for table, _key in rollup.differences()] == [grain.table for grain in rollup.GRAINS]
 
     def test_rebuild_of_nothing_is_nothing(self, instance: Instance) -> None:
         assert rollup.rebuild() == 0
@@ -576,9 +588,7 @@ class TestRefusal:
         ledger = Ledger(instance)
         ledger.book([payload(model=MODELS[0])], ())
         UsageRecord.objects.all().delete()
-        UsageHourly.objects.all().delete()
-        UsageDaily.objects.all().delete()
-        for model in (ModelPrice, ModelName, ApiKey, RequestTraits, Source):
+        for model in (*MODELS_OF_SUMS, ModelPrice, ModelName, ApiKey, RequestTraits, Source):
             model.objects.all().delete()
         assert ledger.book([payload(model=MODELS[0])], ()) == Counts(read=1, new=1)
         row = UsageRecord.objects.get()

@@ -87,8 +87,8 @@ def _price_chunk(prices: PriceBook, model: str, model_id: int, *, after: int) ->
         rows = UsageRecord.objects.select_for_update().filter(model=model_id, cost_nanousd=None, pk__gt=after)
         records = list(rows.order_by("pk")[:_CHUNK])
         found = [record for record in records if _apply_price(prices, model, record)]
-        UsageRecord.objects.bulk_update(found, ["cost_nanousd", "price"])
-        rollup.add(_priced_sums(found))
+        with rollup.changing([record.pk for record in found]):
+            UsageRecord.objects.bulk_update(found, ["cost_nanousd", "price"])
     return (records[-1].pk, len(found)) if records else None
 
 
@@ -98,17 +98,6 @@ def _apply_price(prices: PriceBook, model: str, record: UsageRecord) -> bool:
         record.cost_nanousd = price.cost(Buckets(*(getattr(record, name) for name in rollup.TOKENS)))
         record.price_id = price.id
     return price is not None
-
-
-def _priced_sums(records: Iterable[UsageRecord]) -> dict[rollup.Key, list[int]]:
-    """What newly priced records add to the rollup, in the order of rollup.SUMS."""
-    sums: dict[rollup.Key, list[int]] = {}
-    for record in records:
-        key = (rollup.HOURLY.start_of(to_micros(record.requested_at)), record.source_id, record.model_id)
-        row = sums.setdefault(key, [0] * len(rollup.SUMS))
-        for at, value in zip((-3, -2, -1), (1, record.total_tokens, record.cost_nanousd or 0), strict=True):
-            row[at] += value
-    return sums
 
 
 def _nano_per_thousand(usd_per_million: Decimal) -> int:

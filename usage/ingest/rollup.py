@@ -1,139 +1,195 @@
-"""Keeps the hourly and daily sums equal to the records: additive upserts, and what proves and restores it."""
+"""Keeps the sums equal to the records: additive upserts, and what proves and restores them (invariant 2).
+
+Which sums there are follows from what is asked. Who asks for keys and accounts at once needs all dimensions; most ask for
+one of the two, and over whole days, of which there are few. Failures are few, so that whatever is asked of them is cheap,
+and what succeeded is all less the failed.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import connection, transaction
 
-from usage.models import UsageDaily, UsageHourly, UsageRecord
+from usage.models import RollupState, UsageDaily, UsageDailyByKey, UsageFailures, UsageHourly, UsageRecord
+from usage.models.fields import to_micros
+
+# Counts up with each change of what is summed here; sums of an older one are made anew (usage/apps.py).
+VERSION = 2
 
 HOUR = timedelta(hours=1) // timedelta(microseconds=1)
 TOKENS = ("uncached_input", "cache_read", "cache_write", "output", "reasoning", "unclassified")
-SUMS = ("requests", "failed", *TOKENS, "priced_requests", "priced_tokens", "cost_nanousd")
-
-Key = tuple[int, int, int]  # bucket (microseconds since 1970 UTC), source, model
+RECORDS = UsageRecord._meta.db_table
 
 _TOTAL = " + ".join(TOKENS)
+_SUCCEEDED = "NOT failed AND generate"
+# A speed needs a first token, and a while after it (ui.md M24).
+_TIMED = f"{_SUCCEEDED} AND ttft_ms > 0 AND latency_ms - ttft_ms >= 100 AND output + reasoning > 0"
+_ESTIMATED, _UNCLASSIFIED, _INCONSISTENT = (
+    int(quality) for quality in (UsageRecord.Quality.ESTIMATED, UsageRecord.Quality.UNCLASSIFIED,
+                                 UsageRecord.Quality.INCONSISTENT)
+)  # fmt: skip
+
+
+def _count(condition: str) -> str:
+    return f"SUM(CASE WHEN {condition} THEN 1 ELSE 0 END)"
+
+
+def _sum(value: str, condition: str) -> str:
+    return f"SUM(CASE WHEN {condition} THEN {value} ELSE 0 END)"
+
+
 # What each sum is in terms of records; the same text on SQLite and PostgreSQL.
 SUM_OF_RECORDS = {
     "requests": "COUNT(*)",
-    "failed": "SUM(CASE WHEN failed THEN 1 ELSE 0 END)",
+    "failed": _count("failed"),
     **{name: f"SUM({name})" for name in TOKENS},
     "priced_requests": "COUNT(cost_nanousd)",
-    "priced_tokens": f"SUM(CASE WHEN cost_nanousd IS NULL THEN 0 ELSE {_TOTAL} END)",
+    "priced_succeeded": _count("NOT failed AND cost_nanousd IS NOT NULL"),
+    "priced_tokens": _sum(_TOTAL, "cost_nanousd IS NOT NULL"),
     "cost_nanousd": "COALESCE(SUM(cost_nanousd), 0)",
+    "timed_output": _sum("output + reasoning", _TIMED),
+    "timed_ms": _sum("latency_ms - ttft_ms", _TIMED),
+    "without_usage": _count(f"{_SUCCEEDED} AND {_TOTAL} = 0"),
+    "estimated_requests": _count(f"quality = {_ESTIMATED}"),
+    "unclassified_requests": _count(f"quality = {_UNCLASSIFIED}"),
+    "inconsistent_requests": _count(f"quality = {_INCONSISTENT}"),
 }
-RECORDS = UsageRecord._meta.db_table
+SUMS = tuple(SUM_OF_RECORDS)
+# What each dimension is in terms of records.
+OF_RECORDS = {
+    "source_id": "source_id",
+    "model_id": "model_id",
+    "api_key_id": "COALESCE(api_key_id, 0)",
+    "status_code": "COALESCE(status_code, 0)",
+}
+
+# Bucket (microseconds since 1970 UTC) and dimensions.
+Key = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Grain:
-    """A table of sums, one row for each interval of `width` microseconds (cut in UTC), source and model."""
+    """A table of sums: a row for each interval of `width` microseconds (cut in UTC) and value of `dimensions`."""
 
     table: str
     width: int
+    dimensions: tuple[str, ...]
+    only_failed: bool = False
 
     def start_of(self, moment: int) -> int:
         return moment - moment % self.width
 
+    def end_of(self, moment: int) -> int:
+        """Return the first start at `moment` or after it."""
+        return self.start_of(moment + self.width - 1)
 
-HOURLY = Grain(UsageHourly._meta.db_table, HOUR)
-DAILY = Grain(UsageDaily._meta.db_table, 24 * HOUR)
-# Coarse before fine. Each is made of the one behind it, so its width is a multiple of that one's.
-GRAINS = (DAILY, HOURLY)
+    @property
+    def key(self) -> tuple[str, ...]:
+        return ("bucket", *self.dimensions)
 
-_KEY = ("bucket", "source_id", "model_id")
-_COLUMNS = (*_KEY, *SUMS)
-# SQLite takes 32,766 parameters a statement.
-_ROWS_PER_STATEMENT = 32_000 // len(_COLUMNS)
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (*self.key, *SUMS)
 
 
-def add(sums: dict[Key, list[int]]) -> None:
-    """Add hourly `sums` (in the order of SUMS) to every grain. In the transaction that booked the records.
-
-    Keys go in order, so that two writers wait for each other and never in a circle.
-    """
-    for grain in reversed(GRAINS):
-        sums = _fold(sums, grain)
-        keys = sorted(sums)
-        for start in range(0, len(keys), _ROWS_PER_STATEMENT):
-            chunk = keys[start : start + _ROWS_PER_STATEMENT]
-            with connection.cursor() as cursor:
-                cursor.execute(_upsert(grain, len(chunk)), [value for key in chunk for value in (*key, *sums[key])])
+_ALL = ("source_id", "model_id", "api_key_id")
+HOURLY = Grain(UsageHourly._meta.db_table, HOUR, _ALL)
+DAILY = Grain(UsageDaily._meta.db_table, 24 * HOUR, ("source_id", "model_id"))
+DAILY_BY_KEY = Grain(UsageDailyByKey._meta.db_table, 24 * HOUR, ("api_key_id", "model_id"))
+FAILURES = Grain(UsageFailures._meta.db_table, HOUR, (*_ALL, "status_code"), only_failed=True)
+# In the order in which writers come to them.
+GRAINS = (HOURLY, DAILY, DAILY_BY_KEY, FAILURES)
 
 
 def add_records(first: int, last: int) -> None:
     """Add all records from one id to another to every grain. In the transaction that booked them."""
-    for grain in reversed(GRAINS):
+    _add("id BETWEEN %s AND %s", (first, last))
+
+
+@contextmanager
+def changing(ids: Sequence[int]) -> Iterator[None]:
+    """Keep the sums equal while the block changes what these records say. In a transaction that locked them."""
+    if not ids:
+        yield
+        return
+    where = f"id IN ({', '.join(['%s'] * len(ids))})"
+    _add(where, ids, sign=-1)
+    yield
+    _add(where, ids)
+
+
+def _add(where: str, parameters: Sequence[int], sign: int = 1) -> None:
+    """Keys go in order, so that two writers wait for each other and never in a circle."""
+    for grain in GRAINS:
+        sums = _sums_of_records(grain, where, sign)
+        additions = ", ".join(f"{name} = {grain.table}.{name} + excluded.{name}" for name in SUMS)
+        key, places = ", ".join(grain.key), ", ".join(map(str, range(1, len(grain.key) + 1)))
         with connection.cursor() as cursor:
             cursor.execute(
-                f"{_into(grain)} {_sums_of_records(grain, 'WHERE id BETWEEN %s AND %s')} ORDER BY {', '.join(_KEY)} {_adding(grain)}",
-                [first, last],
+                f"{_into(grain)} {sums} ORDER BY {places} ON CONFLICT ({key}) DO UPDATE SET {additions}", parameters
             )
 
 
-def _fold(sums: dict[Key, list[int]], grain: Grain) -> dict[Key, list[int]]:
-    """Add up the sums of a finer grain."""
-    folded: dict[Key, list[int]] = {}
-    for (bucket, source, model), row in sums.items():
-        key = (grain.start_of(bucket), source, model)
-        folded[key] = [old + new for old, new in zip(folded[key], row, strict=True)] if key in folded else row
-    return folded
-
-
-def _upsert(grain: Grain, rows: int) -> str:
-    row = f"({', '.join(['%s'] * len(_COLUMNS))})"
-    return f"{_into(grain)} VALUES {', '.join([row] * rows)} {_adding(grain)}"
-
-
-def _into(grain: Grain) -> str:
-    return f"INSERT INTO {grain.table} ({', '.join(_COLUMNS)})"
-
-
-def _adding(grain: Grain) -> str:
-    additions = ", ".join(f"{name} = {grain.table}.{name} + excluded.{name}" for name in SUMS)
-    return f"ON CONFLICT ({', '.join(_KEY)}) DO UPDATE SET {additions}"
-
-
 def rebuild() -> int:
-    """Make all sums anew from the records; return how many rows there are."""
+    """Make all sums anew that there are records for; return how many rows those are."""
     rows = 0
     with transaction.atomic(), connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            # Those who have booked but not committed are waited for; those who come later add to our rows. Tables are
-            # locked in the order in which writers come to them.
-            for grain in reversed(GRAINS):
+            # Those who have booked but not committed are waited for; those who come later add to our rows.
+            for grain in GRAINS:
                 cursor.execute(f"LOCK TABLE {grain.table} IN EXCLUSIVE MODE")
+        since = records_since()
         for grain in GRAINS:
-            cursor.execute(f"DELETE FROM {grain.table}")
-            cursor.execute(f"{_into(grain)} {_sums_of_records(grain)}")
+            cursor.execute(f"DELETE FROM {grain.table} WHERE bucket >= %s", [since])
+            cursor.execute(f"{_into(grain)} {_sums_of_records(grain, 'requested_at >= %s')}", [since])
             rows += int(cursor.rowcount)
+        RollupState.objects.update_or_create(pk=1, defaults={"version": VERSION})
     return rows
+
+
+def is_outdated() -> bool:
+    """Whether the sums were made by another definition than this one."""
+    return not RollupState.objects.filter(version=VERSION).exists()
+
+
+def records_since() -> int:
+    """Return the first microsecond (since 1970 UTC) of the days that records are kept of; 0 where none were pruned."""
+    state = RollupState.objects.filter(records_since__isnull=False).first()
+    return to_micros(state.records_since) if state and state.records_since else 0
 
 
 def differences(limit: int = 10) -> list[tuple[str, Key]]:
     """Return table and key of sums that differ from the records, `limit` a table at most; none is the invariant."""
-    found = []
+    found, since = [], records_since()
     for grain in GRAINS:
-        sums, records = f"SELECT {', '.join(_COLUMNS)} FROM {grain.table}", _sums_of_records(grain)
+        sums = f"SELECT {', '.join(grain.columns)} FROM {grain.table} WHERE bucket >= %s"
+        records = _sums_of_records(grain, "requested_at >= %s")
         # One statement sees one moment. A transaction would keep all writers of SQLite out while it reads every record.
         with connection.cursor() as cursor:
             cursor.execute(
-                f"SELECT DISTINCT {', '.join(_KEY)} FROM ("
+                f"SELECT DISTINCT {', '.join(grain.key)} FROM ("
                 f"SELECT * FROM ({sums} EXCEPT {records}) AS extra UNION ALL "
                 f"SELECT * FROM ({records} EXCEPT {sums}) AS missing) AS differing LIMIT %s",
-                [limit],
+                [since, since, since, since, limit],
             )
-            found += [(grain.table, (bucket, source, model)) for bucket, source, model in cursor.fetchall()]
+            found += [(grain.table, tuple(key)) for key in cursor.fetchall()]
     return found
 
 
-def _sums_of_records(grain: Grain, where: str = "") -> str:
+def _into(grain: Grain) -> str:
+    return f"INSERT INTO {grain.table} ({', '.join(grain.columns)})"
+
+
+def _sums_of_records(grain: Grain, where: str, sign: int = 1) -> str:
     bucket = f"requested_at / {grain.width} * {grain.width}"  # of integers, and none is before 1970
-    sums = ", ".join(f"CAST({expression} AS BIGINT)" for expression in SUM_OF_RECORDS.values())
+    dimensions = ", ".join(f"{OF_RECORDS[name]} AS {name}" for name in grain.dimensions)
+    sums = ", ".join(f"CAST({sign} * {expression} AS BIGINT)" for expression in SUM_OF_RECORDS.values())
+    failed = "AND failed" if grain.only_failed else ""
     return (
-        f"SELECT {bucket} AS bucket, source_id, model_id, {sums} FROM {RECORDS} {where} "
-        f"GROUP BY {bucket}, source_id, model_id"
+        f"SELECT {bucket} AS bucket, {dimensions}, {sums} FROM {RECORDS} WHERE {where} {failed} "
+        f"GROUP BY {', '.join(map(str, range(1, len(grain.key) + 1)))}"
     )

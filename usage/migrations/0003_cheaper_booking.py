@@ -12,26 +12,6 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.AlterField(
-            model_name='usagedaily',
-            name='model',
-            field=models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='usage.modelname', verbose_name='model'),
-        ),
-        migrations.AlterField(
-            model_name='usagedaily',
-            name='source',
-            field=models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, to='usage.source', verbose_name='source'),
-        ),
-        migrations.AlterField(
-            model_name='usagehourly',
-            name='model',
-            field=models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='usage.modelname', verbose_name='model'),
-        ),
-        migrations.AlterField(
-            model_name='usagehourly',
-            name='source',
-            field=models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, to='usage.source', verbose_name='source'),
-        ),
-        migrations.AlterField(
             model_name='usagerecord',
             name='price',
             field=models.ForeignKey(db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, to='usage.modelprice', verbose_name='price'),

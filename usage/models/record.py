@@ -149,50 +149,119 @@ class FailureText(models.Model):
         return self.text[:80]
 
 
-class Rollup(TokenCounts):
-    """Records added up by interval, source and model: additive integers only."""
+# In the key of a sum, where NULL would not be equal to itself: the records without a client key, or without a status.
+NO_KEY = NO_STATUS = 0
 
-    # Made of records alone, whose references were checked.
-    source = models.ForeignKey(Source, models.PROTECT, db_index=False, db_constraint=False, verbose_name=_("source"))
-    model = models.ForeignKey(
-        ModelName, models.PROTECT, db_index=False, db_constraint=False, related_name="+", verbose_name=_("model")
-    )
+
+class Rollup(TokenCounts):
+    """Records added up: additive integers only, as usage/ingest/rollup.py defines them."""
+
     requests = models.BigIntegerField(_("requests"), default=0)
     failed = models.BigIntegerField(_("failed"), default=0)
     priced_requests = models.BigIntegerField(_("priced requests"), default=0)
+    priced_succeeded = models.BigIntegerField(_("priced and succeeded"), default=0)
     priced_tokens = models.BigIntegerField(_("priced tokens"), default=0)
     cost_nanousd = models.BigIntegerField(_("est. cost (nano-USD)"), default=0)
+    # Output of answers that were streamed long enough to tell their speed, and the time that it took.
+    timed_output = models.BigIntegerField(_("timed output"), default=0)
+    timed_ms = models.BigIntegerField(_("time of output (ms)"), default=0)
+    without_usage = models.BigIntegerField(_("without usage"), default=0)
+    estimated_requests = models.BigIntegerField(_("tokens estimated"), default=0)
+    unclassified_requests = models.BigIntegerField(_("tokens unclassified"), default=0)
+    inconsistent_requests = models.BigIntegerField(_("tokens inconsistent"), default=0)
 
     class Meta:
         abstract = True
 
 
 class UsageHourly(Rollup):
-    """By UTC hour: with the records of the ragged ends, exact for any span in any time zone."""
+    """By UTC hour and all that can be asked for: with the records of the ragged ends exact in any time zone."""
 
     bucket = InstantField(_("hour"))
+    source = models.ForeignKey(Source, models.PROTECT, db_index=False, db_constraint=False, verbose_name=_("source"))
+    model = models.ForeignKey(
+        ModelName, models.PROTECT, db_index=False, db_constraint=False, related_name="+", verbose_name=_("model")
+    )
+    api_key_id = models.BigIntegerField(_("API key"), default=NO_KEY)
 
     class Meta:
         verbose_name = _("hourly usage")
         verbose_name_plural = _("hourly usage")
-        constraints = [models.UniqueConstraint(fields=["bucket", "source", "model"], name="hourly_identity")]
+        constraints = [models.UniqueConstraint(fields=["bucket", "source", "model", "api_key_id"], name="hourly_cube")]
 
     def __str__(self) -> str:
         return f"{self.bucket:%Y-%m-%d %H:00}"
 
 
 class UsageDaily(Rollup):
-    """By UTC day: the middle of a long span."""
+    """By UTC day, source and model: the middle of a long span."""
 
     bucket = InstantField(_("day"))
+    source = models.ForeignKey(Source, models.PROTECT, db_index=False, db_constraint=False, verbose_name=_("source"))
+    model = models.ForeignKey(
+        ModelName, models.PROTECT, db_index=False, db_constraint=False, related_name="+", verbose_name=_("model")
+    )
 
     class Meta:
         verbose_name = _("daily usage")
         verbose_name_plural = _("daily usage")
-        constraints = [models.UniqueConstraint(fields=["bucket", "source", "model"], name="daily_identity")]
+        constraints = [models.UniqueConstraint(fields=["bucket", "source", "model"], name="daily_cube")]
 
     def __str__(self) -> str:
         return f"{self.bucket:%Y-%m-%d}"
+
+
+class UsageDailyByKey(Rollup):
+    """By UTC day, client key and model: where keys are asked for and accounts are not."""
+
+    bucket = InstantField(_("day"))
+    api_key_id = models.BigIntegerField(_("API key"), default=NO_KEY)
+    model = models.ForeignKey(
+        ModelName, models.PROTECT, db_index=False, db_constraint=False, related_name="+", verbose_name=_("model")
+    )
+
+    class Meta:
+        verbose_name = _("daily usage by key")
+        verbose_name_plural = _("daily usage by key")
+        constraints = [models.UniqueConstraint(fields=["bucket", "api_key_id", "model"], name="daily_by_key")]
+
+    def __str__(self) -> str:
+        return f"{self.bucket:%Y-%m-%d}"
+
+
+class UsageFailures(Rollup):
+    """The failed ones among the hourly sums, by their status code too."""
+
+    bucket = InstantField(_("hour"))
+    source = models.ForeignKey(Source, models.PROTECT, db_index=False, db_constraint=False, verbose_name=_("source"))
+    model = models.ForeignKey(
+        ModelName, models.PROTECT, db_index=False, db_constraint=False, related_name="+", verbose_name=_("model")
+    )
+    api_key_id = models.BigIntegerField(_("API key"), default=NO_KEY)
+    status_code = models.PositiveSmallIntegerField(_("status"), default=NO_STATUS)
+
+    class Meta:
+        verbose_name = _("hourly failures")
+        verbose_name_plural = _("hourly failures")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["bucket", "source", "model", "api_key_id", "status_code"], name="failures_cube"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.bucket:%Y-%m-%d %H:00}"
+
+
+class RollupState(models.Model):
+    """One row: by which definition the sums were made, and since when there are records to prove them by."""
+
+    version = models.PositiveIntegerField(default=0)
+    # Records before this were pruned; their sums stay.
+    records_since = InstantField(_("records since"), null=True)
+
+    def __str__(self) -> str:
+        return f"{self.version}"
 
 
 class QuarantinedPayload(models.Model):

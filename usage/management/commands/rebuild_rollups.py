@@ -24,9 +24,9 @@ class Command(BaseCommand):
             self.stdout.write(f"{rollup.rebuild()} rows rebuilt.")
             return
         differing = rollup.differences()
-        for table, (bucket, source, model) in differing:
+        for table, (bucket, *dimensions) in differing:
             start = f"{from_micros(bucket):%Y-%m-%d %H:00} UTC"
-            self.stdout.write(f"{table}, {start}, source {source}, model {model}: the sum differs from the records")
+            self.stdout.write(f"{table}, {start}, {dimensions}: the sum differs from the records")
         if differing:
             raise SystemExit(1)
         self.stdout.write("The rollup equals the records.")
