@@ -96,7 +96,8 @@ def test_two_collectors_that_both_subscribe_lose_nothing(kills: int, tmp_path: P
             for collector in pair:
                 collector.stop()
         books = read_books(fake)
-    print(f"{kills // 2} kills, {len(books.emitted)} emitted, {sum(books.booked.values())} booked")
+    gaps = list(CollectionGap.objects.values_list("cause", "lost", "is_measured", "since", "until"))
+    print(f"{kills // 2} kills, {len(books.emitted)} emitted, {sum(books.booked.values())} booked, gaps {gaps}")
     books.assert_exact()
     assert books.missing == []
     assert CollectionGap.objects.count() == 0

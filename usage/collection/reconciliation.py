@@ -5,7 +5,7 @@ counted, and all that was counted when the counters were read is booked when the
 makes the difference smaller, so that growth above `ceiling`, the most that it can have been before, is a loss for sure.
 That is exact where all is quiet when the counters are read; else what arrives in the meantime hides as many that are
 lost. So where something did go wrong they are read a second time, when the rush is over, and then what arrived after
-that is taken as not counted.
+that is taken as not counted, if that tells of more than what a few records on their way explain.
 
 CPA counts a few calls that it does not record (the counting of tokens, clients that leave in the middle), which look
 like losses. An account's usual share of them is known from times without trouble, and is taken off.
@@ -29,6 +29,8 @@ from usage.upstream.counters import Counters
 _LONGEST_REQUEST = timedelta(hours=1)
 # CPA records some attempts that it does not count: of clients that leave before the first byte, of images.
 _UNCOUNTED, _UNCOUNTED_SHARE = 5, 0.1
+# On a busy machine some take longer than the rule (intake.py): of what came after the counters, so much may be counted.
+_ON_ITS_WAY_SHARE = 0.15
 
 
 @dataclass(slots=True)
@@ -67,6 +69,7 @@ def compare(instance: Instance, reckoning: Reckoning, counters: Counters, *, tou
     for row in rows.values():
         _forget_old_days(row, books)
     result.restarted = _has_restarted(attempts, rows, books, touch_was_lost=touch_was_lost)
+    is_sharp = reckoning.is_second and _tells_of_a_loss(attempts, rows, books)
     for pk, counter in attempts.items():
         known = rows.get(pk)
         if known is None:
@@ -75,7 +78,7 @@ def compare(instance: Instance, reckoning: Reckoning, counters: Counters, *, tou
             comparison = (
                 _compare_anew(known, counter, books)
                 if result.restarted or counter < known.counter
-                else _compare(known, counter, books, is_second=reckoning.is_second)
+                else _compare(known, counter, books, is_sharp=is_sharp)
             )
             result.comparisons.append(comparison)
     return result
@@ -97,6 +100,14 @@ def _has_restarted(
     return any(anew) or booked - growth > max(_UNCOUNTED, booked * _UNCOUNTED_SHARE)
 
 
+def _tells_of_a_loss(attempts: dict[int, int], rows: dict[int, Reconciliation], books: _Books) -> bool:
+    """Whether more is missing than what was counted and still on its way when the counters were read."""
+    likely = sum(
+        max(0, attempts[pk] - books.booked[pk] + books.uncounted[pk] - row.ceiling) for pk, row in rows.items()
+    )
+    return likely > _ON_ITS_WAY_SHARE * books.uncounted.total()
+
+
 def _begin(account: int, counter: int, books: _Books) -> None:
     booked, now = books.booked[account], books.counted_at
     Reconciliation.objects.create(
@@ -110,10 +121,10 @@ def _begin(account: int, counter: int, books: _Books) -> None:
     )
 
 
-def _compare(row: Reconciliation, counter: int, books: _Books, *, is_second: bool) -> Comparison:
+def _compare(row: Reconciliation, counter: int, books: _Books, *, is_sharp: bool) -> Comparison:
     account = row.account_id
     difference = counter - books.booked[account]
-    likely = difference + (books.uncounted[account] if is_second else 0)
+    likely = difference + (books.uncounted[account] if is_sharp else 0)
     lost = max(0, likely - row.ceiling)
     row.ceiling = min(row.ceiling + lost, difference + books.late[account])
     return _note(row, counter, books, counted=counter - row.counter, lost=lost)
