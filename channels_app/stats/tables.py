@@ -1,0 +1,184 @@
+"""Chooses the cheapest tables that can answer a question, and asks them all in one query.
+
+A span is cut into whole days, whole hours and the ragged ends: days and hours come from the sums, the ends from the
+records, so that any span is exact to the microsecond in any time zone, and costs what its days cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+
+from channels_app.period import Period
+from usage.ingest.rollup import (
+    DAILY,
+    DAILY_BY_KEY,
+    FAILURES,
+    HOURLY,
+    OF_RECORDS,
+    RECORDS,
+    SUM_OF_RECORDS,
+    SUMS,
+    Grain,
+)
+from usage.models.fields import to_micros
+
+# SQLite takes 500 parts of a query; a span has up to five pieces, and each up to two parts.
+_SPANS_PER_QUERY = 50
+
+# From first to last, both included.
+CodeRange = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What records must fulfil: one of these ids (None: any), and failed or not (None: either) with one of these codes."""
+
+    sources: frozenset[int] | None = None
+    models: frozenset[int] | None = None
+    api_keys: frozenset[int] | None = None
+    failed: bool | None = None
+    codes: tuple[CodeRange, ...] = ()
+
+    @property
+    def ids(self) -> dict[str, frozenset[int]]:
+        """The ids of each dimension that is restricted."""
+        every = {"source_id": self.sources, "model_id": self.models, "api_key_id": self.api_keys}
+        return {name: ids for name, ids in every.items() if ids is not None}
+
+    @property
+    def only_failed(self) -> bool:
+        return self.failed is True or bool(self.codes)
+
+
+EVERYTHING, NOTHING = Conditions(), Conditions(sources=frozenset())
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """`[since, until)` in microseconds since 1970 UTC."""
+
+    since: int
+    until: int
+
+
+def span_of(period: Period) -> Span:
+    return Span(to_micros(period.since), to_micros(period.until))
+
+
+def aggregate(
+    span: Span, conditions: Conditions, by: Sequence[str], sums: Sequence[str] = SUMS
+) -> list[tuple[Any, ...]]:
+    """Return the `sums` of all records in `span` for each value of the dimensions `by`: (*values, *sums).
+
+    Dimensions are `source_id`, `model_id`, `api_key_id`, and `status_code` of failures alone.
+    """
+    return [row[1:] for row in aggregate_each([span], conditions, by, sums)]
+
+
+def aggregate_each(
+    spans: Sequence[Span], conditions: Conditions, by: Sequence[str], sums: Sequence[str] = SUMS
+) -> list[tuple[Any, ...]]:
+    """Do the same for each of `spans`: (place in `spans`, *values, *sums)."""
+    if not all(conditions.ids.values()):
+        return []  # nothing can be one of none
+    rows: list[tuple[Any, ...]] = []
+    for start in range(0, len(spans), _SPANS_PER_QUERY):
+        numbered = enumerate(spans[start : start + _SPANS_PER_QUERY], start)
+        queries = [query for number, span in numbered for query in _queries(number, span, conditions, by, sums)]
+        if queries:
+            rows += _ask(queries, by, sums)
+    return rows
+
+
+def _ask(queries: Sequence[str], by: Sequence[str], sums: Sequence[str]) -> list[tuple[Any, ...]]:
+    key = ", ".join(("span", *by))
+    totals = ", ".join(f"CAST(SUM({name}) AS BIGINT)" for name in sums)
+    pieces = " UNION ALL ".join(queries)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {key}, {totals} FROM ({pieces}) AS pieces GROUP BY {key}")
+        return list(cursor.fetchall())
+
+
+def _grains(conditions: Conditions, by: Sequence[str]) -> tuple[Grain, ...]:
+    """The tables that know all dimensions of the question, the coarsest first."""
+    if conditions.only_failed:
+        return (FAILURES,)
+    needed = {*by, *conditions.ids}
+    days = [grain for grain in (DAILY, DAILY_BY_KEY) if needed <= set(grain.dimensions)]
+    return (*days[:1], HOURLY)
+
+
+def _queries(number: int, span: Span, conditions: Conditions, by: Sequence[str], sums: Sequence[str]) -> Iterator[str]:
+    for grain, piece in cut(span, _grains(conditions, by)):
+        if grain is None:
+            yield _of_records(number, piece, conditions, by, sums)
+            continue
+        yield _of_sums(number, grain, piece, conditions, by, sums)
+        if conditions.failed is False:
+            yield _of_sums(number, FAILURES, piece, conditions, by, sums, sign="-")
+
+
+def cut(span: Span, grains: Sequence[Grain]) -> Iterator[tuple[Grain | None, Span]]:
+    """Cut `span` into what each grain can answer, the coarsest first; None is what only records can."""
+    if span.since >= span.until:
+        return
+    if not grains:
+        yield None, span
+        return
+    grain, *finer = grains
+    first, last = grain.end_of(span.since), grain.start_of(span.until)
+    if first >= last:
+        yield from cut(span, finer)
+        return
+    yield from cut(Span(span.since, first), finer)
+    yield grain, Span(first, last)
+    yield from cut(Span(last, span.until), finer)
+
+
+def _of_sums(
+    number: int,
+    grain: Grain,
+    span: Span,
+    conditions: Conditions,
+    by: Sequence[str],
+    sums: Sequence[str],
+    sign: str = "",
+) -> str:
+    where = [f"bucket >= {span.since}", f"bucket < {span.until}"]
+    where += [f"{name} IN {_listed(ids)}" for name, ids in conditions.ids.items()]
+    if conditions.codes:
+        where.append(_one_of(conditions.codes))
+    figures = [f"{sign}SUM({name}) AS {name}" for name in sums]
+    return _select(number, by, figures, grain.table, where)
+
+
+def _of_records(number: int, span: Span, conditions: Conditions, by: Sequence[str], sums: Sequence[str]) -> str:
+    where = [f"requested_at >= {span.since}", f"requested_at < {span.until}"]
+    where += [f"{OF_RECORDS[name]} IN {_listed(ids)}" for name, ids in conditions.ids.items()]
+    if conditions.only_failed or conditions.failed is False:
+        where.append("failed" if conditions.only_failed else "NOT failed")
+    if conditions.codes:
+        where.append(_one_of(conditions.codes))
+    values = [f"{OF_RECORDS[name]} AS {name}" for name in by]
+    figures = [f"{SUM_OF_RECORDS[name]} AS {name}" for name in sums]
+    return _select(number, values, figures, RECORDS, where)
+
+
+def _select(number: int, by: Sequence[str], figures: Sequence[str], table: str, where: Sequence[str]) -> str:
+    """Grouped even where `by` is empty: without groups there would be a row even of nothing."""
+    places = ", ".join(str(place) for place in range(1, len(by) + 2))
+    columns = ", ".join((f"{number} AS span", *by, *figures))
+    return f"SELECT {columns} FROM {table} WHERE {' AND '.join(where)} GROUP BY {places}"
+
+
+def _listed(ids: Iterable[int]) -> str:
+    """Ids are our own integers, and may be more than a statement takes parameters."""
+    return f"({', '.join(str(int(one)) for one in sorted(ids))})"
+
+
+def _one_of(codes: Iterable[CodeRange]) -> str:
+    return f"({' OR '.join(f'status_code BETWEEN {int(first)} AND {int(last)}' for first, last in codes)})"

@@ -1,0 +1,128 @@
+"""The sums of an answer, and the metrics that follow from them (`ui.md` 6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from usage.ingest.rollup import SUMS
+
+
+@dataclass(slots=True)
+class Usage:
+    """Sums over records: counts, tokens by disjoint bucket, cost in nano-USD of the priced ones, times in ms.
+
+    The properties are metrics; a None is a value that does not exist, never a zero.
+    """
+
+    requests: int = 0
+    failed: int = 0
+    uncached_input: int = 0
+    cache_read: int = 0
+    cache_write: int = 0
+    output: int = 0
+    reasoning: int = 0
+    unclassified: int = 0
+    priced_requests: int = 0
+    priced_succeeded: int = 0
+    priced_tokens: int = 0
+    cost_nanousd: int = 0
+    timed_output: int = 0
+    timed_ms: int = 0
+    without_usage: int = 0
+    estimated_requests: int = 0
+    unclassified_requests: int = 0
+    inconsistent_requests: int = 0
+
+    def add(self, other: Usage) -> None:
+        for name in SUMS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+    @property
+    def succeeded(self) -> int:
+        return self.requests - self.failed
+
+    @property
+    def success_rate(self) -> float | None:
+        return _ratio(self.succeeded, self.requests)
+
+    @property
+    def error_rate(self) -> float | None:
+        return _ratio(self.failed, self.requests)
+
+    @property
+    def input_tokens(self) -> int:
+        return self.uncached_input + self.cache_read + self.cache_write
+
+    @property
+    def output_tokens(self) -> int:
+        """Answer and reasoning together."""
+        return self.output + self.reasoning
+
+    @property
+    def total_tokens(self) -> int:
+        return self.input_tokens + self.output_tokens + self.unclassified
+
+    @property
+    def tokens_per_request(self) -> float | None:
+        return _ratio(self.total_tokens, self.succeeded)
+
+    @property
+    def cache_hit_rate(self) -> float | None:
+        return _ratio(self.cache_read, self.input_tokens)
+
+    @property
+    def speed(self) -> float | None:
+        """Tokens a second while an answer is written; None where no answer tells."""
+        return _ratio(1_000 * self.timed_output, self.timed_ms)
+
+    @property
+    def cost(self) -> int | None:
+        """Estimated cost in nano-USD, or None where nothing is priced but what used nothing."""
+        return self.cost_nanousd if self.priced_tokens or self.priced_requests == self.requests else None
+
+    @property
+    def cost_per_request(self) -> float | None:
+        """Nano-USD for each success: failed attempts carry few tokens, and would make a flaky channel look cheap."""
+        return None if self.cost is None else _ratio(self.cost_nanousd, self.priced_succeeded)
+
+    @property
+    def blended_price(self) -> float | None:
+        """Nano-USD per million priced tokens."""
+        return _ratio(1_000_000 * self.cost_nanousd, self.priced_tokens)
+
+    @property
+    def price_coverage(self) -> float | None:
+        return _ratio(self.priced_tokens, self.total_tokens)
+
+    @property
+    def pricing(self) -> str:
+        """`priced`, `partial` (the cost is a lower bound) or `unpriced`."""
+        if self.priced_tokens == self.total_tokens and self.cost is not None:
+            return "priced"
+        return "partial" if self.priced_tokens else "unpriced"
+
+    @property
+    def complete_requests(self) -> int:
+        """Records whose tokens are told whole, by kind."""
+        return self.requests - self.estimated_requests - self.unclassified_requests - self.inconsistent_requests
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Fractions of the whole report (of an account: of its channel too); None where the whole is zero."""
+
+    requests: float | None
+    tokens: float | None
+    cost: float | None
+
+    @classmethod
+    def of(cls, part: Usage, whole: Usage) -> Share:
+        return cls(
+            _ratio(part.requests, whole.requests),
+            _ratio(part.total_tokens, whole.total_tokens),
+            None if part.cost is None else _ratio(part.cost_nanousd, whole.cost_nanousd),
+        )
+
+
+def _ratio(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
