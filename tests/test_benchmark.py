@@ -1,10 +1,15 @@
-"""`manage.py benchmark ingest` gives figures of every step, works in a place of its own, and leaves nothing behind."""
+"""`manage.py benchmark` gives figures of every step, works in a place of its own, and leaves nothing behind."""
 
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Iterator
+from datetime import date, timedelta
 from io import StringIO
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -12,8 +17,16 @@ from django.db import connection
 
 from tests.factories import NOON
 from usage.accounting.payload import read_record
+from usage.accounting.tokens import Buckets
+from usage.benchmark.cast import Cast, assemble, introduce
+from usage.benchmark.ledger import LedgerTraffic
 from usage.benchmark.traffic import Traffic
-from usage.models import Instance, UsageRecord
+from usage.benchmark.upstream import Upstream
+from usage.ingest.insertion import COLUMNS
+from usage.ingest.prices import load_prices
+from usage.ingest.rollup import HOUR, TOKENS
+from usage.models import ApiKey, Channel, Instance, ModelName, RequestTraits, Source, UsageRecord
+from usage.models.fields import from_micros, to_micros
 
 RECORDS = 2_000
 
@@ -47,11 +60,122 @@ def test_figures_are_whole_and_nothing_is_left_behind(tmp_path: Path, monkeypatc
     assert not UsageRecord.objects.exists()
 
 
+@pytest.mark.django_db(transaction=True)
+def test_questions_have_the_answers_of_the_records_and_leave_nothing_behind(tmp_path: Path) -> None:
+    before = databases()
+    found = ask("--records", str(RECORDS), "--only", "totals")
+    assert (found["engine"], found["records"], found["load"]["records"]) == (connection.vendor, RECORDS, RECORDS)
+    assert found["load"]["per_second"] > 0
+    assert found["bytes_per_record"] > 80
+    answers = {one["asked"]: one for one in found["answers"]}
+    assert {"range=90d", "range=30d&code=429", "range=30d&tz=Asia/Kolkata"} <= answers.keys()
+    for asked, answer in answers.items():
+        assert not answer["differs"], asked
+        assert 0 <= answer["warm_ms"]["p50"] <= answer["warm_ms"]["p95"]
+        assert (answer["raw_ms"] is None) == (answer["ratio"] is None) == ("range=30d" not in asked)
+    assert list(tmp_path.iterdir()) == []
+    assert databases() == before
+    assert not UsageRecord.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_ledger_that_is_kept_is_asked_again(tmp_path: Path) -> None:
+    kept = f"sqlite:///{tmp_path / 'kept.sqlite3'}"
+    first = ask("--records", str(RECORDS), "--only", "by code", "--database", kept)
+    again = ask("--only", "by code", "--database", kept)
+    assert (first["load"]["records"], again["load"]) == (RECORDS, None)
+    assert [one["asked"] for one in again["answers"]] == [one["asked"] for one in first["answers"]]
+    assert again["records"] == RECORDS
+
+
+def ask(*options: str) -> dict[str, Any]:
+    out = StringIO()
+    call_command("benchmark", "questions", "--json", *options, stdout=out)
+    return dict(json.loads(out.getvalue()))
+
+
 @pytest.mark.django_db
-def test_a_database_that_holds_tables_is_never_filled() -> None:
+@pytest.mark.parametrize("what", ["ingest", "questions"])
+def test_a_database_that_holds_tables_is_never_filled(what: str) -> None:
     with pytest.raises(CommandError, match="not empty"):
-        call_command("benchmark", "ingest", "--in-this-database")
+        call_command("benchmark", what, "--in-this-database")
     assert not Instance.objects.exists()
+
+
+class TestLedger:
+    """The invented ledger is like that of a large team."""
+
+    UNTIL = to_micros(NOON) + 1_234_567
+    COUNT = 30_000
+
+    @pytest.fixture
+    def cast(self, db: None) -> Iterator[Cast]:
+        traffic = Traffic()
+        upstream = Upstream(traffic.lists())
+        yield assemble(introduce(upstream), traffic, NOON)
+        upstream.close()
+
+    @pytest.fixture
+    def rows(self, cast: Cast) -> list[dict[str, Any]]:
+        rows = LedgerTraffic(cast).rows(self.COUNT, self.UNTIL)
+        return [dict(zip(COLUMNS, row, strict=True)) for row in rows]
+
+    def test_it_is_the_same_each_time_and_of_any_size(self, cast: Cast) -> None:
+        assert list(LedgerTraffic(cast).rows(500, self.UNTIL)) == list(LedgerTraffic(cast).rows(500, self.UNTIL))
+        for count in (0, 1, 7, 4_321):
+            assert len(list(LedgerTraffic(cast).rows(count, self.UNTIL))) == count
+
+    def test_those_who_appear_are_known_by_what_their_server_lists(self, cast: Cast) -> None:
+        assert len(cast.channels) == Channel.objects.count() == 12
+        assert Source.objects.filter(match=Source.Match.AUTH_INDEX).count() == Source.objects.count() > 1_000
+        assert sum(len(channel.models) for channel in cast.channels) == 40
+        assert len(cast.api_keys) == ApiKey.objects.count() == 200
+
+    def test_it_spans_90_days_of_which_nights_and_weekends_are_quiet(self, rows: list[dict[str, Any]]) -> None:
+        moments = [from_micros(row["requested_at"]) for row in rows]
+        assert min(moments) >= NOON - timedelta(days=90)
+        assert max(moments) < NOON + timedelta(minutes=5)
+        by_day = Counter(moment.date() for moment in moments)
+        assert len(by_day) == 91
+        assert 2 < by_day[date(2026, 8, 19)] / by_day[date(2026, 8, 16)] < 4  # a Wednesday and a Sunday
+        by_hour = Counter(moment.hour for moment in moments)
+        assert by_hour[14] > 5 * by_hour[2]
+
+    def test_some_are_popular_and_failures_come_in_bursts(self, rows: list[dict[str, Any]]) -> None:
+        for column, most in (("source_id", 0.2), ("model_id", 0.3), ("api_key_id", 0.3)):
+            counts = Counter(row[column] for row in rows)
+            assert 0.03 < counts.most_common(1)[0][1] / len(rows) < most
+        failed = [row for row in rows if row["failed"]]
+        assert 0.02 < len(failed) / len(rows) < 0.04
+        hours = Counter((row["requested_at"] // HOUR, row["source_id"]) for row in failed)
+        assert sum(count for count in hours.values() if count > 1) > len(failed) / 4
+
+    def test_what_fails_is_mostly_tried_again_elsewhere(self, rows: list[dict[str, Any]]) -> None:
+        requests: dict[str, list[dict[str, Any]]] = {}
+        websockets = set(RequestTraits.objects.filter(endpoint="GET /v1/responses").values_list("pk", flat=True))
+        for row in rows:
+            if row["traits_id"] not in websockets:
+                requests.setdefault(row["request_id"], []).append(row)
+        retried = [attempts for attempts in requests.values() if len(attempts) > 1]
+        assert len(retried) > sum(row["failed"] for row in rows) / 2
+        for attempts in retried:
+            assert len({(row["api_key_id"], row["alias_id"], row["traits_id"]) for row in attempts}) == 1
+            assert all(row["failed"] for row in attempts[:-1])
+            for one, following in pairwise(attempts):
+                end = one["requested_at"] + one["latency_ms"] * 1_000
+                assert end < following["requested_at"] < end + 600_000_000
+        assert len({row["request_id"] for row in rows if row["traits_id"] in websockets}) < len(rows) / 20
+
+    def test_it_costs_what_its_prices_say(self, rows: list[dict[str, Any]]) -> None:
+        names, prices = dict(ModelName.objects.values_list("pk", "name")), load_prices()
+        for row in rows:
+            price = prices.find(names[row["model_id"]], row["requested_at"])
+            buckets = Buckets(*(row[name] for name in TOKENS))
+            unpriced = 0 if row["failed"] and not buckets.total else None
+            assert (row["cost_nanousd"], row["price_id"]) == (
+                (price.cost(buckets), price.id) if price else (unpriced, None)
+            )
+        assert 0 < sum(row["cost_nanousd"] is None for row in rows) < len(rows) / 5
 
 
 def test_traffic_is_the_same_each_time_and_like_that_of_a_large_team() -> None:

@@ -21,6 +21,7 @@ from usage.secrets import digest, mask
 from usage.upstream.client import ManagementClient
 from usage.upstream.names import fetch_names
 
+NAME = "Benchmark"
 _KEY = "mgmt-FAKE-key"
 _EFFORTS = ("medium", "high", "", "low", "xhigh")
 # The endpoint of a websocket, whose turns all share one request id (contract E); this provider's clients use it.
@@ -57,7 +58,7 @@ class Cast(NamedTuple):
 
 def introduce(upstream: Upstream, mode: Instance.Mode = Instance.Mode.AUTO) -> Instance:
     """Add the server `upstream`, and the accounts that it lists."""
-    instance = Instance(name="Benchmark", base_url=upstream.base_url, mode=mode)
+    instance = Instance(name=NAME, base_url=upstream.base_url, mode=mode)
     instance.management_key = _KEY
     instance.save()
     with ManagementClient(instance) as client:

@@ -70,6 +70,63 @@ class Findings(msgspec.Struct):
         )
 
 
+class Answer(msgspec.Struct):
+    """How long one question takes when it was `asked` with these parameters of an address, in milliseconds.
+
+    `cold_ms` is the median of first askings, `raw_ms` what it takes of the records alone (None: not measured), and
+    `differs` whether these gave another answer, which is a fault.
+    """
+
+    question: str
+    asked: str
+    warm: Spread
+    cold_ms: float
+    raw_ms: float | None = None
+    differs: bool = False
+
+    @property
+    def ratio(self) -> float | None:
+        return None if self.raw_ms is None else round(self.raw_ms / max(self.warm.p50, 0.1), 1)
+
+
+class Answers(msgspec.Struct):
+    """One run over a ledger of so many records; `load` is how fast they came in (None: they were there)."""
+
+    engine: str
+    records: int
+    bytes_per_record: int
+    load: Figure | None
+    answers: list[Answer]
+
+    def as_dict(self) -> dict[str, Any]:
+        load = self.load and msgspec.to_builtins(self.load) | {"per_second": self.load.per_second}
+        answers = [
+            {"question": one.question, "asked": one.asked, "warm_ms": one.warm._asdict(), "cold_ms": one.cold_ms}
+            | {"raw_ms": one.raw_ms, "ratio": one.ratio, "differs": one.differs}
+            for one in self.answers
+        ]
+        facts = {"engine": self.engine, "records": self.records, "bytes_per_record": self.bytes_per_record}
+        return facts | {"load": load, "answers": answers}
+
+    def as_text(self) -> str:
+        header = ("", "", "p50 ms", "p95 ms", "cold ms", "raw ms", "ratio")
+        load = f", loaded at {self.load.per_second:,} a second" if self.load else ""
+        return "\n".join(
+            [
+                _as_table([header, *map(_answer_row, self.answers)], words=2),
+                f"{self.engine}, {self.records:,} records of {self.bytes_per_record} bytes{load}",
+            ]
+        )
+
+
+def _answer_row(one: Answer) -> tuple[str, ...]:
+    return (
+        one.question, one.asked, f"{one.warm.p50:.1f}", f"{one.warm.p95:.1f}", f"{one.cold_ms:.1f}",
+        "" if one.raw_ms is None else f"{one.raw_ms:,.0f}",
+        "WRONG" if one.differs else "" if one.ratio is None else f"{one.ratio:,.0f}",
+    )  # fmt: skip
+
+
 def _row(figure: Figure, bare: int) -> tuple[str, ...]:
     return (
         figure.name, f"{figure.records:,}", f"{figure.seconds:.2f}", f"{figure.per_second:,}",
@@ -77,12 +134,12 @@ def _row(figure: Figure, bare: int) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _as_table(rows: Sequence[Sequence[str]]) -> str:
-    """Align the first column to the left, numbers to the right."""
+def _as_table(rows: Sequence[Sequence[str]], words: int = 1) -> str:
+    """Align the first columns, so many of `words`, to the left; numbers to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(
-            cell.rjust(width) if at else cell.ljust(width)
+            cell.rjust(width) if at >= words else cell.ljust(width)
             for at, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
         for row in rows

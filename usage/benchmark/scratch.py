@@ -6,7 +6,7 @@ import os
 import secrets
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -18,13 +18,17 @@ Environment = dict[str, str]
 
 
 @contextmanager
-def scratch() -> Iterator[Environment]:
+def scratch(kept_url: str = "") -> Iterator[Environment]:
     """Yield the environment in which processes work on an empty database of the configured engine.
 
-    It lies where the operator's data lies: another disk would measure another machine. Raises DatabaseError where
-    PostgreSQL does not let us create a database; a schema would not do, since advisory locks are of the database.
+    It lies where the operator's data lies: another disk would measure another machine. With `kept_url` it is that
+    database as it is, which stays. Raises DatabaseError where PostgreSQL does not let us create one; a schema would not
+    do, since advisory locks are of the database.
     """
-    with tempfile.TemporaryDirectory(prefix="benchmark-", dir=settings.DATA_DIR) as folder, _database(folder) as url:
+    with (
+        tempfile.TemporaryDirectory(prefix="benchmark-", dir=settings.DATA_DIR) as folder,
+        nullcontext(kept_url) if kept_url else _database(folder) as url,
+    ):
         (Path(folder) / "static").mkdir()  # its absence would be warned of
         yield os.environ | {
             "DATABASE_URL": url,

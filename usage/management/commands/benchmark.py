@@ -1,4 +1,4 @@
-"""`manage.py benchmark ingest`: how fast this machine takes records in."""
+"""`manage.py benchmark`: how fast this machine takes records in, and how fast it answers."""
 
 from __future__ import annotations
 
@@ -9,59 +9,95 @@ from argparse import SUPPRESS, ArgumentParser
 from typing import Any
 
 import msgspec
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 from tqdm import tqdm
 
-from usage.benchmark.figures import Findings
+from usage.benchmark.figures import Answers, Findings
+from usage.benchmark.filling import fill, invented_records, is_empty
 from usage.benchmark.scratch import scratch
 from usage.models import Instance
 
 _MODES = (Instance.Mode.QUEUE, Instance.Mode.SUBSCRIBE)
+_RECORDS = {"ingest": 200_000, "questions": 1_000_000}
 
 
 class Command(BaseCommand):
     help = (
-        "Measures how fast records come in: a bare insert of their rows, reading them, reading and booking them, and the "
-        "way from a socket through the collector into the database while pages are read. It works in an empty database "
-        "of the configured engine, which it makes and removes."
+        "Measures this machine in an empty database of the configured engine, which it makes and removes. "
+        "`ingest`: how fast records come in: a bare insert of their rows, reading them, reading and booking them, and the "
+        "way from a socket through the collector into the database while pages are read. "
+        "`questions`: how fast the ledger of a large team is loaded, and how long the answers to questions take on it."
     )
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("what", choices=["ingest"])
-        parser.add_argument("--records", type=int, default=200_000)
-        parser.add_argument("--readers", type=int, default=4, help="people who ask for the channels every 5 s")
-        parser.add_argument("--mode", choices=_MODES, default=_MODES[0], help="how the collector takes the records")
+        parser.add_argument("what", choices=list(_RECORDS))
+        parser.add_argument("--records", type=int, help="200000 to take in, 1000000 to ask")
         parser.add_argument("--json", action="store_true", help="print the figures as JSON")
         parser.add_argument("--in-this-database", action="store_true", help=SUPPRESS)
+        ingest = parser.add_argument_group("ingest")
+        ingest.add_argument("--readers", type=int, default=4, help="people who ask for the channels every 5 s")
+        ingest.add_argument("--mode", choices=_MODES, default=_MODES[0], help="how the collector takes the records")
+        questions = parser.add_argument_group("questions")
+        questions.add_argument("--only", default="", metavar="TEXT", help="those that have this in their name")
+        questions.add_argument(
+            "--database", default="", metavar="URL", help="an empty one to fill and keep, or one that was kept before"
+        )
 
     def handle(self, *, in_this_database: bool, **options: Any) -> None:
+        options["records"] = options["records"] or _RECORDS[options["what"]]
         if in_this_database:
-            self._measure(**options)
+            self.stdout.write(msgspec.json.encode(_measure(**options)).decode())
             return
         findings = self._measure_in_scratch(**options)
         as_json = json.dumps(findings.as_dict(), indent=2)
         self.stdout.write(as_json if options["json"] else findings.as_text())
 
-    def _measure_in_scratch(self, *, records: int, readers: int, mode: str, **options: Any) -> Findings:
+    def _measure_in_scratch(
+        self, *, what: str, records: int, readers: int, mode: str, only: str, database: str, **options: Any
+    ) -> Findings | Answers:
         """The settings of this process are fixed, so another one measures."""
-        command = [sys.executable, "manage.py", "benchmark", "ingest", "--in-this-database", "--mode", mode]
-        command += ["--records", str(records), "--readers", str(readers)]
+        command = [sys.executable, "manage.py", "benchmark", what, "--in-this-database", "--records", str(records)]
+        command += ["--mode", mode, "--readers", str(readers), "--only", only]
         try:
-            with scratch() as environment:
+            with scratch(database) as environment:
                 done = subprocess.run(command, env=environment, stdout=subprocess.PIPE)  # noqa: S603
         except DatabaseError as error:
             raise CommandError(f"no database can be made for the measurement: {error}") from None
         if done.returncode:
             raise CommandError("the measurement failed; why is written above")
-        return msgspec.json.decode(done.stdout, type=Findings)
+        if what == "ingest":
+            return msgspec.json.decode(done.stdout, type=Findings)
+        return msgspec.json.decode(done.stdout, type=Answers)
 
-    def _measure(self, *, records: int, readers: int, mode: str, **options: Any) -> None:
-        if connection.introspection.table_names():
-            raise CommandError("this database is not empty, and it would be filled with invented records")
-        from usage.benchmark.ingest import measure
 
-        with tqdm(unit=" records", total=4 * records, disable=not sys.stderr.isatty()) as bar:
-            findings = measure(records, readers, Instance.Mode(mode), bar.update)
-        self.stdout.write(msgspec.json.encode(findings).decode())
+def _measure(*, what: str, **options: Any) -> Findings | Answers:
+    kept = 0 if what == "ingest" else invented_records()
+    if not kept and not is_empty():
+        raise CommandError("this database is not empty, and it would be filled with invented records")
+    return _measure_ingest(**options) if what == "ingest" else _measure_answers(kept, **options)
+
+
+def _measure_ingest(records: int, readers: int, mode: str, **options: Any) -> Findings:
+    from usage.benchmark.ingest import measure
+
+    with _bar("records", 4 * records) as bar:
+        return measure(records, readers, Instance.Mode(mode), bar.update)
+
+
+def _measure_answers(kept: int, records: int, only: str, **options: Any) -> Answers:
+    from usage.benchmark.answers import measure
+
+    call_command("migrate", verbosity=0)
+    load = None
+    if not kept:
+        with _bar("records", records) as bar:
+            load = fill(records, bar.update)
+    with _bar("questions") as bar:
+        return measure(kept or records, load, only, bar.update)
+
+
+def _bar(unit: str, total: int | None = None) -> tqdm:
+    return tqdm(unit=f" {unit}", total=total, disable=not sys.stderr.isatty())

@@ -1,0 +1,109 @@
+"""What people ask of a ledger: each question, with the filters and over the ranges that matter.
+
+A further question is one line of QUESTIONS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import NamedTuple
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from channels_app.filters import read_filters
+from channels_app.period import Period, read_period
+from channels_app.stats import EVERYTHING, Conditions, breakdown, channel_report, series, span_of, totals
+from usage.models import Channel, ModelName
+from usage.models.fields import to_micros
+
+Ask = Callable[[Period, Conditions], object]
+
+_UTC, _KOLKATA = ZoneInfo("UTC"), ZoneInfo("Asia/Kolkata")
+_RANGES = ("24h", "7d", "30d", "90d")
+_PAIRS = (("channel", "model"), ("channel", "key"), ("key", "model"), ("account", "status"))
+_DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
+
+
+def _by(*dimensions: str) -> Ask:
+    return lambda period, conditions: breakdown(span_of(period), conditions, dimensions)
+
+
+def _over_time(step: timedelta, *dimensions: str) -> Ask:
+    return lambda period, conditions: series(_edges(period, step), conditions, dimensions)
+
+
+def _edges(period: Period, step: timedelta) -> list[int]:
+    """In microseconds since 1970 UTC; both zones here have one offset all year."""
+    return list(range(to_micros(period.since), to_micros(period.until) + 1, step // timedelta(microseconds=1)))
+
+
+QUESTIONS: dict[str, Ask] = {
+    "totals": lambda period, conditions: totals(span_of(period), conditions),
+    "channels page": channel_report,
+    "by account": _by("account"),
+    "by model": _by("model"),
+    "by key": _by("key"),
+    "by channel and model": _by("channel", "model"),
+    "by key and model": _by("key", "model"),
+    "by key and channel": _by("key", "channel"),
+    "by code": _by("code"),
+    "by day": _over_time(_DAY),
+    "by day and channel": _over_time(_DAY, "channel"),
+    "by day and key": _over_time(_DAY, "key"),
+    "by hour": _over_time(_HOUR),
+}
+
+
+class Case(NamedTuple):
+    """A question with the parameters of an address, asked at the moment `now` in a time zone."""
+
+    question: str
+    parameters: dict[str, str]
+    now: datetime
+    zone: ZoneInfo = _UTC
+
+    @property
+    def asked(self) -> str:
+        zone = {} if self.zone is _UTC else {"tz": self.zone.key}
+        return urlencode(self.parameters | zone, safe="/")
+
+    def ask(self) -> object:
+        """As a page would: what the address says is found in the database first."""
+        period = read_period(self.parameters, self.zone, self.now)
+        return QUESTIONS[self.question](period, read_filters(self.parameters).conditions)
+
+
+def cases(now: datetime, only: str = "") -> Iterator[Case]:
+    """Each question (whose name contains `only`) over all ranges; with each filter over 30 days; with pairs over 90.
+
+    And once in a zone whose days begin in the middle of an hour, where sums alone do not do.
+    """
+    filters = _popular(now)
+    parameters = [{"range": name} for name in _RANGES]
+    parameters += [{"range": "30d"} | one for one in filters.values()]
+    parameters += [{"range": "90d"} | filters[one] | filters[other] for one, other in _PAIRS]
+    for name in QUESTIONS:
+        if only in name:
+            yield from (Case(name, asked, now) for asked in parameters)
+            yield Case(name, {"range": "30d"}, now, _KOLKATA)
+
+
+def _popular(now: datetime) -> dict[str, dict[str, str]]:
+    """A filter of each kind, by its name, for what most records have: that is the most work."""
+    channels, models = Channel.objects.in_bulk(), ModelName.objects.in_bulk()
+    return {
+        "channel": {"channel": channels[_most_used("channel", now)].slug},
+        "account": {"account": str(_most_used("account", now))},
+        "model": {"model": models[_most_used("model", now)].name},
+        "key": {"key": str(_most_used("key", now))},
+        "status": {"status": "fail"},
+        "success": {"status": "ok"},
+        "code": {"code": "429"},
+    }
+
+
+def _most_used(dimension: str, now: datetime) -> int:
+    """Return the id of the channel, account, model or key that has most requests."""
+    groups = breakdown(span_of(read_period({"range": "90d"}, _UTC, now)), EVERYTHING, [dimension])
+    return max((usage.requests, one) for (one,), usage in groups.items() if one)[1]
