@@ -30,7 +30,7 @@ _LONGEST_REQUEST = timedelta(hours=1)
 # CPA records some attempts that it does not count: of clients that leave before the first byte, of images.
 _UNCOUNTED, _UNCOUNTED_SHARE = 5, 0.1
 # On a busy machine some take longer than the rule (intake.py): of what came after the counters, so much may be counted.
-_ON_ITS_WAY_SHARE = 0.15
+_ON_ITS_WAY_SHARE = 0.25
 
 
 @dataclass(slots=True)

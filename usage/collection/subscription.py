@@ -27,7 +27,7 @@ class Subscription:
 
     way = Instance.Way.SUBSCRIPTION
     # How long after its counter a record comes: as a rule, and at most after that.
-    lag_seconds, longest_lag_seconds = 0.3, 0.7
+    lag_seconds, longest_lag_seconds = 0.5, 0.5
 
     def __init__(self, site: Site) -> None:
         self._site = site
