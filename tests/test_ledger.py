@@ -47,7 +47,9 @@ from usage.models import (
     RequestTraits,
     Source,
     UsageDaily,
+    UsageDailyByBoth,
     UsageDailyByKey,
+    UsageDailyBySource,
     UsageFailures,
     UsageHourly,
     UsageRecord,
@@ -69,7 +71,7 @@ def book_raws(instance: Instance, raws: Iterable[bytes]) -> Counts:
     return Ledger(instance).book(payloads, rejected)
 
 
-MODELS_OF_SUMS = (UsageHourly, UsageDaily, UsageDailyByKey, UsageFailures)
+MODELS_OF_SUMS = (UsageHourly, UsageDaily, UsageDailyBySource, UsageDailyByKey, UsageDailyByBoth, UsageFailures)
 
 
 def key_of(record: UsageRecord, grain: rollup.Grain) -> rollup.Key:
@@ -80,7 +82,7 @@ def key_of(record: UsageRecord, grain: rollup.Grain) -> rollup.Key:
         "status_code": record.status_code or 0,
     }
     at = to_micros(record.requested_at)
-    return at - at % grain.width, *(dimensions[name] for name in grain.dimensions)
+    return at - (at + grain.offset) % grain.width, *(dimensions[name] for name in grain.dimensions)
 
 
 def hour_of(row: UsageHourly) -> rollup.Key:

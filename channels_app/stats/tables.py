@@ -15,8 +15,11 @@ from django.db import connection
 from channels_app.period import Period
 from usage.ingest.rollup import (
     DAILY,
+    DAILY_BY_BOTH,
     DAILY_BY_KEY,
+    DAILY_BY_SOURCE,
     FAILURES,
+    HOUR,
     HOURLY,
     OF_RECORDS,
     RECORDS,
@@ -28,6 +31,9 @@ from usage.models.fields import to_micros
 
 # SQLite takes 500 parts of a query; a span has up to five pieces, and each up to two parts.
 _SPANS_PER_QUERY = 50
+
+# The smaller ones first.
+_DAYS = (DAILY_BY_SOURCE, DAILY, DAILY_BY_KEY, DAILY_BY_BOTH)
 
 # From first to last, both included.
 CodeRange = tuple[int, int]
@@ -107,8 +113,10 @@ def _grains(conditions: Conditions, by: Sequence[str]) -> tuple[Grain, ...]:
     """The tables that know all dimensions of the question, the coarsest first."""
     if conditions.only_failed:
         return (FAILURES,)
+    if conditions.failed is False and DAILY.offset % HOUR:
+        return (HOURLY,)  # failures, which are taken off, are summed by hours, and these days do not begin with one
     needed = {*by, *conditions.ids}
-    days = [grain for grain in (DAILY, DAILY_BY_KEY) if needed <= set(grain.dimensions)]
+    days = [grain for grain in _DAYS if needed <= set(grain.dimensions)]
     return (*days[:1], HOURLY)
 
 

@@ -10,17 +10,30 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.db import connection, transaction
 
-from usage.models import RollupState, UsageDaily, UsageDailyByKey, UsageFailures, UsageHourly, UsageRecord
+from usage.models import (
+    RollupState,
+    UsageDaily,
+    UsageDailyByBoth,
+    UsageDailyByKey,
+    UsageDailyBySource,
+    UsageFailures,
+    UsageHourly,
+    UsageRecord,
+)
 from usage.models.fields import to_micros
 
 # Counts up with each change of what is summed here; sums of an older one are made anew (usage/apps.py).
 VERSION = 2
 
 HOUR = timedelta(hours=1) // timedelta(microseconds=1)
+DAY = 24 * HOUR
 TOKENS = ("uncached_input", "cache_read", "cache_write", "output", "reasoning", "unclassified")
 RECORDS = UsageRecord._meta.db_table
 
@@ -71,17 +84,33 @@ OF_RECORDS = {
 Key = tuple[int, ...]
 
 
+@lru_cache
+def standard_offset(zone: str) -> int:
+    """Return how much later than UTC the clocks of `zone` are without summer time, in microseconds."""
+    months = (datetime(2026, month, 1, tzinfo=ZoneInfo(zone)).utcoffset() for month in (1, 7))
+    return min(offset for offset in months if offset is not None) // timedelta(microseconds=1)
+
+
 @dataclass(frozen=True, slots=True)
 class Grain:
-    """A table of sums: a row for each interval of `width` microseconds (cut in UTC) and value of `dimensions`."""
+    """A table of sums: a row for each interval of `width` microseconds and value of `dimensions`.
+
+    Hours are those of UTC. Days are those of the report time zone, of which most questions are, but for the hour that
+    its summer time adds: for that, as for the days of any other zone, hours make up at both ends.
+    """
 
     table: str
     width: int
     dimensions: tuple[str, ...]
     only_failed: bool = False
 
+    @property
+    def offset(self) -> int:
+        """How much later than UTC its intervals' clock is, in microseconds."""
+        return standard_offset(settings.TIME_ZONE) if self.width == DAY else 0
+
     def start_of(self, moment: int) -> int:
-        return moment - moment % self.width
+        return moment - (moment + self.offset) % self.width
 
     def end_of(self, moment: int) -> int:
         """Return the first start at `moment` or after it."""
@@ -98,11 +127,13 @@ class Grain:
 
 _ALL = ("source_id", "model_id", "api_key_id")
 HOURLY = Grain(UsageHourly._meta.db_table, HOUR, _ALL)
-DAILY = Grain(UsageDaily._meta.db_table, 24 * HOUR, ("source_id", "model_id"))
-DAILY_BY_KEY = Grain(UsageDailyByKey._meta.db_table, 24 * HOUR, ("api_key_id", "model_id"))
+DAILY = Grain(UsageDaily._meta.db_table, DAY, ("source_id", "model_id"))
+DAILY_BY_SOURCE = Grain(UsageDailyBySource._meta.db_table, DAY, ("source_id",))
+DAILY_BY_KEY = Grain(UsageDailyByKey._meta.db_table, DAY, ("api_key_id", "model_id"))
+DAILY_BY_BOTH = Grain(UsageDailyByBoth._meta.db_table, DAY, ("source_id", "api_key_id"))
 FAILURES = Grain(UsageFailures._meta.db_table, HOUR, (*_ALL, "status_code"), only_failed=True)
 # In the order in which writers come to them.
-GRAINS = (HOURLY, DAILY, DAILY_BY_KEY, FAILURES)
+GRAINS = (HOURLY, DAILY, DAILY_BY_SOURCE, DAILY_BY_KEY, DAILY_BY_BOTH, FAILURES)
 
 
 def add_records(first: int, last: int) -> None:
@@ -147,13 +178,17 @@ def rebuild() -> int:
             cursor.execute(f"DELETE FROM {grain.table} WHERE bucket >= %s", [since])
             cursor.execute(f"{_into(grain)} {_sums_of_records(grain, 'requested_at >= %s')}", [since])
             rows += int(cursor.rowcount)
-        RollupState.objects.update_or_create(pk=1, defaults={"version": VERSION})
+        RollupState.objects.update_or_create(pk=1, defaults=_definition())
     return rows
 
 
 def is_outdated() -> bool:
-    """Whether the sums were made by another definition than this one."""
-    return not RollupState.objects.filter(version=VERSION).exists()
+    """Whether the sums were made by another definition than this one, or of the days of another time zone."""
+    return not RollupState.objects.filter(**_definition()).exists()
+
+
+def _definition() -> dict[str, int]:
+    return {"version": VERSION, "day_offset": DAILY.offset}
 
 
 def records_since() -> int:
@@ -185,7 +220,8 @@ def _into(grain: Grain) -> str:
 
 
 def _sums_of_records(grain: Grain, where: str, sign: int = 1) -> str:
-    bucket = f"requested_at / {grain.width} * {grain.width}"  # of integers, and none is before 1970
+    # Of integers, and none is before 1970.
+    bucket = f"(requested_at + {grain.offset}) / {grain.width} * {grain.width} - {grain.offset}"
     dimensions = ", ".join(f"{OF_RECORDS[name]} AS {name}" for name in grain.dimensions)
     sums = ", ".join(f"CAST({sign} * {expression} AS BIGINT)" for expression in SUM_OF_RECORDS.values())
     failed = "AND failed" if grain.only_failed else ""

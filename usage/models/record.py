@@ -194,7 +194,7 @@ class UsageHourly(Rollup):
 
 
 class UsageDaily(Rollup):
-    """By UTC day, source and model: the middle of a long span."""
+    """By day, source and model: the middle of a long span."""
 
     bucket = InstantField(_("day"))
     source = models.ForeignKey(Source, models.PROTECT, db_index=False, db_constraint=False, verbose_name=_("source"))
@@ -211,8 +211,39 @@ class UsageDaily(Rollup):
         return f"{self.bucket:%Y-%m-%d}"
 
 
+class UsageDailyBySource(Rollup):
+    """By day and source: where nothing but accounts and channels is asked for."""
+
+    bucket = InstantField(_("day"))
+    source = models.ForeignKey(Source, models.PROTECT, db_index=False, db_constraint=False, verbose_name=_("source"))
+
+    class Meta:
+        verbose_name = _("daily usage by source")
+        verbose_name_plural = _("daily usage by source")
+        constraints = [models.UniqueConstraint(fields=["bucket", "source"], name="daily_by_source")]
+
+    def __str__(self) -> str:
+        return f"{self.bucket:%Y-%m-%d}"
+
+
+class UsageDailyByBoth(Rollup):
+    """By day, source and client key: where accounts and keys are asked for, and models are not."""
+
+    bucket = InstantField(_("day"))
+    source = models.ForeignKey(Source, models.PROTECT, db_index=False, db_constraint=False, verbose_name=_("source"))
+    api_key_id = models.BigIntegerField(_("API key"), default=NO_KEY)
+
+    class Meta:
+        verbose_name = _("daily usage by source and key")
+        verbose_name_plural = _("daily usage by source and key")
+        constraints = [models.UniqueConstraint(fields=["bucket", "source", "api_key_id"], name="daily_by_both")]
+
+    def __str__(self) -> str:
+        return f"{self.bucket:%Y-%m-%d}"
+
+
 class UsageDailyByKey(Rollup):
-    """By UTC day, client key and model: where keys are asked for and accounts are not."""
+    """By day, client key and model: where keys are asked for and accounts are not."""
 
     bucket = InstantField(_("day"))
     api_key_id = models.BigIntegerField(_("API key"), default=NO_KEY)
@@ -257,6 +288,8 @@ class RollupState(models.Model):
     """One row: by which definition the sums were made, and since when there are records to prove them by."""
 
     version = models.PositiveIntegerField(default=0)
+    # How much later than UTC the days begin, in microseconds.
+    day_offset = models.BigIntegerField(default=0)
     # Records before this were pruned; their sums stay.
     records_since = InstantField(_("records since"), null=True)
 
