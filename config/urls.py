@@ -9,11 +9,13 @@ from drf_spectacular.views import SpectacularAPIView
 from rest_framework.routers import DefaultRouter
 
 from channels_app.api import ChannelViewSet
+from channels_app.usage_api import UsageViewSet
 from config.api_docs import ApiDocsView
 
 router = DefaultRouter()
 router.include_root_view = False
 router.register("channels", ChannelViewSet, basename="api-channels")
+router.register("usage", UsageViewSet, basename="api-usage")
 
 urlpatterns = [
     path("admin/", admin.site.urls),

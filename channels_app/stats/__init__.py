@@ -10,7 +10,8 @@ from channels_app.stats.channels import (
     ModelRow,
     channel_report,
 )
-from channels_app.stats.questions import DIMENSIONS, Series, breakdown, series, totals
+from channels_app.stats.names import name_groups
+from channels_app.stats.questions import DIMENSIONS, Series, breakdown, series, top, totals
 from channels_app.stats.tables import EVERYTHING, Conditions, Span, aggregate, span_of
 from channels_app.stats.usage import Share, Usage
 
@@ -32,7 +33,9 @@ __all__ = [
     "aggregate",
     "breakdown",
     "channel_report",
+    "name_groups",
     "series",
     "span_of",
+    "top",
     "totals",
 ]

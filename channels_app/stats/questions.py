@@ -48,6 +48,20 @@ def breakdown(span: Span, conditions: Conditions, by: Sequence[str]) -> dict[Gro
     return groups
 
 
+def top(groups: Mapping[Group, Usage], limit: int) -> tuple[dict[Group, Usage], Usage | None]:
+    """Return the `limit` largest groups by tokens, the unknown ones after them, and the sum of the others.
+
+    What is unknown is never hidden among others.
+    """
+    ordered = sorted(groups.items(), key=lambda item: (None in item[0], -item[1].total_tokens, -item[1].requests))
+    unknown = [item for item in ordered if None in item[0]]
+    known = ordered[: len(ordered) - len(unknown)]
+    other = Usage()
+    for _group, usage in known[limit:]:
+        other.add(usage)
+    return dict([*known[:limit], *unknown]), other if known[limit:] else None
+
+
 def _columns(by: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(DIMENSIONS[name] for name in by))
 

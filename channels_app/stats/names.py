@@ -1,0 +1,74 @@
+"""What the groups of an answer are called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from channels_app.stats.channels import UNKNOWN
+from channels_app.stats.questions import Group
+from usage.models import Account, ApiKey, Channel, Instance, ModelName, Source
+from usage.models.record import NO_KEY
+
+# What people see of one value of a dimension: an id or slug that filters take, and a name.
+Name = dict[str, Any]
+
+
+def name_groups(by: Sequence[str], groups: Collection[Group]) -> dict[Group, Name]:
+    """Return for each group a mapping of its dimensions to their names. One query for each dimension."""
+    named = [(dimension, _NAMES[dimension]({group[place] for group in groups})) for place, dimension in enumerate(by)]
+    return {
+        group: {dimension: names[value] for (dimension, names), value in zip(named, group, strict=True)}
+        for group in groups
+    }
+
+
+def _servers(ids: Iterable[int | None]) -> dict[int | None, Name]:
+    return {row.pk: {"id": row.slug, "name": row.name} for row in Instance.objects.filter(pk__in=_known(ids))}
+
+
+def _channels(ids: Iterable[int | None]) -> dict[int | None, Name]:
+    rows = Channel.objects.filter(pk__in=_known(ids))
+    names: dict[int | None, Name] = {row.pk: {"id": row.slug, "name": row.name} for row in rows}
+    return names | {None: {"id": UNKNOWN, "name": _("Unknown channel")}}
+
+
+def _accounts(ids: Iterable[int | None]) -> dict[int | None, Name]:
+    rows = Account.objects.filter(pk__in=_known(ids))
+    names: dict[int | None, Name] = {row.pk: {"id": row.pk, "name": str(row)} for row in rows}
+    return names | {None: {"id": None, "name": _("Unknown account")}}
+
+
+def _sources(ids: Iterable[int | None]) -> dict[int | None, Name]:
+    return {row.pk: {"id": row.pk, "name": str(row)} for row in Source.objects.filter(pk__in=_known(ids))}
+
+
+def _models(ids: Iterable[int | None]) -> dict[int | None, Name]:
+    return {row.pk: {"id": row.name, "name": row.name} for row in ModelName.objects.filter(pk__in=_known(ids))}
+
+
+def _keys(ids: Iterable[int | None]) -> dict[int | None, Name]:
+    rows = ApiKey.objects.filter(pk__in=_known(ids))
+    names: dict[int | None, Name] = {row.pk: {"id": row.pk, "name": str(row)} for row in rows}
+    return names | {NO_KEY: {"id": NO_KEY, "name": _("No key")}}
+
+
+def _codes(ids: Iterable[int | None]) -> dict[int | None, Name]:
+    return {code: {"id": code, "name": str(code) if code else _("No status")} for code in ids}
+
+
+def _known(ids: Iterable[int | None]) -> set[int]:
+    return {one for one in ids if one is not None}
+
+
+_NAMES: dict[str, Callable[[Iterable[int | None]], dict[int | None, Name]]] = {
+    "server": _servers,
+    "channel": _channels,
+    "account": _accounts,
+    "source": _sources,
+    "model": _models,
+    "key": _keys,
+    "code": _codes,
+}

@@ -1,0 +1,166 @@
+"""`/api/usage/`: totals, breakdowns and time series with any filter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import viewsets
+from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from channels_app.buckets import AUTO, BUCKETS, choose, edges, micros
+from channels_app.comparison import COMPARISONS, OFF, compared_with
+from channels_app.filters import Filters, read_filters
+from channels_app.period import RANGES, Period, PeriodError, read_period
+from channels_app.serializers import UsageSerializer
+from channels_app.stats import DIMENSIONS, breakdown, name_groups, series, span_of, top, totals
+from config.report_zone import report_zone
+from usage.ingest.rollup import SUMS
+from usage.models import UsageDailyBySource
+
+_DEFAULT_LIMIT, _MOST_ROWS = 50, 10_000
+PARAMETERS = [
+    OpenApiParameter("range", str, enum=list(RANGES)),
+    OpenApiParameter("days", int, description="today and the days before it, in the report time zone"),
+    OpenApiParameter("from", str, description="a day (both ends included) or a time, with `to`"),
+    OpenApiParameter("to", str, description="a day (included) or a time (not included)"),
+    OpenApiParameter("server", str, many=True, description="slug"),
+    OpenApiParameter("channel", str, many=True, description="slug; `unknown` for what matches none"),
+    OpenApiParameter("account", int, many=True),
+    OpenApiParameter("model", str, many=True),
+    OpenApiParameter("key", int, many=True, description="id of a client key; 0 for requests without one"),
+    OpenApiParameter("status", str, enum=["ok", "fail"]),
+    OpenApiParameter("code", str, many=True, description="such as 429 or 5xx; implies status=fail"),
+]
+_BY = OpenApiParameter("by", str, many=True, enum=list(DIMENSIONS), description="repeat it for a second dimension")
+_ERRORS = {400: OpenApiTypes.OBJECT, 401: OpenApiTypes.OBJECT}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    period: Period
+    filters: Filters
+    by: tuple[str, ...]
+
+
+class UsageViewSet(viewsets.ViewSet):
+    """Usage of a period: its sums, compared with the period before, and broken down by up to two dimensions."""
+
+    @extend_schema(
+        parameters=[
+            *PARAMETERS,
+            _BY,
+            OpenApiParameter("cmp", str, enum=[*COMPARISONS], default=OFF),
+            OpenApiParameter("limit", int, default=_DEFAULT_LIMIT, description="rows; the rest is added up in `other`"),
+        ],
+        responses={200: OpenApiTypes.OBJECT, **_ERRORS},
+    )
+    def list(self, request: Request) -> Response:
+        question, limit = read_question(request), _limit(request)
+        conditions, span = question.filters.conditions, span_of(question.period)
+        answer: dict[str, Any] = {
+            "period": _period(question.period),
+            "total": UsageSerializer(totals(span, conditions)).data,
+            "previous": None,
+        }
+        if before := compared_with(question.period, _one_of(request, "cmp", COMPARISONS, OFF)):
+            usage = totals(span_of(before), conditions)
+            answer["previous"] = {"period": _period(before), "total": UsageSerializer(usage).data}
+        if question.by:
+            rows, other = top(breakdown(span, conditions, question.by), limit)
+            names = name_groups(question.by, rows)
+            answer["rows"] = [names[group] | {"usage": UsageSerializer(usage).data} for group, usage in rows.items()]
+            answer["other"] = UsageSerializer(other).data if other else None
+        return Response(answer)
+
+    @extend_schema(
+        parameters=[
+            *PARAMETERS,
+            _BY,
+            OpenApiParameter("bucket", str, enum=[AUTO, *BUCKETS], default=AUTO),
+            OpenApiParameter("sum", str, many=True, enum=[*SUMS], default=["requests"]),
+        ],
+        responses={200: OpenApiTypes.OBJECT, **_ERRORS},
+    )
+    @action(detail=False)
+    def series(self, request: Request) -> Response:
+        """Sums by time: `edges` are where the intervals begin, and the end of the last; what is empty is 0."""
+        question = read_question(request)
+        period = _since_the_first_record(question.period)
+        bucket = _one_of(request, "bucket", (AUTO, *BUCKETS), AUTO)
+        bucket = choose(period) if bucket == AUTO else bucket
+        sums = _each_of(request, "sum", SUMS) or ("requests",)
+        try:
+            moments = edges(period, bucket)
+        except ValueError:
+            raise ValidationError({"bucket": _("%(value)s is too fine for this period") % {"value": bucket}}) from None
+        found = series(micros(moments), question.filters.conditions, question.by, sums)
+        names = name_groups(question.by, found.groups)
+        lines = [
+            names[group] | {name: [interval[at] for interval in line] for at, name in enumerate(sums)}
+            for group, line in found.groups.items()
+        ]
+        return Response({"period": _period(period), "bucket": bucket, "edges": moments, "series": lines})
+
+
+def read_question(request: Request) -> Question:
+    """Return what a request of the API asks for. Raises ValidationError for any value that means nothing."""
+    try:
+        period = read_period(request.query_params, report_zone(), timezone.now())
+    except PeriodError as error:
+        raise ValidationError({"period": str(error)}) from None
+    filters = read_filters(request.query_params)
+    if filters.warnings:
+        raise ValidationError({"filters": [*filters.warnings]})
+    by = _each_of(request, "by", tuple(DIMENSIONS))
+    if len(by) > 2:
+        raise ValidationError({"by": _("usage is broken down by two dimensions at most")})
+    return Question(period, filters, by)
+
+
+def _period(period: Period) -> dict[str, Any]:
+    return {"since": period.since, "until": period.until, "time_zone": period.zone.key}
+
+
+def _since_the_first_record(period: Period) -> Period:
+    """All time begins with what there is."""
+    first = UsageDailyBySource.objects.order_by("bucket").first()
+    return replace(period, since=first.bucket) if period.name == "all" and first else period
+
+
+def _one_of(request: Request, name: str, known: tuple[str, ...], default: str) -> str:
+    value = request.query_params.get(name) or default
+    if value not in known:
+        raise ValidationError({name: _is_none_of(name, value, known)})
+    return value
+
+
+def _each_of(request: Request, name: str, known: tuple[str, ...]) -> tuple[str, ...]:
+    values = tuple(dict.fromkeys(request.query_params.getlist(name)))
+    for value in values:
+        if value not in known:
+            raise ValidationError({name: _is_none_of(name, value, known)})
+    return values
+
+
+def _is_none_of(name: str, value: str, known: tuple[str, ...]) -> str:
+    return _("%(name)s=%(value)s is none of %(known)s") % {"name": name, "value": value, "known": ", ".join(known)}
+
+
+def _limit(request: Request) -> int:
+    text = request.query_params.get("limit") or str(_DEFAULT_LIMIT)
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= _MOST_ROWS):
+        raise ValidationError(
+            {
+                "limit": _("limit=%(value)s is not a whole number from 1 to %(most)s")
+                % {"value": text, "most": _MOST_ROWS}
+            }
+        )
+    return int(text)
