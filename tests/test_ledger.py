@@ -46,11 +46,6 @@ from usage.models import (
     QuarantinedPayload,
     RequestTraits,
     Source,
-    UsageDaily,
-    UsageDailyByBoth,
-    UsageDailyByKey,
-    UsageDailyBySource,
-    UsageFailures,
     UsageHourly,
     UsageRecord,
 )
@@ -71,7 +66,7 @@ def book_raws(instance: Instance, raws: Iterable[bytes]) -> Counts:
     return Ledger(instance).book(payloads, rejected)
 
 
-MODELS_OF_SUMS = (UsageHourly, UsageDaily, UsageDailyBySource, UsageDailyByKey, UsageDailyByBoth, UsageFailures)
+MODELS_OF_SUMS: list[type[Rollup]] = Rollup.__subclasses__()
 
 
 def key_of(record: UsageRecord, grain: rollup.Grain) -> rollup.Key:

@@ -15,12 +15,16 @@ from django.db import connection
 from channels_app.period import Period
 from usage.ingest.rollup import (
     DAILY,
-    DAILY_BY_BOTH,
     DAILY_BY_KEY,
+    DAILY_BY_KEY_MODEL,
+    DAILY_BY_MODEL,
     DAILY_BY_SOURCE,
+    DAILY_BY_SOURCE_KEY,
     FAILURES,
     HOUR,
     HOURLY,
+    HOURLY_BY_MODEL,
+    HOURLY_BY_SOURCE,
     OF_RECORDS,
     RECORDS,
     SUM_OF_RECORDS,
@@ -33,7 +37,8 @@ from usage.models.fields import to_micros
 _SPANS_PER_QUERY = 50
 
 # The smaller ones first.
-_DAYS = (DAILY_BY_SOURCE, DAILY, DAILY_BY_KEY, DAILY_BY_BOTH)
+_DAYS = (DAILY_BY_MODEL, DAILY_BY_KEY, DAILY_BY_SOURCE, DAILY, DAILY_BY_KEY_MODEL, DAILY_BY_SOURCE_KEY)
+_HOURS = (HOURLY_BY_MODEL, HOURLY_BY_SOURCE, HOURLY)
 
 # From first to last, both included.
 CodeRange = tuple[int, int]
@@ -113,11 +118,11 @@ def _grains(conditions: Conditions, by: Sequence[str]) -> tuple[Grain, ...]:
     """The tables that know all dimensions of the question, the coarsest first."""
     if conditions.only_failed:
         return (FAILURES,)
-    if conditions.failed is False and DAILY.offset % HOUR:
-        return (HOURLY,)  # failures, which are taken off, are summed by hours, and these days do not begin with one
     needed = {*by, *conditions.ids}
-    days = [grain for grain in _DAYS if needed <= set(grain.dimensions)]
-    return (*days[:1], HOURLY)
+    days, hours = ([grain for grain in grains if needed <= set(grain.dimensions)] for grains in (_DAYS, _HOURS))
+    # Failures, which are taken off all to find what succeeded, are summed by hours: a day must be cut like those.
+    is_odd = conditions.failed is False and DAILY.offset % HOUR
+    return (*([] if is_odd else days[:1]), hours[0])
 
 
 def _queries(number: int, span: Span, conditions: Conditions, by: Sequence[str], sums: Sequence[str]) -> Iterator[str]:

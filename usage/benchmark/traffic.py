@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from random import Random
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -15,6 +15,7 @@ _Choice = TypeVar("_Choice")
 
 ACCOUNTS, CLIENT_KEYS = 1_000, 200
 PER_SECOND = 100
+_SESSIONS, _RECORDS_PER_SESSION = 300, 12
 _FAILED = 0.03
 _MOST_TOKENS = 20_000
 
@@ -44,8 +45,17 @@ class _Account:
     common: dict[str, Any]  # what all of its records say alike
 
 
+class _Session(NamedTuple):
+    account: _Account
+    model: str
+    client: str
+
+
 class Traffic:
-    """The same traffic for the same `seed`: popular channels, accounts, models and clients by Zipf's law."""
+    """The same traffic for the same `seed`: popular channels, accounts, models and clients by Zipf's law.
+
+    CPA keeps a session with one account, and so does a client with its model: some hundred sessions go on at once.
+    """
 
     def __init__(self, seed: int = 1) -> None:
         self._random = Random(seed)  # noqa: S311 - repeatable, and no secret
@@ -55,6 +65,8 @@ class Traffic:
         self.clients = [
             f"sk-FAKE-client-{number:04}-{self._random.randbytes(12).hex()}" for number in range(CLIENT_KEYS)
         ]
+
+        self._sessions = [self._begin() for _session in range(_SESSIONS)]
 
     def lists(self) -> dict[str, Any]:
         """What the server says of its accounts, by path."""
@@ -70,20 +82,31 @@ class Traffic:
             yield self.record(until - timedelta(seconds=(count - 1 - number) / PER_SECOND))
 
     def record(self, at: datetime) -> bytes:
-        account: _Account = _popular(_popular(self._channels, self._random), self._random)
-        return msgspec.json.encode(self._record(account, at))
+        place = self._random.randrange(_SESSIONS)
+        session = self._sessions[place]
+        if self._random.random() < 1 / _RECORDS_PER_SESSION:
+            self._sessions[place] = self._begin()
+        return msgspec.json.encode(self._record(session, at))
 
     def channels(self, at: datetime) -> Iterator[tuple[Sequence[str], list[bytes]]]:
         """Yield the models of each channel, and a raw record of each of its accounts."""
         for accounts in self._channels:
-            yield accounts[0].models, [msgspec.json.encode(self._record(account, at)) for account in accounts]
+            yield (
+                accounts[0].models,
+                [msgspec.json.encode(self._record(self._session(account), at)) for account in accounts],
+            )
 
-    def _record(self, account: _Account, at: datetime) -> dict[str, Any]:
+    def _begin(self) -> _Session:
+        return self._session(_popular(_popular(self._channels, self._random), self._random))
+
+    def _session(self, account: _Account) -> _Session:
+        return _Session(account, _popular(account.models, self._random), _popular(self.clients, self._random))
+
+    def _record(self, session: _Session, at: datetime) -> dict[str, Any]:
         random = self._random
-        model = _popular(account.models, random)
         failed = random.random() < _FAILED
         tokens, breakdown = _tokens(random, 0 if failed else _MOST_TOKENS)
-        return account.common | {
+        return session.account.common | {
             "timestamp": f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}{random.randrange(1000):03}Z",
             "latency_ms": random.randrange(300, 60_000),
             "ttft_ms": random.randrange(100, 5_000),
@@ -91,9 +114,9 @@ class Traffic:
             "failed": failed,
             "fail": {"status_code": 429, "body": _TOO_MANY} if failed else {"status_code": 200, "body": ""},
             "token_breakdown": breakdown,
-            "model": model,
-            "alias": model,
-            "api_key": _popular(self.clients, random),
+            "model": session.model,
+            "alias": session.model,
+            "api_key": session.client,
             "request_id": random.randbytes(4).hex(),
             "reasoning_effort": _popular(("medium", "high", "", "low", "xhigh"), random),
         }

@@ -20,17 +20,21 @@ from django.db import connection, transaction
 from usage.models import (
     RollupState,
     UsageDaily,
-    UsageDailyByBoth,
     UsageDailyByKey,
+    UsageDailyByKeyModel,
+    UsageDailyByModel,
     UsageDailyBySource,
+    UsageDailyBySourceKey,
     UsageFailures,
     UsageHourly,
+    UsageHourlyByModel,
+    UsageHourlyBySource,
     UsageRecord,
 )
 from usage.models.fields import to_micros
 
 # Counts up with each change of what is summed here; sums of an older one are made anew (usage/apps.py).
-VERSION = 2
+VERSION = 3
 
 HOUR = timedelta(hours=1) // timedelta(microseconds=1)
 DAY = 24 * HOUR
@@ -79,6 +83,8 @@ OF_RECORDS = {
     "api_key_id": "COALESCE(api_key_id, 0)",
     "status_code": "COALESCE(status_code, 0)",
 }
+
+_STAGE = "changed_sums"
 
 # Bucket (microseconds since 1970 UTC) and dimensions.
 Key = tuple[int, ...]
@@ -129,11 +135,19 @@ _ALL = ("source_id", "model_id", "api_key_id")
 HOURLY = Grain(UsageHourly._meta.db_table, HOUR, _ALL)
 DAILY = Grain(UsageDaily._meta.db_table, DAY, ("source_id", "model_id"))
 DAILY_BY_SOURCE = Grain(UsageDailyBySource._meta.db_table, DAY, ("source_id",))
-DAILY_BY_KEY = Grain(UsageDailyByKey._meta.db_table, DAY, ("api_key_id", "model_id"))
-DAILY_BY_BOTH = Grain(UsageDailyByBoth._meta.db_table, DAY, ("source_id", "api_key_id"))
+HOURLY_BY_SOURCE = Grain(UsageHourlyBySource._meta.db_table, HOUR, ("source_id",))
+HOURLY_BY_MODEL = Grain(UsageHourlyByModel._meta.db_table, HOUR, ("model_id",))
+DAILY_BY_MODEL = Grain(UsageDailyByModel._meta.db_table, DAY, ("model_id",))
+DAILY_BY_KEY = Grain(UsageDailyByKey._meta.db_table, DAY, ("api_key_id",))
+DAILY_BY_KEY_MODEL = Grain(UsageDailyByKeyModel._meta.db_table, DAY, ("api_key_id", "model_id"))
+DAILY_BY_SOURCE_KEY = Grain(UsageDailyBySourceKey._meta.db_table, DAY, ("source_id", "api_key_id"))
 FAILURES = Grain(UsageFailures._meta.db_table, HOUR, (*_ALL, "status_code"), only_failed=True)
 # In the order in which writers come to them.
-GRAINS = (HOURLY, DAILY, DAILY_BY_SOURCE, DAILY_BY_KEY, DAILY_BY_BOTH, FAILURES)
+GRAINS = (
+    HOURLY, HOURLY_BY_SOURCE, HOURLY_BY_MODEL,
+    DAILY, DAILY_BY_SOURCE, DAILY_BY_MODEL, DAILY_BY_KEY_MODEL, DAILY_BY_KEY, DAILY_BY_SOURCE_KEY,
+    FAILURES,
+)  # fmt: skip
 
 
 def add_records(first: int, last: int) -> None:
@@ -154,15 +168,37 @@ def changing(ids: Sequence[int]) -> Iterator[None]:
 
 
 def _add(where: str, parameters: Sequence[int], sign: int = 1) -> None:
-    """Keys go in order, so that two writers wait for each other and never in a circle."""
-    for grain in GRAINS:
-        sums = _sums_of_records(grain, where, sign)
-        additions = ", ".join(f"{name} = {grain.table}.{name} + excluded.{name}" for name in SUMS)
-        key, places = ", ".join(grain.key), ", ".join(map(str, range(1, len(grain.key) + 1)))
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"{_into(grain)} {sums} ORDER BY {places} ON CONFLICT ({key}) DO UPDATE SET {additions}", parameters
-            )
+    """Records are added up once, into a table of this session; every grain is made of that.
+
+    Keys go in order, so that two writers wait for each other and never in a circle.
+    """
+    figures = ", ".join(
+        f"CAST({sign} * {expression} AS BIGINT) AS {name}" for name, expression in SUM_OF_RECORDS.items()
+    )
+    dimensions = ", ".join(f"{expression} AS {name}" for name, expression in OF_RECORDS.items())
+    staged = (
+        f"SELECT {_bucket(HOURLY)} AS hour, {_bucket(DAILY)} AS day, failed AS is_failed, {dimensions}, {figures} FROM {RECORDS} "
+        f"WHERE {where} GROUP BY 1, 2, 3, {', '.join(str(4 + place) for place in range(len(OF_RECORDS)))}"
+    )
+    with connection.cursor() as cursor:
+        temporary = "ON COMMIT DELETE ROWS" if connection.vendor == "postgresql" else ""
+        nothing = staged.replace(f"WHERE {where}", "WHERE id IS NULL")
+        cursor.execute(f"CREATE TEMPORARY TABLE IF NOT EXISTS {_STAGE} {temporary} AS {nothing}")
+        cursor.execute(f"DELETE FROM {_STAGE}")
+        cursor.execute(f"INSERT INTO {_STAGE} {staged}", parameters)
+        for grain in GRAINS:
+            cursor.execute(_from_stage(grain))
+
+
+def _from_stage(grain: Grain) -> str:
+    bucket, which = "day" if grain.width == DAY else "hour", "is_failed" if grain.only_failed else "1 = 1"
+    sums = ", ".join(f"CAST(SUM({name}) AS BIGINT)" for name in SUMS)
+    key, places = ", ".join(grain.key), ", ".join(str(place) for place in range(1, len(grain.key) + 1))
+    additions = ", ".join(f"{name} = {grain.table}.{name} + excluded.{name}" for name in SUMS)
+    return (
+        f"{_into(grain)} SELECT {', '.join((bucket, *grain.dimensions))}, {sums} FROM {_STAGE} WHERE {which} "
+        f"GROUP BY {places} ORDER BY {places} ON CONFLICT ({key}) DO UPDATE SET {additions}"
+    )
 
 
 def rebuild() -> int:
@@ -219,13 +255,16 @@ def _into(grain: Grain) -> str:
     return f"INSERT INTO {grain.table} ({', '.join(grain.columns)})"
 
 
-def _sums_of_records(grain: Grain, where: str, sign: int = 1) -> str:
-    # Of integers, and none is before 1970.
-    bucket = f"(requested_at + {grain.offset}) / {grain.width} * {grain.width} - {grain.offset}"
+def _bucket(grain: Grain) -> str:
+    """Of integers, and none is before 1970."""
+    return f"(requested_at + {grain.offset}) / {grain.width} * {grain.width} - {grain.offset}"
+
+
+def _sums_of_records(grain: Grain, where: str) -> str:
     dimensions = ", ".join(f"{OF_RECORDS[name]} AS {name}" for name in grain.dimensions)
-    sums = ", ".join(f"CAST({sign} * {expression} AS BIGINT)" for expression in SUM_OF_RECORDS.values())
+    sums = ", ".join(f"CAST({expression} AS BIGINT)" for expression in SUM_OF_RECORDS.values())
     failed = "AND failed" if grain.only_failed else ""
     return (
-        f"SELECT {bucket} AS bucket, {dimensions}, {sums} FROM {RECORDS} WHERE {where} {failed} "
+        f"SELECT {_bucket(grain)} AS bucket, {dimensions}, {sums} FROM {RECORDS} WHERE {where} {failed} "
         f"GROUP BY {', '.join(map(str, range(1, len(grain.key) + 1)))}"
     )

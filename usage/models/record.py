@@ -226,7 +226,7 @@ class UsageDailyBySource(Rollup):
         return f"{self.bucket:%Y-%m-%d}"
 
 
-class UsageDailyByBoth(Rollup):
+class UsageDailyBySourceKey(Rollup):
     """By day, source and client key: where accounts and keys are asked for, and models are not."""
 
     bucket = InstantField(_("day"))
@@ -236,13 +236,13 @@ class UsageDailyByBoth(Rollup):
     class Meta:
         verbose_name = _("daily usage by source and key")
         verbose_name_plural = _("daily usage by source and key")
-        constraints = [models.UniqueConstraint(fields=["bucket", "source", "api_key_id"], name="daily_by_both")]
+        constraints = [models.UniqueConstraint(fields=["bucket", "source", "api_key_id"], name="daily_by_source_key")]
 
     def __str__(self) -> str:
         return f"{self.bucket:%Y-%m-%d}"
 
 
-class UsageDailyByKey(Rollup):
+class UsageDailyByKeyModel(Rollup):
     """By day, client key and model: where keys are asked for and accounts are not."""
 
     bucket = InstantField(_("day"))
@@ -252,9 +252,73 @@ class UsageDailyByKey(Rollup):
     )
 
     class Meta:
+        verbose_name = _("daily usage by key and model")
+        verbose_name_plural = _("daily usage by key and model")
+        constraints = [models.UniqueConstraint(fields=["bucket", "api_key_id", "model"], name="daily_by_key_model")]
+
+    def __str__(self) -> str:
+        return f"{self.bucket:%Y-%m-%d}"
+
+
+class UsageHourlyBySource(Rollup):
+    """By UTC hour and source: what a chart of accounts or channels needs."""
+
+    bucket = InstantField(_("hour"))
+    source = models.ForeignKey(Source, models.PROTECT, db_index=False, db_constraint=False, verbose_name=_("source"))
+
+    class Meta:
+        verbose_name = _("hourly usage by source")
+        verbose_name_plural = _("hourly usage by source")
+        constraints = [models.UniqueConstraint(fields=["bucket", "source"], name="hourly_by_source")]
+
+    def __str__(self) -> str:
+        return f"{self.bucket:%Y-%m-%d %H:00}"
+
+
+class UsageHourlyByModel(Rollup):
+    """By UTC hour and model: what a chart of all, or of models, needs."""
+
+    bucket = InstantField(_("hour"))
+    model = models.ForeignKey(
+        ModelName, models.PROTECT, db_index=False, db_constraint=False, related_name="+", verbose_name=_("model")
+    )
+
+    class Meta:
+        verbose_name = _("hourly usage by model")
+        verbose_name_plural = _("hourly usage by model")
+        constraints = [models.UniqueConstraint(fields=["bucket", "model"], name="hourly_by_model")]
+
+    def __str__(self) -> str:
+        return f"{self.bucket:%Y-%m-%d %H:00}"
+
+
+class UsageDailyByModel(Rollup):
+    """By day and model: what a sum of all needs."""
+
+    bucket = InstantField(_("day"))
+    model = models.ForeignKey(
+        ModelName, models.PROTECT, db_index=False, db_constraint=False, related_name="+", verbose_name=_("model")
+    )
+
+    class Meta:
+        verbose_name = _("daily usage by model")
+        verbose_name_plural = _("daily usage by model")
+        constraints = [models.UniqueConstraint(fields=["bucket", "model"], name="daily_by_model")]
+
+    def __str__(self) -> str:
+        return f"{self.bucket:%Y-%m-%d}"
+
+
+class UsageDailyByKey(Rollup):
+    """By day and client key."""
+
+    bucket = InstantField(_("day"))
+    api_key_id = models.BigIntegerField(_("API key"), default=NO_KEY)
+
+    class Meta:
         verbose_name = _("daily usage by key")
         verbose_name_plural = _("daily usage by key")
-        constraints = [models.UniqueConstraint(fields=["bucket", "api_key_id", "model"], name="daily_by_key")]
+        constraints = [models.UniqueConstraint(fields=["bucket", "api_key_id"], name="daily_by_key")]
 
     def __str__(self) -> str:
         return f"{self.bucket:%Y-%m-%d}"
