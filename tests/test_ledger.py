@@ -494,7 +494,7 @@ class TestRow:
                 ledger.book(part, ())
             return len(captured)
 
-        assert queries(payloads) < 40
+        assert queries(payloads) < 50
         assert (ModelName.objects.count(), UsageRecord.objects.count()) == (50, BATCH)
         assert queries(payloads) == queries(payloads[:1])
 
