@@ -102,6 +102,8 @@ def aggregate_each(
         queries = [query for number, span in numbered for query in _queries(number, span, conditions, by, sums)]
         if queries:
             rows += _ask(queries, by, sums)
+    if conditions.failed is False:  # where all failed, all less the failed is nothing
+        return [row for row in rows if any(row[1 + len(by) :])]
     return rows
 
 
