@@ -5,24 +5,24 @@ from __future__ import annotations
 import base64
 import binascii
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from django.db import connection
-from django.db.models import Prefetch
+from django.db.models import Prefetch, QuerySet
 from django.utils.translation import gettext as _
 
-from channels_app.stats.occurrences import stretches
-from channels_app.stats.tables import Conditions, Span, of_records
+from channels_app.stats.occurrences import of_records, stretches
+from channels_app.stats.tables import Conditions, Span
 from usage.ingest.rollup import RECORDS
 from usage.models import Source, UsageRecord
 
 TIME = "time"
 _TOKENS = "(uncached_input + cache_read + cache_write + output + reasoning + unclassified)"
-# What is not known comes last in either order.
-_UNKNOWN = {"DESC": -1, "ASC": 2**63 - 1}
 _VALUES = {TIME: "requested_at", "cost": "cost_nanousd", "tokens": _TOKENS, "latency": "latency_ms"}
+_MAY_BE_UNKNOWN = ("cost", "latency")
+_LARGEST = 2**63 - 1
 SORTS = tuple(f"{sign}{name}" for name in _VALUES for sign in ("-", ""))
 DEFAULT_SORT = f"-{TIME}"
 LIMITS = (50, 100, 200)
@@ -56,7 +56,9 @@ class Cursor:
 def read_cursor(text: str, sort: str, *, back: bool = False) -> Cursor:
     """Return the place that `text` tells of. Raises CursorError."""
     try:
-        number, value, pk = _CURSOR.unpack(base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True))
+        number, value, pk = _CURSOR.unpack(
+            base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        )
     except (ValueError, binascii.Error, struct.error):
         raise CursorError(_("%(value)s is no cursor of this list; begin without one") % {"value": text[:60]}) from None
     if number >= len(SORTS) or SORTS[number] != sort:
@@ -76,3 +78,99 @@ class Page:
     older: Cursor | None
     newer: Cursor | None
     is_first: bool
+
+
+def records(
+    span: Span, conditions: Conditions, sort: str = DEFAULT_SORT, cursor: Cursor | None = None, limit: int = LIMITS[0]
+) -> Page:
+    """Return `limit` records of `span` that fulfil `conditions`, from `cursor` on or, without, from the beginning.
+
+    `sort` is one of SORTS; a record that another process books meanwhile comes where it belongs and moves no other.
+    Six queries, and one or two for each part of the span that must be looked into.
+    """
+    order = _Order.of(sort)
+    back = cursor is not None and cursor.back
+    places = _places(span, conditions, order.reversed if back else order, cursor.place if cursor else None, limit + 1)
+    there_is_more, places = len(places) > limit, places[:limit]
+    if back:
+        places.reverse()
+    if not places:
+        return Page([], None, None, is_first=True)
+    return Page(
+        _rows([place.id for place in places]),
+        older=Cursor(sort, places[-1]) if there_is_more or back else None,
+        newer=Cursor(sort, places[0], back=True),
+        is_first=not there_is_more if back else cursor is None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What places are compared by, and whether larger ones come first."""
+
+    name: str
+    value: str
+    descending: bool
+
+    @classmethod
+    def of(cls, sort: str) -> _Order:
+        name, descending = sort.removeprefix("-"), sort.startswith("-")
+        value = _VALUES[name]
+        if name in _MAY_BE_UNKNOWN:
+            value = f"COALESCE({value}, {-1 if descending else _LARGEST})"  # last in either order
+        return cls(name, value, descending)
+
+    @property
+    def reversed(self) -> _Order:
+        return replace(self, descending=not self.descending)
+
+    @property
+    def words(self) -> str:
+        direction = "DESC" if self.descending else "ASC"
+        return f"1 {direction}, 2 {direction}"
+
+    def beyond(self, place: Place) -> str:
+        return f"({self.value}, id) {'<' if self.descending else '>'} ({place.value:d}, {place.id:d})"
+
+
+def _places(span: Span, conditions: Conditions, order: _Order, start: Place | None, limit: int) -> list[Place]:
+    """Return the first `limit` places in this order after `start`."""
+    where = [*of_records(conditions), *([order.beyond(start)] if start else [])]
+    if order.name != TIME:
+        return _ask([span], where, order, limit) if all(conditions.ids.values()) else []
+    if start:
+        span = (
+            Span(span.since, min(span.until, start.value + 1))
+            if order.descending
+            else Span(max(span.since, start.value), span.until)
+        )
+    found: list[Place] = []
+    for spans in stretches(span, conditions, limit, descending=order.descending):
+        found += _ask(spans, where, order, limit - len(found))
+        if len(found) == limit:
+            break
+    return found
+
+
+def _ask(spans: Sequence[Span], where: Sequence[str], order: _Order, limit: int) -> list[Place]:
+    """Each span by itself, so that an index gives each in its order, and not more of it than is wanted."""
+    pieces = " UNION ALL ".join(
+        f"SELECT * FROM (SELECT {order.value} AS value, id FROM {RECORDS} "
+        f"WHERE {' AND '.join([f'requested_at >= {span.since}', f'requested_at < {span.until}', *where])} "
+        f"ORDER BY {order.words} LIMIT {limit}) AS piece"
+        for span in spans
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT value, id FROM ({pieces}) AS pieces ORDER BY {order.words} LIMIT {limit}")
+        return [Place(*row) for row in cursor.fetchall()]
+
+
+def _rows(ids: Sequence[int]) -> list[UsageRecord]:
+    """Records with all that they point to, in the order of `ids`. What many share is read once."""
+    found = {row.pk: row for row in with_names(UsageRecord.objects.filter(pk__in=ids))}
+    return [found[pk] for pk in ids if pk in found]
+
+
+def with_names(rows: QuerySet[UsageRecord]) -> QuerySet[UsageRecord]:
+    sources = Source.objects.select_related("instance", "channel", "account__channel")
+    return rows.prefetch_related(Prefetch("source", sources), "model", "alias", "api_key", "traits")

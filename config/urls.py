@@ -9,6 +9,7 @@ from drf_spectacular.views import SpectacularAPIView
 from rest_framework.routers import DefaultRouter
 
 from channels_app.api import ChannelViewSet
+from channels_app.records_api import RecordViewSet
 from channels_app.usage_api import UsageViewSet
 from config.api_docs import ApiDocsView
 
@@ -16,6 +17,7 @@ router = DefaultRouter()
 router.include_root_view = False
 router.register("channels", ChannelViewSet, basename="api-channels")
 router.register("usage", UsageViewSet, basename="api-usage")
+router.register("records", RecordViewSet, basename="api-records")
 
 urlpatterns = [
     path("admin/", admin.site.urls),

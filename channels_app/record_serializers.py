@@ -1,0 +1,153 @@
+"""The shape of records in JSON. What filters take is given as they take it: slugs, ids, names of models."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from channels_app.filters import UNKNOWN_CHANNEL
+from channels_app.serializers import PeriodSerializer
+from usage.models import FailureText, UsageRecord
+from usage.models.record import NO_KEY
+
+# A speed needs a while after the first token (`ui.md` M24).
+_SHORTEST_MS = 100
+
+
+class NamedSerializer(serializers.Serializer[object]):
+    """What the filter of this name takes, and what people call it."""
+
+    id = serializers.CharField()
+    name = serializers.CharField()
+
+
+class NumberedSerializer(serializers.Serializer[object]):
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+
+
+class RecordTokensSerializer(serializers.Serializer[UsageRecord]):
+    """Tokens. The first six never overlap and sum to `total`; `input` and `output` are sums of them."""
+
+    uncached_input = serializers.IntegerField()
+    cache_read = serializers.IntegerField()
+    cache_write = serializers.IntegerField()
+    answer = serializers.IntegerField(source="output", help_text="output without reasoning")
+    reasoning = serializers.IntegerField()
+    unclassified = serializers.IntegerField()
+    input = serializers.SerializerMethodField()
+    output = serializers.SerializerMethodField()
+    total = serializers.IntegerField(source="total_tokens")
+    quality = serializers.SerializerMethodField()
+
+    def get_input(self, row: UsageRecord) -> int:
+        return row.uncached_input + row.cache_read + row.cache_write
+
+    def get_output(self, row: UsageRecord) -> int:
+        return row.output + row.reasoning
+
+    @extend_schema_field({"type": "string", "enum": [quality.name.lower() for quality in UsageRecord.Quality]})
+    def get_quality(self, row: UsageRecord) -> str:
+        return UsageRecord.Quality(row.quality).name.lower()
+
+
+class RecordCostSerializer(serializers.Serializer[UsageRecord]):
+    """Estimated cost at the list price of its time; null where the model was unpriced, which is not free."""
+
+    usd = serializers.SerializerMethodField()
+    nanousd = serializers.IntegerField(source="cost_nanousd", allow_null=True)
+
+    @extend_schema_field({"type": "string", "nullable": True, "example": "0.012345678"})
+    def get_usd(self, row: UsageRecord) -> str | None:
+        return None if row.cost_nanousd is None else f"{Decimal(row.cost_nanousd).scaleb(-9):.9f}"
+
+
+class TraitsSerializer(serializers.Serializer[object]):
+    endpoint = serializers.CharField()
+    reasoning_effort = serializers.CharField()
+    service_tier = serializers.CharField(help_text="asked for")
+    billed_tier = serializers.CharField()
+
+
+class RecordSerializer(serializers.Serializer[UsageRecord]):
+    """One upstream attempt."""
+
+    id = serializers.IntegerField()
+    requested_at = serializers.DateTimeField()
+    received_at = serializers.DateTimeField()
+    failed = serializers.BooleanField()
+    code = serializers.IntegerField(source="status_code", allow_null=True, help_text="HTTP status of a failure")
+    server = serializers.SerializerMethodField()
+    channel = serializers.SerializerMethodField()
+    account = serializers.SerializerMethodField(
+        help_text="null where it is not known; `source` is what the record shows"
+    )
+    source = serializers.SerializerMethodField()  # type: ignore[assignment]
+    model = serializers.CharField(source="model.name")
+    alias = serializers.CharField(source="alias.name", help_text="the model that the client asked for")
+    key = serializers.SerializerMethodField(help_text="the client's; id 0 for requests without one")
+    traits = TraitsSerializer()
+    request_id = serializers.CharField()
+    tokens = RecordTokensSerializer(source="*")
+    cost = RecordCostSerializer(source="*")
+    generate = serializers.BooleanField()
+    latency_ms = serializers.IntegerField(allow_null=True)
+    ttft_ms = serializers.IntegerField(allow_null=True, help_text="time to the first token")
+    tokens_per_second = serializers.SerializerMethodField(help_text="output after the first token; null for short ones")
+
+    @extend_schema_field(NamedSerializer)
+    def get_server(self, row: UsageRecord) -> dict[str, Any]:
+        return {"id": row.source.instance.slug, "name": row.source.instance.name}
+
+    @extend_schema_field(NamedSerializer)
+    def get_channel(self, row: UsageRecord) -> dict[str, Any]:
+        channel = row.source.known_channel
+        slug, name = (channel.slug, channel.name) if channel else (UNKNOWN_CHANNEL, _("Unknown channel"))
+        return {"id": slug, "name": name}
+
+    @extend_schema_field(NumberedSerializer(allow_null=True))
+    def get_account(self, row: UsageRecord) -> dict[str, Any] | None:
+        account = row.source.account
+        return {"id": account.pk, "name": str(account)} if account else None
+
+    @extend_schema_field(NumberedSerializer)
+    def get_source(self, row: UsageRecord) -> dict[str, Any]:
+        return {"id": row.source_id, "name": str(row.source)}
+
+    @extend_schema_field(NumberedSerializer)
+    def get_key(self, row: UsageRecord) -> dict[str, Any]:
+        return {"id": row.api_key.pk, "name": str(row.api_key)} if row.api_key else {"id": NO_KEY, "name": _("No key")}
+
+    @extend_schema_field({"type": "number", "format": "double", "nullable": True})
+    def get_tokens_per_second(self, row: UsageRecord) -> float | None:
+        after = (row.latency_ms or 0) - (row.ttft_ms or 0)
+        output = row.output + row.reasoning
+        timed = row.generate and not row.failed and row.ttft_ms and after >= _SHORTEST_MS and output
+        return output / after * 1000 if timed else None
+
+
+class RecordDetailSerializer(RecordSerializer):
+    """One upstream attempt, with what upstream said of its failure: without secrets, as it is stored."""
+
+    error = serializers.SerializerMethodField()
+
+    @extend_schema_field({"type": "string", "nullable": True})
+    def get_error(self, row: UsageRecord) -> str | None:
+        text = FailureText.objects.filter(record=row).first()
+        return text.text if text else None
+
+
+class RecordListSerializer(serializers.Serializer[object]):
+    period = PeriodSerializer()
+    records = RecordSerializer(many=True, source="page.rows")
+    older = serializers.CharField(
+        source="page.older", allow_null=True, help_text="goes on to the end of the list as `before`; null there"
+    )
+    newer = serializers.CharField(
+        source="page.newer", allow_null=True, help_text="leads back as `after`, also to what comes later"
+    )
+    is_first = serializers.BooleanField(source="page.is_first", help_text="nothing comes before these now")

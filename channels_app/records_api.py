@@ -1,0 +1,73 @@
+"""`/api/records/`: the records themselves, a page at a time."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext as _
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import viewsets
+from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from channels_app.record_serializers import RecordDetailSerializer, RecordListSerializer
+from channels_app.records import DEFAULT_SORT, LIMITS, SORTS, Cursor, CursorError, read_cursor, records, with_names
+from channels_app.stats import span_of
+from channels_app.usage_api import PARAMETERS, read_question
+from usage.models import UsageRecord
+
+_BEFORE, _AFTER = "before", "after"
+_MAX_DIGITS = 18
+_ERRORS = {400: OpenApiTypes.OBJECT, 401: OpenApiTypes.OBJECT}
+
+
+class RecordViewSet(viewsets.ViewSet):
+    """Records of a period with any filter: newest first, or by cost, tokens or latency."""
+
+    lookup_value_regex = r"\d+"
+
+    @extend_schema(
+        parameters=[
+            *PARAMETERS,
+            OpenApiParameter("sort", str, enum=SORTS, default=DEFAULT_SORT),
+            OpenApiParameter(_BEFORE, str, description="the `older` of a page"),
+            OpenApiParameter(_AFTER, str, description="the `newer` of a page"),
+            OpenApiParameter("limit", int, enum=LIMITS, default=LIMITS[0]),
+        ],
+        responses={200: RecordListSerializer, **_ERRORS},
+    )
+    def list(self, request: Request) -> Response:
+        question, sort = read_question(request), _one_of(request, "sort", SORTS, DEFAULT_SORT)
+        limit = int(_one_of(request, "limit", tuple(map(str, LIMITS)), str(LIMITS[0])))
+        page = records(span_of(question.period), question.filters.conditions, sort, _cursor(request, sort), limit)
+        return Response(RecordListSerializer({"period": question.period, "page": page}).data)
+
+    @extend_schema(
+        parameters=[OpenApiParameter("id", int, location="path")],
+        responses={200: RecordDetailSerializer, 401: OpenApiTypes.OBJECT, 404: OpenApiTypes.OBJECT},
+    )
+    def retrieve(self, request: Request, pk: str) -> Response:
+        row = with_names(UsageRecord.objects.filter(pk=pk)).first() if len(pk) <= _MAX_DIGITS else None
+        if row is None:
+            raise NotFound(_("There is no record %(id)s") % {"id": pk})
+        return Response(RecordDetailSerializer(row).data)
+
+
+def _cursor(request: Request, sort: str) -> Cursor | None:
+    given = [name for name in (_BEFORE, _AFTER) if request.query_params.get(name)]
+    if len(given) > 1:
+        raise ValidationError({_AFTER: _("A page is either before a cursor or after one")})
+    for name in given:
+        try:
+            return read_cursor(request.query_params[name], sort, back=name == _AFTER)
+        except CursorError as error:
+            raise ValidationError({name: str(error)}) from None
+    return None
+
+
+def _one_of(request: Request, name: str, known: tuple[str, ...], default: str) -> str:
+    value = request.query_params.get(name) or default
+    if value not in known:
+        words = {"name": name, "value": value, "known": ", ".join(known)}
+        raise ValidationError({name: _("%(name)s=%(value)s is none of %(known)s") % words})
+    return value
