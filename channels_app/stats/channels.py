@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from channels_app.period import Period
 from channels_app.stats.tables import EVERYTHING, Conditions, aggregate, span_of
 from channels_app.stats.usage import Share, Usage
-from usage.models import ModelName, Source
+from usage.models import Account, Channel, Instance, ModelName, Source
 
 UNKNOWN = "unknown"
 
@@ -114,10 +114,23 @@ def channel_report(period: Period, conditions: Conditions = EVERYTHING, *, sort:
 
 def _by_source_and_model(period: Period, conditions: Conditions) -> Iterator[tuple[Source, str, Usage]]:
     rows = aggregate(span_of(period), conditions, ("source_id", "model_id"))
-    sources = Source.objects.select_related("instance", "channel", "account__channel").in_bulk({row[0] for row in rows})
+    sources = _sources({row[0] for row in rows})
     models = ModelName.objects.in_bulk({row[1] for row in rows})
     for source_id, model_id, *sums in rows:
         yield sources[source_id], models[model_id].name, Usage(*sums)
+
+
+def _sources(ids: set[int]) -> dict[int, Source]:
+    """Each server, channel and account is one object, however many sources it has: a join would make each anew."""
+    instances, channels, accounts = Instance.objects.in_bulk(), Channel.objects.in_bulk(), Account.objects.in_bulk()
+    for account in accounts.values():
+        account.channel = channels[account.channel_id]
+    sources = Source.objects.in_bulk(ids)
+    for source in sources.values():
+        source.instance = instances[source.instance_id]
+        source.channel = channels[source.channel_id] if source.channel_id else None
+        source.account = accounts[source.account_id] if source.account_id else None
+    return sources
 
 
 def _channel_row(rows: dict[str, ChannelRow], source: Source) -> ChannelRow:

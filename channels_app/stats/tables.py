@@ -31,6 +31,7 @@ from usage.ingest.rollup import (
     SUMS,
     Grain,
 )
+from usage.models import Account, Source
 from usage.models.fields import to_micros
 
 # SQLite takes 500 parts of a query; a span has up to five pieces, and each up to two parts.
@@ -65,6 +66,17 @@ class Conditions:
         return self.failed is True or bool(self.codes)
 
 
+# Names that come later change what a source means, so no sum is kept by that (Source.known_channel).
+_OF_SOURCES = {
+    "instance_id": "sources.instance_id",
+    "channel_id": "COALESCE(accounts.channel_id, sources.channel_id)",
+    "account_id": "sources.account_id",
+}
+_WITH_SOURCES = (
+    f"JOIN {Source._meta.db_table} AS sources ON sources.id = pieces.source_id "
+    f"LEFT JOIN {Account._meta.db_table} AS accounts ON accounts.id = sources.account_id"
+)
+
 EVERYTHING, NOTHING = Conditions(), Conditions(sources=frozenset())
 
 
@@ -85,7 +97,8 @@ def aggregate(
 ) -> list[tuple[Any, ...]]:
     """Return the `sums` of all records in `span` for each value of the dimensions `by`: (*values, *sums).
 
-    Dimensions are `source_id`, `model_id`, `api_key_id`, and `status_code` of failures alone.
+    Dimensions are `source_id` and what a source means now (`instance_id`, `channel_id`, `account_id`; None: unknown),
+    `model_id`, `api_key_id`, and `status_code` of failures alone.
     """
     return [row[1:] for row in aggregate_each([span], conditions, by, sums)]
 
@@ -96,10 +109,11 @@ def aggregate_each(
     """Do the same for each of `spans`: (place in `spans`, *values, *sums)."""
     if not all(conditions.ids.values()):
         return []  # nothing can be one of none
+    asked = tuple(dict.fromkeys("source_id" if name in _OF_SOURCES else name for name in by))
     rows: list[tuple[Any, ...]] = []
     for start in range(0, len(spans), _SPANS_PER_QUERY):
         numbered = enumerate(spans[start : start + _SPANS_PER_QUERY], start)
-        queries = [query for number, span in numbered for query in _queries(number, span, conditions, by, sums)]
+        queries = [query for number, span in numbered for query in _queries(number, span, conditions, asked, sums)]
         if queries:
             rows += _ask(queries, by, sums)
     if conditions.failed is False:  # where all failed, all less the failed is nothing
@@ -108,11 +122,14 @@ def aggregate_each(
 
 
 def _ask(queries: Sequence[str], by: Sequence[str], sums: Sequence[str]) -> list[tuple[Any, ...]]:
-    key = ", ".join(("span", *by))
+    key = ", ".join(_OF_SOURCES.get(name, f"pieces.{name}") for name in ("span", *by))
     totals = ", ".join(f"CAST(SUM({name}) AS BIGINT)" for name in sums)
-    pieces = " UNION ALL ".join(queries)
+    places = ", ".join(str(place) for place in range(1, len(by) + 2))
+    joined = _WITH_SOURCES if any(name in _OF_SOURCES for name in by) else ""
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {key}, {totals} FROM ({pieces}) AS pieces GROUP BY {key}")
+        cursor.execute(
+            f"SELECT {key}, {totals} FROM ({' UNION ALL '.join(queries)}) AS pieces {joined} GROUP BY {places}"
+        )
         return list(cursor.fetchall())
 
 

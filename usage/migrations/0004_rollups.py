@@ -342,4 +342,12 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(fields=('bucket', 'source'), name='hourly_by_source')],
             },
         ),
+        migrations.AddIndex(
+            model_name='usagedailybysourcekey',
+            index=models.Index(fields=['api_key_id', 'bucket'], name='daily_by_source_key_of_key'),
+        ),
+        migrations.AddIndex(
+            model_name='usagehourly',
+            index=models.Index(fields=['api_key_id', 'bucket'], name='hourly_cube_of_key'),
+        ),
     ]

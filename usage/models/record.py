@@ -188,6 +188,7 @@ class UsageHourly(Rollup):
         verbose_name = _("hourly usage")
         verbose_name_plural = _("hourly usage")
         constraints = [models.UniqueConstraint(fields=["bucket", "source", "model", "api_key_id"], name="hourly_cube")]
+        indexes = [models.Index(fields=["api_key_id", "bucket"], name="hourly_cube_of_key")]
 
     def __str__(self) -> str:
         return f"{self.bucket:%Y-%m-%d %H:00}"
@@ -237,6 +238,7 @@ class UsageDailyBySourceKey(Rollup):
         verbose_name = _("daily usage by source and key")
         verbose_name_plural = _("daily usage by source and key")
         constraints = [models.UniqueConstraint(fields=["bucket", "source", "api_key_id"], name="daily_by_source_key")]
+        indexes = [models.Index(fields=["api_key_id", "bucket"], name="daily_by_source_key_of_key")]
 
     def __str__(self) -> str:
         return f"{self.bucket:%Y-%m-%d}"
