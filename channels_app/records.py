@@ -26,6 +26,8 @@ _LARGEST = 2**63 - 1
 SORTS = tuple(f"{sign}{name}" for name in _VALUES for sign in ("-", ""))
 DEFAULT_SORT = f"-{TIME}"
 LIMITS = (50, 100, 200)
+# Of which the best are found at once.
+_MANY = 50_000
 _CURSOR = struct.Struct(">Bqq")
 
 
@@ -86,7 +88,8 @@ def records(
     """Return `limit` records of `span` that fulfil `conditions`, from `cursor` on or, without, from the beginning.
 
     `sort` is one of SORTS; a record that another process books meanwhile comes where it belongs and moves no other.
-    Six queries, and one or two for each part of the span that must be looked into.
+    By time, what that costs does not depend on how many records there are; by value, all of `span` that may fulfil
+    `conditions` is read.
     """
     order = _Order.of(sort)
     back = cursor is not None and cursor.back
@@ -95,7 +98,7 @@ def records(
     if back:
         places.reverse()
     if not places:
-        return Page([], None, None, is_first=True)
+        return Page([], None, None, is_first=back or cursor is None)
     return Page(
         _rows([place.id for place in places]),
         older=Cursor(sort, places[-1]) if there_is_more or back else None,
@@ -137,7 +140,7 @@ def _places(span: Span, conditions: Conditions, order: _Order, start: Place | No
     """Return the first `limit` places in this order after `start`."""
     where = [*of_records(conditions), *([order.beyond(start)] if start else [])]
     if order.name != TIME:
-        return _ask([span], where, order, limit) if all(conditions.ids.values()) else []
+        return _best_places(span, conditions, where, order, limit)
     if start:
         span = (
             Span(span.since, min(span.until, start.value + 1))
@@ -149,6 +152,14 @@ def _places(span: Span, conditions: Conditions, order: _Order, start: Place | No
         found += _ask(spans, where, order, limit - len(found))
         if len(found) == limit:
             break
+    return found
+
+
+def _best_places(span: Span, conditions: Conditions, where: Sequence[str], order: _Order, limit: int) -> list[Place]:
+    """Time says nothing of values: all of `span` is looked at, but for the hours that have no such record."""
+    found: list[Place] = []
+    for spans in stretches(span, conditions, _MANY, descending=True):
+        found = sorted([*found, *_ask(spans, where, order, limit)], reverse=order.descending)[:limit]
     return found
 
 

@@ -20,6 +20,8 @@ _DAYS = [grain for grain in _SUMS if grain.width > HOUR]
 _HOURS = [grain for grain in _SUMS if grain.width == HOUR]
 # So many at most are looked for at once.
 _DAYS_AT_ONCE, _HOURS_AT_ONCE = 16, 256
+# SQLite takes 500 parts of a query.
+_SPANS_AT_ONCE = 250
 
 
 class _Bucket(NamedTuple):
@@ -28,9 +30,9 @@ class _Bucket(NamedTuple):
 
 
 def stretches(span: Span, conditions: Conditions, wanted: int, *, descending: bool) -> Iterator[list[Span]]:
-    """Yield what of `span` to read, in this order of time: each time about `wanted` records that fulfil `conditions`.
+    """Yield what of `span` to read, in this order of time: some at a time, about `wanted` records if it can be.
 
-    Between and beyond them there are none. Each list is in order too, and its spans do not touch.
+    Between and beyond them none fulfils `conditions`. Each list is in order too, and its spans do not touch.
     """
     if conditions == EVERYTHING:
         yield [span]
@@ -43,7 +45,7 @@ def stretches(span: Span, conditions: Conditions, wanted: int, *, descending: bo
     for hour in _hours(span, conditions, descending):
         _append(spans, _within(hour, span))
         requests += hour.requests
-        if requests >= wanted:
+        if requests >= wanted or len(spans) == _SPANS_AT_ONCE:
             yield spans
             spans, requests = [], 0
     if spans:
