@@ -39,6 +39,9 @@ SPOOL_FREE_BYTES = env.int("SPOOL_FREE_BYTES", default=64 * 2**20)
 # A collector that stands by subscribes too: then the death of the other one loses nothing at all.
 STANDBY_SUBSCRIBES = env.bool("STANDBY_SUBSCRIBES", default=False)
 
+# How long records are kept, 0 for ever; their sums stay in any case. A snapshot may bring the last weeks again.
+RECORDS_KEPT_DAYS = env.int("RECORDS_KEPT_DAYS", default=0)
+
 INSTALLED_APPS = [
     "channels_app",
     "usage",

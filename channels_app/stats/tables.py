@@ -30,6 +30,7 @@ from usage.ingest.rollup import (
     SUM_OF_RECORDS,
     SUMS,
     Grain,
+    records_since,
 )
 from usage.models import Account, Source
 from usage.models.fields import to_micros
@@ -110,10 +111,13 @@ def aggregate_each(
     if not all(conditions.ids.values()):
         return []  # nothing can be one of none
     asked = tuple(dict.fromkeys("source_id" if name in _OF_SOURCES else name for name in by))
+    kept_since = records_since()
     rows: list[tuple[Any, ...]] = []
     for start in range(0, len(spans), _SPANS_PER_QUERY):
         numbered = enumerate(spans[start : start + _SPANS_PER_QUERY], start)
-        queries = [query for number, span in numbered for query in _queries(number, span, conditions, asked, sums)]
+        queries = [
+            query for number, span in numbered for query in _queries(number, span, conditions, asked, sums, kept_since)
+        ]
         if queries:
             rows += _ask(queries, by, sums)
     if conditions.failed is False:  # where all failed, all less the failed is nothing
@@ -144,8 +148,13 @@ def _grains(conditions: Conditions, by: Sequence[str]) -> tuple[Grain, ...]:
     return (*([] if is_odd else days[:1]), hours[0])
 
 
-def _queries(number: int, span: Span, conditions: Conditions, by: Sequence[str], sums: Sequence[str]) -> Iterator[str]:
-    for grain, piece in cut(span, _grains(conditions, by)):
+def _queries(
+    number: int, span: Span, conditions: Conditions, by: Sequence[str], sums: Sequence[str], pruned_until: int
+) -> Iterator[str]:
+    grains = _grains(conditions, by)
+    for grain, piece in cut(span, grains):
+        if grain is None and piece.until <= pruned_until:
+            grain = grains[-1]  # without records an hour goes whole to the span in which it begins
         if grain is None:
             yield _of_records(number, piece, conditions, by, sums)
             continue

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from axes.models import AccessAttempt, AccessLog
+from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 from django.utils.functional import Promise
@@ -21,6 +22,7 @@ from usage.collection import refresh_names
 from usage.housekeeping.gaps import estimate_losses
 from usage.ingest import rollup
 from usage.ingest.prices import price_unpriced
+from usage.ingest.pruning import prune as prune_records
 from usage.ingest.sources import heal
 from usage.models import CollectorEvent, CollectorProcess, Instance, JobRun
 from usage.models.fields import from_micros
@@ -102,13 +104,20 @@ def verify() -> Report:
     """Prove that the sums equal the records (invariant 2)."""
     found = rollup.differences(_DIFFERENCES)
     if found:
-        table, (bucket, _source, _model) = found[0]
+        table, (bucket, *_dimensions) = found[0]
         message = gettext_noop(
             "%(sums)s sums or more differ from the records, one of them in %(table)s at %(time)s UTC; "
             "`manage.py rebuild_rollups` restores them"
         )
         raise JobFailed(Report(message, sums=len(found), table=table, time=f"{from_micros(bucket):%Y-%m-%d %H:%M}"))
     return Report(gettext_noop("0 sums differ from the records"))
+
+
+def records() -> Report:
+    """Delete records that are older than the operator keeps them; their sums stay."""
+    days = settings.RECORDS_KEPT_DAYS
+    deleted = prune_records(timezone.now() - timedelta(days=days)) if days else 0
+    return Report(gettext_noop("%(records)s records deleted"), records=deleted)
 
 
 def prune() -> Report:
@@ -135,6 +144,7 @@ JOBS = (
     Job("gaps", _("Size of gaps"), gaps, timedelta(minutes=10)),
     Job("prices", _("Prices of unpriced records"), prices, timedelta(minutes=10)),
     Job("prune", _("Deletion of old entries"), prune, timedelta(days=1)),
+    Job("records", _("Deletion of old records"), records, timedelta(days=1), longest=timedelta(hours=6)),
     # Reads every record.
     Job("verify", _("Proof of the sums"), verify, timedelta(days=1), longest=timedelta(hours=6)),
 )

@@ -47,15 +47,24 @@ class Inserted(NamedTuple):
     ids: Ids
 
 
+def lock_booking() -> None:
+    """Wait for those who book; they wait until the end of our transaction."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_BOOKING_LOCK])
+
+
 def insert(rows: Sequence[Row]) -> Inserted:
     """Insert those `rows` (values in the order of COLUMNS) that are not there yet. In a transaction.
 
+    Those of days whose records were pruned may have been there: none of them comes again.
     Raises IntegrityError where one of them points to a row that is not there any more.
     """
     rows = sorted(rows, key=itemgetter(0, 1))  # neighbours in the index, and the same order for every writer
+    lock_booking()
+    if rows and rows[0][0] < (kept_since := rollup.records_since()):  # type: ignore[operator]
+        rows = [row for row in rows if row[0] >= kept_since]  # type: ignore[operator]
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_BOOKING_LOCK])
         _check_references(cursor, rows)
         before = _last_id(cursor)
         new = _copy(cursor, rows) if connection.vendor == "postgresql" else _insert_values(cursor, rows)

@@ -209,8 +209,9 @@ def rebuild() -> int:
             # Those who have booked but not committed are waited for; those who come later add to our rows.
             for grain in GRAINS:
                 cursor.execute(f"LOCK TABLE {grain.table} IN EXCLUSIVE MODE")
-        since = records_since()
+        kept_since = records_since()
         for grain in GRAINS:
+            since = grain.end_of(kept_since)
             cursor.execute(f"DELETE FROM {grain.table} WHERE bucket >= %s", [since])
             cursor.execute(f"{_into(grain)} {_sums_of_records(grain, 'requested_at >= %s')}", [since])
             rows += int(cursor.rowcount)
@@ -235,8 +236,9 @@ def records_since() -> int:
 
 def differences(limit: int = 10) -> list[tuple[str, Key]]:
     """Return table and key of sums that differ from the records, `limit` a table at most; none is the invariant."""
-    found, since = [], records_since()
+    found, kept_since = [], records_since()
     for grain in GRAINS:
+        since = grain.end_of(kept_since)
         sums = f"SELECT {', '.join(grain.columns)} FROM {grain.table} WHERE bucket >= %s"
         records = _sums_of_records(grain, "requested_at >= %s")
         # One statement sees one moment. A transaction would keep all writers of SQLite out while it reads every record.
