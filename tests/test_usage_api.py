@@ -73,6 +73,13 @@ def test_ids_of_an_answer_are_what_filters_take(api: APIClient, booked: Instance
             assert narrowed["total"] == row["usage"]
 
 
+def test_the_tree_of_channels_takes_the_same_filters(api: APIClient, booked: Instance) -> None:
+    query = {"from": DAY, "to": DAY, "status": "ok", "channel": ["claude", "unknown"]}
+    answer = api.get("/api/channels/", query).json()
+    assert {row["slug"]: row["usage"]["requests"] for row in answer["channels"]} == {"claude": 1, "unknown": 2}
+    assert api.get("/api/channels/", {"channel": "nowhere"}).status_code == 400
+
+
 def test_the_rest_is_added_up_and_the_unknown_is_no_rest(api: APIClient, booked: Instance) -> None:
     answer = get(api, by="channel", limit=1)
     assert [row["channel"]["id"] for row in answer["rows"]] == ["claude", "unknown"]
