@@ -179,9 +179,10 @@ def test_the_rush_after_an_outage_does_not_hide_what_was_lost_in_it(
     emit(cpa, 8)
     cpa.faults.next(faults.die_after_pop(), path="usage-queue?count=500")
     reader.turn()
+    arrivals = iter([50, 20])
 
     def rush(queue: HttpQueue) -> float:
-        emit(cpa, 50)
+        emit(cpa, next(arrivals))
         return 0.0
 
     monkeypatch.setattr(HttpQueue, "longest_lag_seconds", property(rush))

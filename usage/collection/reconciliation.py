@@ -22,7 +22,7 @@ from django.db.models import Count, QuerySet, Sum
 
 from usage.accounting.resolver import AUTH_FILES
 from usage.collection.reckoning import Reckoning, moment
-from usage.models import Account, Instance, Reconciliation, UsageDaily, UsageRecord
+from usage.models import Account, Instance, Reconciliation, UsageDailyBySource, UsageRecord
 from usage.upstream.counters import Counters
 
 # A record that comes in now began at most so long ago.
@@ -165,7 +165,7 @@ class _Books:
     def __init__(self, instance: Instance, counted_at: datetime, settled_at: datetime) -> None:
         self.counted_at = counted_at
         self.day = counted_at.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
-        daily = UsageDaily.objects.filter(source__instance=instance, bucket__gte=self.day)
+        daily = UsageDailyBySource.objects.filter(source__instance=instance, bucket__gte=self.day)
         late = UsageRecord.objects.filter(
             source__instance=instance, requested_at__gte=counted_at - _LONGEST_REQUEST, received_at__gte=counted_at
         )
@@ -175,7 +175,7 @@ class _Books:
 
     def between(self, account: int, since: datetime) -> int:
         """Return what is booked from `since` to `day`."""
-        daily = UsageDaily.objects.filter(source__account=account, bucket__gte=since, bucket__lt=self.day)
+        daily = UsageDailyBySource.objects.filter(source__account=account, bucket__gte=since, bucket__lt=self.day)
         return daily.aggregate(sum=Sum("requests"))["sum"] or 0
 
 

@@ -10,7 +10,7 @@ from django.db import connection
 from django.db.models import Count, Sum
 
 from usage.ingest.rollup import HOUR, HOURLY, RECORDS, TOKENS
-from usage.models import UsageHourly, UsageRecord
+from usage.models import UsageHourlyBySource, UsageRecord
 from usage.models.fields import to_micros
 
 _MINUTE = HOUR // 60
@@ -63,7 +63,7 @@ def _records(since: int, until: int) -> defaultdict[int, int]:
 def _hours(first: int) -> defaultdict[int, list[int]]:
     """Return the records of each hour from `first` on, by server."""
     found: defaultdict[int, list[int]] = defaultdict(lambda: [0] * _HOURS)
-    rows = UsageHourly.objects.filter(bucket__gte=first, bucket__lt=first + _HOURS * HOUR).order_by()
+    rows = UsageHourlyBySource.objects.filter(bucket__gte=first, bucket__lt=first + _HOURS * HOUR).order_by()
     for pk, bucket, requests in rows.values_list("source__instance", "bucket").annotate(Sum("requests")):
         found[pk][(to_micros(bucket) - first) // HOUR] = requests
     return found

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Min, Sum
 
-from usage.models import CollectionGap, UsageHourly
+from usage.models import CollectionGap, UsageHourlyBySource
 
 # What came shortly before the gap, or reaches us only now, is booked by then.
 _SETTLED = timedelta(minutes=10)
@@ -22,7 +22,7 @@ def estimate_losses(now: datetime) -> int:
 def _estimate(gap: CollectionGap) -> bool:
     """Take the rate of the day before; without a record in it nobody knows. Return whether there was one."""
     until = gap.since.replace(minute=0, second=0, microsecond=0)
-    before = UsageHourly.objects.filter(
+    before = UsageHourlyBySource.objects.filter(
         source__instance=gap.instance_id, bucket__gte=until - _BEFORE, bucket__lt=until
     ).aggregate(first=Min("bucket"), requests=Sum("requests"))
     if not before["requests"]:
