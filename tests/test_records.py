@@ -43,7 +43,7 @@ def ledger(request: pytest.FixtureRequest, settings: Any, instance: Instance) ->
     for batch in range(3):  # ids are not in the order of time
         book(instance, *(
             payload(
-                NOON + random.choice([0, 1, 5, 29, 700]) * HOUR + random.choice([0, 0, 1, 14]) * timedelta(minutes=15),
+                NOON + random.choice([0, 1, 6, 29, 700]) * HOUR + random.choice([0, 0, 1, 14]) * timedelta(minutes=15),
                 request_id=f"{batch}-{number}", model=random.choice(["gpt-5.4", "gpt-5.4", "claude-sonnet-4-6", "FAKE"]),
                 api_key=random.choice([CLIENT_KEY, OTHER_KEY, ""]), auth_index=random.choice(["dave", "bob", "gone"]),
                 failed=(failed := random.random() < 0.3),
@@ -98,6 +98,7 @@ def walk_back(page: Page, span: Span, conditions: Conditions, sort: str, limit: 
     while not page.is_first:
         assert page.newer
         page = records(span, conditions, sort, read_cursor(str(page.newer), sort, back=True), limit)
+        assert page.rows
         pages.append(ids_of(page))
     return pages[::-1]
 
@@ -109,8 +110,8 @@ def flat(pages: list[list[int]]) -> list[int]:
 @with_database
 @given(st.data())
 def test_each_page_is_what_a_plain_filter_and_sort_give(ledger: list[UsageRecord], data: st.DataObject) -> None:
-    hours = st.integers(-30, 720).map(lambda hour: to_micros(NOON + hour * HOUR))
-    since, until = sorted((data.draw(hours), data.draw(hours)))
+    quarters = (st.integers(-8, 40) | st.just(2_900)).map(lambda quarter: to_micros(NOON + quarter * HOUR / 4))
+    since, until = sorted((data.draw(quarters), data.draw(quarters)))
     asked, sort = data.draw(questions()), data.draw(st.sampled_from(SORTS))
     limit = data.draw(st.sampled_from([1, 7, 50]))
     conditions, span = ask(asked), Span(since, until)
@@ -119,6 +120,40 @@ def test_each_page_is_what_a_plain_filter_and_sort_give(ledger: list[UsageRecord
     assert flat(pages) == expected
     assert [len(page) for page in pages[:-1]] == [limit] * (len(pages) - 1)
     assert flat(walk_back(last, span, conditions, sort, limit)) == expected[: len(expected) - len(pages[-1])]
+
+
+@pytest.mark.parametrize("sort", SORTS)
+def test_each_order_goes_through_all_there_and_back(ledger: list[UsageRecord], sort: str) -> None:
+    expected = in_order(ledger, sort)
+    pages, last = walk(EVER, EVERYTHING, sort, 20)
+    assert flat(pages) == expected
+    assert flat(walk_back(last, EVER, EVERYTHING, sort, 20)) == expected[:-10]
+
+
+def test_some_costs_are_known_and_some_are_not(ledger: list[UsageRecord]) -> None:
+    costs = {row.cost_nanousd for row in ledger}
+    assert None in costs
+    assert len(costs) > 2
+
+
+@pytest.mark.parametrize("sort", SORTS)
+@pytest.mark.parametrize("limit", [1, 3, 50])
+def test_what_is_rare_is_found_in_order_however_far_apart(
+    instance: Instance, settings: Any, sort: str, limit: int
+) -> None:
+    """At both sides of each beginning of a day, which is within an hour."""
+    settings.TIME_ZONE = "Asia/Kathmandu"
+    midnight = NOON + timedelta(hours=6, minutes=15)
+    for day in range(0, 60, 5):
+        book(instance, *(
+            payload(midnight + day * DAY + minutes * timedelta(minutes=1), model=model, request_id=f"{day}")
+            for minutes in (-1, 0) for model in ("rare-FAKE", "usual-FAKE")
+        ))  # fmt: skip
+    rows = list(UsageRecord.objects.filter(model__name="rare-FAKE"))
+    pages, last = walk(EVER, ask({"model": ["rare-FAKE"]}), sort, limit)
+    assert flat(pages) == in_order(rows, sort)
+    assert len(pages) == -(-24 // limit)
+    assert len(walk_back(last, EVER, ask({"model": ["rare-FAKE"]}), sort, limit)) == len(pages) - 1
 
 
 @pytest.mark.parametrize("sort", [DEFAULT_SORT, "-tokens"])
