@@ -350,4 +350,8 @@ class Migration(migrations.Migration):
             model_name='usagehourly',
             index=models.Index(fields=['api_key_id', 'bucket'], name='hourly_cube_of_key'),
         ),
+        migrations.AddIndex(
+            model_name='usagerecord',
+            index=models.Index(condition=models.Q(('failed', True)), fields=['requested_at'], name='record_failed'),
+        ),
     ]

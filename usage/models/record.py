@@ -122,7 +122,9 @@ class UsageRecord(TokenCounts):
         ]
         indexes = [
             # For pricing what had no price when it came.
-            models.Index(fields=["model"], condition=models.Q(cost_nanousd=None), name="record_unpriced")
+            models.Index(fields=["model"], condition=models.Q(cost_nanousd=None), name="record_unpriced"),
+            # Failures are few, and often asked for.
+            models.Index(fields=["requested_at"], condition=models.Q(failed=True), name="record_failed"),
         ]
 
     def __str__(self) -> str:
