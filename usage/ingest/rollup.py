@@ -235,22 +235,46 @@ def records_since() -> int:
 
 
 def differences(limit: int = 10) -> list[tuple[str, Key]]:
-    """Return table and key of sums that differ from the records, `limit` a table at most; none is the invariant."""
-    found, kept_since = [], records_since()
+    """Return table and key of sums that differ from the records, `limit` a table at most; none is the invariant.
+
+    Day by day: all at once would take as much memory as there are sums. One statement sees one moment; a transaction
+    would keep all writers of SQLite out while it reads every record.
+    """
+    found, kept_since, days = [], records_since(), _days()
     for grain in GRAINS:
-        since = grain.end_of(kept_since)
-        sums = f"SELECT {', '.join(grain.columns)} FROM {grain.table} WHERE bucket >= %s"
-        records = _sums_of_records(grain, "requested_at >= %s")
-        # One statement sees one moment. A transaction would keep all writers of SQLite out while it reads every record.
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"SELECT DISTINCT {', '.join(grain.key)} FROM ("
-                f"SELECT * FROM ({sums} EXCEPT {records}) AS extra UNION ALL "
-                f"SELECT * FROM ({records} EXCEPT {sums}) AS missing) AS differing LIMIT %s",
-                [since, since, since, since, limit],
-            )
-            found += [(grain.table, tuple(key)) for key in cursor.fetchall()]
+        differing: list[tuple[str, Key]] = []
+        for day in days:
+            first = max(grain.end_of(day), grain.end_of(kept_since))
+            differing += _differences_between(grain, first, grain.end_of(day + DAY), limit - len(differing))
+            if len(differing) >= limit:
+                break
+        found += differing
     return found
+
+
+def _days() -> list[int]:
+    """Return the beginning of each day that has records or sums."""
+    offset, of_hour = DAILY.offset, _bucket(HOURLY)
+    queries = [("requested_at", RECORDS), (of_hour, RECORDS), *(("bucket", grain.table) for grain in GRAINS)]
+    union = " UNION ".join(
+        f"SELECT DISTINCT ({moment} + {offset}) / {DAY} * {DAY} - {offset} FROM {table}" for moment, table in queries
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(union)
+        return sorted(day for (day,) in cursor.fetchall())
+
+
+def _differences_between(grain: Grain, first: int, end: int, limit: int) -> list[tuple[str, Key]]:
+    sums = f"SELECT {', '.join(grain.columns)} FROM {grain.table} WHERE bucket >= %s AND bucket < %s"
+    records = _sums_of_records(grain, "requested_at >= %s AND requested_at < %s")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT DISTINCT {', '.join(grain.key)} FROM ("
+            f"SELECT * FROM ({sums} EXCEPT {records}) AS extra UNION ALL "
+            f"SELECT * FROM ({records} EXCEPT {sums}) AS missing) AS differing LIMIT %s",
+            [*[first, end] * 4, limit],
+        )
+        return [(grain.table, tuple(key)) for key in cursor.fetchall()]
 
 
 def _into(grain: Grain) -> str:
