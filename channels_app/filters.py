@@ -107,22 +107,18 @@ def read_filters(query: Mapping[str, Any]) -> Filters:
     accounts = _by(Account, "pk", reading.values("account"))
     models = _by(ModelName, "name", reading.values("model"))
     keys = _by(ApiKey, "pk", reading.values("key")) | {str(NO_KEY): NO_KEY}
+    statuses = reading.found("status", {OK: OK, FAIL: FAIL})
     return Filters(
         servers=frozenset(servers),
         channels=frozenset(reading.found("channel", channels)),
         accounts=frozenset(reading.found("account", accounts)),
         models=frozenset(reading.found("model", models)),
         keys=frozenset(reading.found("key", keys)),
-        status=(reading.found("status", {OK: OK, FAIL: FAIL}) or [""])[0] if _is_one(reading, "status") else "",
+        status=statuses[0] if len(statuses) == 1 else "",  # either of two is both
         codes=tuple(sorted(reading.found("code", _codes(reading.values("code"))))),
         parameters=tuple(sorted(reading.parameters)),
         warnings=tuple(reading.warnings),
     )
-
-
-def _is_one(reading: _Reading, name: str) -> bool:
-    """Either of two is both."""
-    return len(reading.values(name)) == 1
 
 
 def _by(model: type[Model], column: str, values: Iterable[str]) -> dict[str, int]:

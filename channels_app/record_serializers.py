@@ -10,7 +10,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from channels_app.filters import UNKNOWN_CHANNEL
-from channels_app.serializers import PeriodSerializer
+from channels_app.serializers import PeriodSerializer, TokensSerializer
 from usage.models import FailureText, UsageRecord
 from usage.models.record import NO_KEY
 
@@ -30,25 +30,8 @@ class NumberedSerializer(serializers.Serializer[object]):
     name = serializers.CharField()
 
 
-class RecordTokensSerializer(serializers.Serializer[UsageRecord]):
-    """Tokens. The first six never overlap and sum to `total`; `input` and `output` are sums of them."""
-
-    uncached_input = serializers.IntegerField()
-    cache_read = serializers.IntegerField()
-    cache_write = serializers.IntegerField()
-    answer = serializers.IntegerField(source="output", help_text="output without reasoning")
-    reasoning = serializers.IntegerField()
-    unclassified = serializers.IntegerField()
-    input = serializers.SerializerMethodField()
-    output = serializers.SerializerMethodField()
-    total = serializers.IntegerField(source="total_tokens")
+class RecordTokensSerializer(TokensSerializer):
     quality = serializers.SerializerMethodField()
-
-    def get_input(self, row: UsageRecord) -> int:
-        return row.uncached_input + row.cache_read + row.cache_write
-
-    def get_output(self, row: UsageRecord) -> int:
-        return row.output + row.reasoning
 
     @extend_schema_field({"type": "string", "enum": [quality.name.lower() for quality in UsageRecord.Quality]})
     def get_quality(self, row: UsageRecord) -> str:

@@ -13,8 +13,8 @@ from django.db import connection
 from django.db.models import Prefetch, QuerySet
 from django.utils.translation import gettext as _
 
-from channels_app.stats.occurrences import of_records, stretches
-from channels_app.stats.tables import Conditions, Span
+from channels_app.stats.occurrences import stretches
+from channels_app.stats.tables import Conditions, Span, of_records
 from usage.ingest.rollup import RECORDS
 from usage.models import Source, UsageRecord
 

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from channels_app.record_serializers import RecordDetailSerializer, RecordListSerializer
 from channels_app.records import DEFAULT_SORT, LIMITS, SORTS, Cursor, CursorError, read_cursor, records, with_names
 from channels_app.stats import span_of
-from channels_app.usage_api import PARAMETERS, read_question
+from channels_app.usage_api import PARAMETERS, one_of, read_question
 from usage.models import UsageRecord
 
 _BEFORE, _AFTER = "before", "after"
@@ -37,8 +37,8 @@ class RecordViewSet(viewsets.ViewSet):
         responses={200: RecordListSerializer, **_ERRORS},
     )
     def list(self, request: Request) -> Response:
-        question, sort = read_question(request), _one_of(request, "sort", SORTS, DEFAULT_SORT)
-        limit = int(_one_of(request, "limit", tuple(map(str, LIMITS)), str(LIMITS[0])))
+        question, sort = read_question(request), one_of(request, "sort", SORTS, DEFAULT_SORT)
+        limit = int(one_of(request, "limit", tuple(map(str, LIMITS)), str(LIMITS[0])))
         page = records(span_of(question.period), question.filters.conditions, sort, _cursor(request, sort), limit)
         return Response(RecordListSerializer({"period": question.period, "page": page}).data)
 
@@ -63,11 +63,3 @@ def _cursor(request: Request, sort: str) -> Cursor | None:
         except CursorError as error:
             raise ValidationError({name: str(error)}) from None
     return None
-
-
-def _one_of(request: Request, name: str, known: tuple[str, ...], default: str) -> str:
-    value = request.query_params.get(name) or default
-    if value not in known:
-        words = {"name": name, "value": value, "known": ", ".join(known)}
-        raise ValidationError({name: _("%(name)s=%(value)s is none of %(known)s") % words})
-    return value

@@ -70,7 +70,7 @@ class UsageViewSet(viewsets.ViewSet):
             "total": UsageSerializer(totals(span, conditions)).data,
             "previous": None,
         }
-        if before := compared_with(question.period, _one_of(request, "cmp", COMPARISONS, OFF)):
+        if before := compared_with(question.period, one_of(request, "cmp", COMPARISONS, OFF)):
             usage = totals(span_of(before), conditions)
             answer["previous"] = {"period": _period(before), "total": UsageSerializer(usage).data}
         if question.by:
@@ -94,7 +94,7 @@ class UsageViewSet(viewsets.ViewSet):
         """Sums by time: `edges` are where the intervals begin, and the end of the last; what is empty is 0."""
         question = read_question(request)
         period = _since_the_first_record(question.period)
-        bucket = _one_of(request, "bucket", (AUTO, *BUCKETS), AUTO)
+        bucket = one_of(request, "bucket", (AUTO, *BUCKETS), AUTO)
         bucket = choose(period) if bucket == AUTO else bucket
         sums = _each_of(request, "sum", SUMS) or ("requests",)
         try:
@@ -135,7 +135,7 @@ def _since_the_first_record(period: Period) -> Period:
     return replace(period, since=first.bucket) if period.name == "all" and first else period
 
 
-def _one_of(request: Request, name: str, known: tuple[str, ...], default: str) -> str:
+def one_of(request: Request, name: str, known: tuple[str, ...], default: str) -> str:
     value = request.query_params.get(name) or default
     if value not in known:
         raise ValidationError({name: _is_none_of(name, value, known)})

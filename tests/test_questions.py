@@ -212,3 +212,10 @@ def test_what_is_not_there_is_ignored_and_said(instance: Instance) -> None:
     assert filters.conditions == Conditions()
     assert len(filters.warnings) == 8
     assert filters.parameters == ()
+
+
+@pytest.mark.django_db
+def test_of_two_statuses_the_one_that_is_none_is_said() -> None:
+    filters = read_filters(QueryDict("status=ok&status=maybe"))
+    assert (filters.status, len(filters.warnings)) == ("ok", 1)
+    assert read_filters(QueryDict("status=ok&status=fail")).conditions == Conditions()

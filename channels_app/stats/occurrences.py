@@ -10,9 +10,8 @@ from typing import NamedTuple
 
 from django.db import connection
 
-from channels_app.stats.tables import EVERYTHING, CodeRange, Conditions, Span
+from channels_app.stats.tables import EVERYTHING, Conditions, Span, listed, one_of
 from usage.ingest.rollup import FAILURES, GRAINS, HOUR, Grain, records_since
-from usage.models.record import NO_KEY
 
 # The smaller ones first.
 _SUMS = sorted((grain for grain in GRAINS if not grain.only_failed), key=lambda grain: len(grain.dimensions))
@@ -133,25 +132,3 @@ def _ask(grain: Grain, starts: Iterable[int], conditions: Conditions, descending
             f"GROUP BY bucket HAVING {requests} > 0 ORDER BY bucket {'DESC' if descending else 'ASC'}"
         )
         return [_Bucket(*row) for row in cursor.fetchall()]
-
-
-def of_records(conditions: Conditions) -> list[str]:
-    """Return what records must fulfil, in terms of their columns alone: an index may know them."""
-    where = []
-    for name, ids in conditions.ids.items():
-        one = f"{name} IN {listed(ids)}"
-        where.append(f"({one} OR {name} IS NULL)" if name == "api_key_id" and NO_KEY in ids else one)
-    if conditions.only_failed or conditions.failed is False:
-        where.append("failed" if conditions.only_failed else "NOT failed")
-    if conditions.codes:
-        where.append(one_of(conditions.codes))
-    return where
-
-
-def listed(ids: Iterable[int]) -> str:
-    """Ids are our own integers, and may be more than a statement takes parameters."""
-    return f"({', '.join(str(int(one)) for one in sorted(ids))})"
-
-
-def one_of(codes: Iterable[CodeRange]) -> str:
-    return f"({' OR '.join(f'status_code BETWEEN {int(first)} AND {int(last)}' for first, last in codes)})"

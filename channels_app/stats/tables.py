@@ -34,6 +34,7 @@ from usage.ingest.rollup import (
 )
 from usage.models import Account, Source
 from usage.models.fields import to_micros
+from usage.models.record import NO_KEY
 
 # SQLite takes 500 parts of a query; a span has up to five pieces, and each up to two parts.
 _SPANS_PER_QUERY = 50
@@ -190,20 +191,16 @@ def _of_sums(
     sign: str = "",
 ) -> str:
     where = [f"bucket >= {span.since}", f"bucket < {span.until}"]
-    where += [f"{name} IN {_listed(ids)}" for name, ids in conditions.ids.items()]
+    where += [f"{name} IN {listed(ids)}" for name, ids in conditions.ids.items()]
     if conditions.codes:
-        where.append(_one_of(conditions.codes))
+        where.append(one_of(conditions.codes))
     figures = [f"{sign}SUM({name}) AS {name}" for name in sums]
     return _select(number, by, figures, grain.table, where)
 
 
 def _of_records(number: int, span: Span, conditions: Conditions, by: Sequence[str], sums: Sequence[str]) -> str:
     where = [f"requested_at >= {span.since}", f"requested_at < {span.until}"]
-    where += [f"{OF_RECORDS[name]} IN {_listed(ids)}" for name, ids in conditions.ids.items()]
-    if conditions.only_failed or conditions.failed is False:
-        where.append("failed" if conditions.only_failed else "NOT failed")
-    if conditions.codes:
-        where.append(_one_of(conditions.codes))
+    where += of_records(conditions)
     values = [f"{OF_RECORDS[name]} AS {name}" for name in by]
     figures = [f"{SUM_OF_RECORDS[name]} AS {name}" for name in sums]
     return _select(number, values, figures, RECORDS, where)
@@ -216,10 +213,23 @@ def _select(number: int, by: Sequence[str], figures: Sequence[str], table: str, 
     return f"SELECT {columns} FROM {table} WHERE {' AND '.join(where)} GROUP BY {places}"
 
 
-def _listed(ids: Iterable[int]) -> str:
+def of_records(conditions: Conditions) -> list[str]:
+    """Return what records must fulfil, in terms of their columns alone: an index may know them."""
+    where = []
+    for name, ids in conditions.ids.items():
+        one = f"{name} IN {listed(ids)}"
+        where.append(f"({one} OR {name} IS NULL)" if name == "api_key_id" and NO_KEY in ids else one)
+    if conditions.only_failed or conditions.failed is False:
+        where.append("failed" if conditions.only_failed else "NOT failed")
+    if conditions.codes:
+        where.append(one_of(conditions.codes))
+    return where
+
+
+def listed(ids: Iterable[int]) -> str:
     """Ids are our own integers, and may be more than a statement takes parameters."""
     return f"({', '.join(str(int(one)) for one in sorted(ids))})"
 
 
-def _one_of(codes: Iterable[CodeRange]) -> str:
+def one_of(codes: Iterable[CodeRange]) -> str:
     return f"({' OR '.join(f'status_code BETWEEN {int(first)} AND {int(last)}' for first, last in codes)})"

@@ -64,11 +64,17 @@ class TokenCounts(models.Model):
         abstract = True
 
     @property
+    def input_tokens(self) -> int:
+        return self.uncached_input + self.cache_read + self.cache_write
+
+    @property
+    def output_tokens(self) -> int:
+        """Answer and reasoning together."""
+        return self.output + self.reasoning
+
+    @property
     def total_tokens(self) -> int:
-        return (
-            self.uncached_input + self.cache_read + self.cache_write
-            + self.output + self.reasoning + self.unclassified
-        )  # fmt: skip
+        return self.input_tokens + self.output_tokens + self.unclassified
 
 
 class UsageRecord(TokenCounts):
