@@ -50,7 +50,7 @@ from usage.models import (
     UsageRecord,
 )
 from usage.models.fields import from_micros, to_micros
-from usage.models.record import Rollup
+from usage.models.record import DailyRollup, HourlyRollup, Rollup
 from usage.secrets import decrypt
 
 # No catalog knows them: what they cost is up to the test.
@@ -66,7 +66,7 @@ def book_raws(instance: Instance, raws: Iterable[bytes]) -> Counts:
     return Ledger(instance).book(payloads, rejected)
 
 
-MODELS_OF_SUMS: list[type[Rollup]] = Rollup.__subclasses__()
+MODELS_OF_SUMS = [*HourlyRollup.__subclasses__(), *DailyRollup.__subclasses__()]
 
 
 def key_of(record: UsageRecord, grain: rollup.Grain) -> rollup.Key:

@@ -182,10 +182,31 @@ class Rollup(TokenCounts):
         abstract = True
 
 
-class UsageHourly(Rollup):
+class HourlyRollup(Rollup):
+    bucket = InstantField(_("hour"))
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.bucket:%Y-%m-%d %H:00}"
+
+
+class DailyRollup(Rollup):
+    """By day of the report time zone."""
+
+    bucket = InstantField(_("day"))
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.bucket:%Y-%m-%d}"
+
+
+class UsageHourly(HourlyRollup):
     """By UTC hour and all that can be asked for: with the records of the ragged ends exact in any time zone."""
 
-    bucket = InstantField(_("hour"))
     source = models.ForeignKey(Source, models.PROTECT, db_index=False, db_constraint=False, verbose_name=_("source"))
     model = models.ForeignKey(
         ModelName, models.PROTECT, db_index=False, db_constraint=False, related_name="+", verbose_name=_("model")
@@ -198,14 +219,10 @@ class UsageHourly(Rollup):
         constraints = [models.UniqueConstraint(fields=["bucket", "source", "model", "api_key_id"], name="hourly_cube")]
         indexes = [models.Index(fields=["api_key_id", "bucket"], name="hourly_cube_of_key")]
 
-    def __str__(self) -> str:
-        return f"{self.bucket:%Y-%m-%d %H:00}"
 
-
-class UsageDaily(Rollup):
+class UsageDaily(DailyRollup):
     """By day, source and model: the middle of a long span."""
 
-    bucket = InstantField(_("day"))
     source = models.ForeignKey(Source, models.PROTECT, db_index=False, db_constraint=False, verbose_name=_("source"))
     model = models.ForeignKey(
         ModelName, models.PROTECT, db_index=False, db_constraint=False, related_name="+", verbose_name=_("model")
@@ -216,14 +233,10 @@ class UsageDaily(Rollup):
         verbose_name_plural = _("daily usage")
         constraints = [models.UniqueConstraint(fields=["bucket", "source", "model"], name="daily_cube")]
 
-    def __str__(self) -> str:
-        return f"{self.bucket:%Y-%m-%d}"
 
-
-class UsageDailyBySource(Rollup):
+class UsageDailyBySource(DailyRollup):
     """By day and source: where nothing but accounts and channels is asked for."""
 
-    bucket = InstantField(_("day"))
     source = models.ForeignKey(Source, models.PROTECT, db_index=False, db_constraint=False, verbose_name=_("source"))
 
     class Meta:
@@ -231,14 +244,10 @@ class UsageDailyBySource(Rollup):
         verbose_name_plural = _("daily usage by source")
         constraints = [models.UniqueConstraint(fields=["bucket", "source"], name="daily_by_source")]
 
-    def __str__(self) -> str:
-        return f"{self.bucket:%Y-%m-%d}"
 
-
-class UsageDailyBySourceKey(Rollup):
+class UsageDailyBySourceKey(DailyRollup):
     """By day, source and client key: where accounts and keys are asked for, and models are not."""
 
-    bucket = InstantField(_("day"))
     source = models.ForeignKey(Source, models.PROTECT, db_index=False, db_constraint=False, verbose_name=_("source"))
     api_key_id = models.BigIntegerField(_("API key"), default=NO_KEY)
 
@@ -248,14 +257,10 @@ class UsageDailyBySourceKey(Rollup):
         constraints = [models.UniqueConstraint(fields=["bucket", "source", "api_key_id"], name="daily_by_source_key")]
         indexes = [models.Index(fields=["api_key_id", "bucket"], name="daily_by_source_key_of_key")]
 
-    def __str__(self) -> str:
-        return f"{self.bucket:%Y-%m-%d}"
 
-
-class UsageDailyByKeyModel(Rollup):
+class UsageDailyByKeyModel(DailyRollup):
     """By day, client key and model: where keys are asked for and accounts are not."""
 
-    bucket = InstantField(_("day"))
     api_key_id = models.BigIntegerField(_("API key"), default=NO_KEY)
     model = models.ForeignKey(
         ModelName, models.PROTECT, db_index=False, db_constraint=False, related_name="+", verbose_name=_("model")
@@ -266,14 +271,10 @@ class UsageDailyByKeyModel(Rollup):
         verbose_name_plural = _("daily usage by key and model")
         constraints = [models.UniqueConstraint(fields=["bucket", "api_key_id", "model"], name="daily_by_key_model")]
 
-    def __str__(self) -> str:
-        return f"{self.bucket:%Y-%m-%d}"
 
-
-class UsageHourlyBySource(Rollup):
+class UsageHourlyBySource(HourlyRollup):
     """By UTC hour and source: what a chart of accounts or channels needs."""
 
-    bucket = InstantField(_("hour"))
     source = models.ForeignKey(Source, models.PROTECT, db_index=False, db_constraint=False, verbose_name=_("source"))
 
     class Meta:
@@ -281,14 +282,10 @@ class UsageHourlyBySource(Rollup):
         verbose_name_plural = _("hourly usage by source")
         constraints = [models.UniqueConstraint(fields=["bucket", "source"], name="hourly_by_source")]
 
-    def __str__(self) -> str:
-        return f"{self.bucket:%Y-%m-%d %H:00}"
 
-
-class UsageHourlyByModel(Rollup):
+class UsageHourlyByModel(HourlyRollup):
     """By UTC hour and model: what a chart of all, or of models, needs."""
 
-    bucket = InstantField(_("hour"))
     model = models.ForeignKey(
         ModelName, models.PROTECT, db_index=False, db_constraint=False, related_name="+", verbose_name=_("model")
     )
@@ -298,14 +295,10 @@ class UsageHourlyByModel(Rollup):
         verbose_name_plural = _("hourly usage by model")
         constraints = [models.UniqueConstraint(fields=["bucket", "model"], name="hourly_by_model")]
 
-    def __str__(self) -> str:
-        return f"{self.bucket:%Y-%m-%d %H:00}"
 
-
-class UsageDailyByModel(Rollup):
+class UsageDailyByModel(DailyRollup):
     """By day and model: what a sum of all needs."""
 
-    bucket = InstantField(_("day"))
     model = models.ForeignKey(
         ModelName, models.PROTECT, db_index=False, db_constraint=False, related_name="+", verbose_name=_("model")
     )
@@ -315,14 +308,10 @@ class UsageDailyByModel(Rollup):
         verbose_name_plural = _("daily usage by model")
         constraints = [models.UniqueConstraint(fields=["bucket", "model"], name="daily_by_model")]
 
-    def __str__(self) -> str:
-        return f"{self.bucket:%Y-%m-%d}"
 
-
-class UsageDailyByKey(Rollup):
+class UsageDailyByKey(DailyRollup):
     """By day and client key."""
 
-    bucket = InstantField(_("day"))
     api_key_id = models.BigIntegerField(_("API key"), default=NO_KEY)
 
     class Meta:
@@ -330,14 +319,10 @@ class UsageDailyByKey(Rollup):
         verbose_name_plural = _("daily usage by key")
         constraints = [models.UniqueConstraint(fields=["bucket", "api_key_id"], name="daily_by_key")]
 
-    def __str__(self) -> str:
-        return f"{self.bucket:%Y-%m-%d}"
 
-
-class UsageFailures(Rollup):
+class UsageFailures(HourlyRollup):
     """The failed ones among the hourly sums, by their status code too."""
 
-    bucket = InstantField(_("hour"))
     source = models.ForeignKey(Source, models.PROTECT, db_index=False, db_constraint=False, verbose_name=_("source"))
     model = models.ForeignKey(
         ModelName, models.PROTECT, db_index=False, db_constraint=False, related_name="+", verbose_name=_("model")
@@ -353,9 +338,6 @@ class UsageFailures(Rollup):
                 fields=["bucket", "source", "model", "api_key_id", "status_code"], name="failures_cube"
             )
         ]
-
-    def __str__(self) -> str:
-        return f"{self.bucket:%Y-%m-%d %H:00}"
 
 
 class RollupState(models.Model):
