@@ -21,6 +21,8 @@ _LOOK_SECONDS = 1.0
 _LONGEST_BACKOFF_SECONDS = 5.0
 # At the end; what is not booked by then is booked by the next start.
 _LAST_SECONDS = 10.0
+# What comes record by record is booked within a fraction of that.
+_BUSY_SECONDS = 1.0
 
 
 class Booking:
@@ -32,9 +34,15 @@ class Booking:
         self._booker = Booker(board, is_late=self._is_late)
         self._finishing = threading.Event()
         self._end = math.inf
+        self._at_it_since = math.inf
         self._failures = 0
         self._thread = threading.Thread(target=self._run, name="book", daemon=True)
         self._thread.start()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it works off what has piled up."""
+        return time.monotonic() - self._at_it_since > _BUSY_SECONDS
 
     def finish(self) -> None:
         """Book for a while what still lies there, and end; the rest stays for the next start."""
@@ -47,7 +55,9 @@ class Booking:
         while not self._finishing.is_set():
             self._news.wait(_LOOK_SECONDS)
             self._news.clear()
+            self._at_it_since = time.monotonic()
             self._book()
+            self._at_it_since = math.inf
             if self._failures:
                 self._finishing.wait(min(0.25 * 2**self._failures, _LONGEST_BACKOFF_SECONDS))
         while self._book() and not self._failures and not self._is_late():

@@ -49,7 +49,7 @@ class Collector:
         keeping = Keeping(self._keep_house)
         try:
             while not self._stopping.is_set():
-                self._tick_if_possible(keeping)
+                self._tick_if_possible(booking, keeping)
                 self._stopping.wait(_TICK_SECONDS)
         finally:
             keeping.finish()
@@ -57,9 +57,9 @@ class Collector:
             booking.finish()
             self._leave()
 
-    def _tick_if_possible(self, keeping: Keeping) -> None:
+    def _tick_if_possible(self, booking: Booking, keeping: Keeping) -> None:
         try:
-            self._tick(keeping)
+            self._tick(booking, keeping)
             self._database_is_away = False
         except DATABASE_AWAY as error:
             if not self._database_is_away:
@@ -67,14 +67,15 @@ class Collector:
             self._database_is_away = True
             connection.close()
 
-    def _tick(self, keeping: Keeping) -> None:
+    def _tick(self, booking: Booking, keeping: Keeping) -> None:
         close_old_connections()
         leads = self._leadership.hold()
         self._show(Role.LEADING if leads else Role.STANDBY)
         self._crew.man(Instance.objects.filter(enabled=True), leads=leads)
         if leads:
             self._board.flush()
-            keeping.go_on()
+            if not booking.is_busy:
+                keeping.go_on()
         else:
             self._board.clear()  # the one that leads speaks for the servers
 

@@ -25,24 +25,24 @@ _SPLIT = {Kind.QUEUE: split_elements, Kind.POPPED: split_popped, Kind.MESSAGES: 
 
 
 def _read_elements(capture: Capture) -> Iterator[Item]:
-    elements = _SPLIT[capture.kind](capture.read())
+    elements, received_at = _SPLIT[capture.kind](capture.read()), capture.received_at
     for raw in elements.raw:
         try:
-            yield read_record(raw, capture.received_at)
+            yield read_record(raw, received_at)
         except Unreadable as error:
-            yield Rejected(raw, str(error), capture.received_at)
+            yield Rejected(raw, str(error), received_at)
     if elements.rest:
-        yield Rejected(elements.rest, elements.reason, capture.received_at)
+        yield Rejected(elements.rest, elements.reason, received_at)
 
 
 def _read_snapshot(capture: Capture) -> Iterator[Item]:
-    twins = Twins()
+    twins, received_at = Twins(), capture.received_at
     with capture.path.open("rb") as file:
         for identifier, model, detail in read_details(file):
             try:
-                yield read_detail(identifier, model, detail, twins, capture.received_at)
+                yield read_detail(identifier, model, detail, twins, received_at)
             except Unreadable as error:
-                yield Rejected(_dump([identifier, model, detail]), str(error), capture.received_at)
+                yield Rejected(_dump([identifier, model, detail]), str(error), received_at)
 
 
 def _dump(entry: list[Any]) -> bytes:

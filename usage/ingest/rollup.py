@@ -269,10 +269,9 @@ def _differences_between(grain: Grain, first: int, end: int, limit: int) -> list
     records = _sums_of_records(grain, "requested_at >= %s AND requested_at < %s")
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT DISTINCT {', '.join(grain.key)} FROM ("
-            f"SELECT * FROM ({sums} EXCEPT {records}) AS extra UNION ALL "
-            f"SELECT * FROM ({records} EXCEPT {sums}) AS missing) AS differing LIMIT %s",
-            [*[first, end] * 4, limit],
+            f"SELECT DISTINCT {', '.join(grain.key)} FROM ({sums} UNION ALL {records}) AS both_sides "
+            f"GROUP BY {', '.join(grain.columns)} HAVING count(*) = 1 LIMIT %s",
+            [*[first, end] * 2, limit],
         )
         return [(grain.table, tuple(key)) for key in cursor.fetchall()]
 
