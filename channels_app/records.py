@@ -15,12 +15,11 @@ from django.utils.translation import gettext as _
 
 from channels_app.stats.occurrences import stretches
 from channels_app.stats.tables import Conditions, Span, of_records
-from usage.ingest.rollup import RECORDS
+from usage.ingest.rollup import RECORDS, TOTAL
 from usage.models import Source, UsageRecord
 
 TIME = "time"
-_TOKENS = "(uncached_input + cache_read + cache_write + output + reasoning + unclassified)"
-_VALUES = {TIME: "requested_at", "cost": "cost_nanousd", "tokens": _TOKENS, "latency": "latency_ms"}
+_VALUES = {TIME: "requested_at", "cost": "cost_nanousd", "tokens": f"({TOTAL})", "latency": "latency_ms"}
 _MAY_BE_UNKNOWN = ("cost", "latency")
 _LARGEST = 2**63 - 1
 SORTS = tuple(f"{sign}{name}" for name in _VALUES for sign in ("-", ""))

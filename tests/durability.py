@@ -21,6 +21,7 @@ from tests.collecting import eventually
 from tests.conftest import process_environment
 from tests.fake_cpa.journal import Run
 from tests.fake_cpa.process import FakeProcess
+from usage.accounting.payload import DEDUP_BYTES
 from usage.ingest import rollup
 from usage.models import (
     Account,
@@ -164,7 +165,7 @@ def read_books(fake: FakeProcess) -> Books:
 
 
 def identity(record: bytes) -> bytes:
-    return blake2b(record, digest_size=16).digest()
+    return blake2b(record, digest_size=16).digest()[:DEDUP_BYTES]
 
 
 def measured_loss() -> int:

@@ -71,7 +71,7 @@ def _book(now: datetime, source: Source, model: str, requests: int, *, failed: i
     UsageRecord.objects.bulk_create(
         UsageRecord(
             requested_at=now - timedelta(seconds=60 + number),
-            dedup_key=f"{source.pk}-{number}".encode().ljust(16, b"."),
+            dedup_key=f"{source.pk}-{number}".encode(),
             received_at=now,
             source=source,
             model=name,

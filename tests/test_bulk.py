@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.factories import NOON, book, payload, rollup_rows, undone
+from usage.accounting.payload import DEDUP_BYTES
 from usage.ingest import bulk, rollup
 from usage.ingest.insertion import COLUMNS, Row
 from usage.models import Instance, UsageRecord
@@ -23,7 +24,7 @@ HOUR, DAY = rollup.HOUR, 24 * rollup.HOUR
 def like(instance: Instance) -> dict[str, Any]:
     """What a record says that is booked already, so that all that it points to is there."""
     book(instance, payload(request_id="first"))
-    return UsageRecord.objects.values(*COLUMNS).get() | {"dedup_key": b"\0" * 16}
+    return UsageRecord.objects.values(*COLUMNS).get() | {"dedup_key": bytes(DEDUP_BYTES)}
 
 
 def rows_like(like: dict[str, Any], count: int, seed: int = 1) -> list[Row]:
@@ -35,7 +36,7 @@ def rows_like(like: dict[str, Any], count: int, seed: int = 1) -> list[Row]:
                 | {
                     "requested_at": to_micros(NOON) + random.randrange(3 * DAY),
                     "received_at": to_micros(NOON) + 4 * DAY,
-                    "dedup_key": random.randbytes(16),
+                    "dedup_key": random.randbytes(DEDUP_BYTES),
                     "failed": int(failed := random.random() < 0.2),
                     "status_code": random.choice([429, 500, None]) if failed else 200,
                     "api_key_id": like["api_key_id"] if random.random() < 0.8 else None,

@@ -33,7 +33,9 @@ from tests.factories import (
     sums_of,
     undone,
 )
+from tests.test_tokens import server_breakdown
 from usage.accounting.payload import Payload, Twins, read_detail, read_record
+from usage.accounting.tokens import MOST_TOKENS, Buckets
 from usage.ingest import rollup
 from usage.ingest.ledger import BATCH, Counts, Ledger, Rejected
 from usage.ingest.prices import price_unpriced
@@ -46,11 +48,12 @@ from usage.models import (
     QuarantinedPayload,
     RequestTraits,
     Source,
+    UsageDailyByModel,
     UsageHourly,
     UsageRecord,
 )
 from usage.models.fields import from_micros, to_micros
-from usage.models.record import DailyRollup, HourlyRollup, Rollup
+from usage.models.rollup import DailyRollup, HourlyRollup, Rollup
 from usage.secrets import decrypt
 
 # No catalog knows them: what they cost is up to the test.
@@ -66,7 +69,11 @@ def book_raws(instance: Instance, raws: Iterable[bytes]) -> Counts:
     return Ledger(instance).book(payloads, rejected)
 
 
-MODELS_OF_SUMS = [*HourlyRollup.__subclasses__(), *DailyRollup.__subclasses__()]
+MODELS_OF_SUMS = [
+    *HourlyRollup.__subclasses__(),
+    *DailyRollup.__subclasses__(),
+    *WeeklyRollup.__subclasses__(),
+]
 
 
 def key_of(record: UsageRecord, grain: rollup.Grain) -> rollup.Key:
@@ -397,12 +404,12 @@ class TestRollup:
         self.fill(instance)
         before = rollup_rows()
         missing, moved = UsageHourly.objects.order_by("pk")[:2]
-        missing.delete()
-        where_it_was = hour_of(moved)
-        moved.bucket += timedelta(hours=24)
-        moved.save()
         keys = {hour_of(missing), hour_of(moved)}
-        assert set(rollup.differences()) == {(rollup.HOURLY.table, key) for key in keys | {where_it_was}}
+        missing.delete()
+        where_it_was = UsageHourly.objects.filter(pk=moved.pk)
+        moved.bucket += timedelta(hours=24)
+        where_it_was.update(bucket=moved.bucket)
+        assert set(rollup.differences()) == {(rollup.HOURLY.table, key) for key in keys | {hour_of(moved)}}
         assert len(rollup.differences(limit=2)) == 2
         rollup.rebuild()
         assert rollup_rows() == before
@@ -453,6 +460,24 @@ class TestRow:
     def test_negative_durations_are_none(self, instance: Instance, bad: int) -> None:
         row = self.booked(instance, latency_ms=bad)
         assert row.latency_ms in (None, 0)
+
+    @pytest.mark.parametrize(("told", "kept"), [(2**31 - 1, 2**31 - 1), (2**31, None), (2**53, None)])
+    def test_durations_that_no_request_takes_are_none(self, instance: Instance, told: int, kept: int | None) -> None:
+        row = self.booked(instance, latency_ms=told, ttft_ms=told)
+        assert (row.latency_ms, row.ttft_ms) == (kept, kept)
+
+    @pytest.mark.parametrize("failed", [True, False])
+    def test_largest_numbers_that_are_believed_are_booked_and_summed(self, instance: Instance, failed: bool) -> None:
+        price()
+        most = [MOST_TOKENS] * 6
+        told = server_breakdown(Buckets(*most))
+        row = self.booked(
+            instance, model=MODELS[0], accounting_version=2, token_breakdown=told, failed=failed,
+            latency_ms=2**31 - 1, ttft_ms=1,
+        )  # fmt: skip
+        assert [getattr(row, name) for name in rollup.TOKENS] == most
+        assert row.total_tokens == UsageDailyByModel.objects.get().total_tokens == 6 * MOST_TOKENS
+        assert_rollup_equals_records()
 
     @pytest.mark.parametrize("status", [-1, 2**15, 2**70])
     def test_status_that_is_none_is_none(self, instance: Instance, status: int) -> None:
@@ -532,7 +557,7 @@ class TestMemory:
 class TestRefusal:
     """A record that the database does not take is put aside with its bytes; the others are booked."""
 
-    @pytest.mark.parametrize(("field", "value"), [("latency_ms", 2**70), ("dedup_key", None), ("api_key", "\ud800")])
+    @pytest.mark.parametrize(("field", "value"), [("requested_at", 2**70), ("dedup_key", None), ("api_key", "\ud800")])
     @pytest.mark.parametrize("at", [0, 3, 6])
     def test_culprit_is_quarantined_and_the_rest_booked(
         self, instance: Instance, field: str, value: Any, at: int
@@ -552,14 +577,14 @@ class TestRefusal:
 
     def test_reason_tells_no_value(self, instance: Instance) -> None:
         one = payload()
-        one.latency_ms = 123_456_789 * 10**20
+        one.requested_at = 123_456_789 * 10**20
         Ledger(instance).book([one], ())
         assert "123456789" not in QuarantinedPayload.objects.get().reason
 
     def test_several_culprits_are_found(self, instance: Instance) -> None:
         payloads = [payload(NOON + timedelta(minutes=n)) for n in range(20)]
         for one in payloads[::7]:
-            one.latency_ms = 2**70
+            one.requested_at = 2**70
         assert Ledger(instance).book(payloads, ()) == Counts(read=20, new=17, quarantined=3)
         assert Ledger(instance).book(payloads, ()) == Counts(read=20, duplicate=17, quarantined=3)
         assert QuarantinedPayload.objects.count() == 3
@@ -567,7 +592,7 @@ class TestRefusal:
     def test_refusal_of_all_alike_is_no_fault_of_the_records(self, instance: Instance) -> None:
         payloads = [payload(NOON + timedelta(minutes=n)) for n in range(150)]
         for one in payloads[1:]:
-            one.latency_ms = 2**70
+            one.requested_at = 2**70
         with pytest.raises((DataError, OverflowError)):
             Ledger(instance).book(payloads[1:], [Rejected(b"x", "x", RECEIVED)])
         assert not QuarantinedPayload.objects.exists()
@@ -575,7 +600,7 @@ class TestRefusal:
 
     def test_detail_of_a_snapshot_keeps_what_was_read_of_it(self, instance: Instance) -> None:
         one = legacy_payload(detail(source="dave@example.com"))
-        one.latency_ms = 2**70
+        one.requested_at = 2**70
         Ledger(instance).book([one], ())
         assert "dave@example.com" in decrypt(QuarantinedPayload.objects.get().encrypted_payload)
 

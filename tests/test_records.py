@@ -17,7 +17,7 @@ from rest_framework.test import APIClient
 from channels_app.records import DEFAULT_SORT, SORTS, Cursor, CursorError, Page, Place, read_cursor, records
 from channels_app.stats import EVERYTHING, Conditions, Span
 from channels_app.stats.tables import NOTHING
-from tests.factories import CLIENT_KEY, NOON, auth_file, auth_files, book, list_names, payload
+from tests.factories import CLIENT_KEY, NOON, TOKENS, auth_file, auth_files, book, list_names, payload
 from tests.test_questions import ask, inside, questions
 from usage.models import FailureText, Instance, UsageRecord
 from usage.models.fields import to_micros
@@ -128,6 +128,15 @@ def test_each_order_goes_through_all_there_and_back(ledger: list[UsageRecord], s
     pages, last = walk(EVER, EVERYTHING, sort, 20)
     assert flat(pages) == expected
     assert flat(walk_back(last, EVER, EVERYTHING, sort, 20)) == expected[:-10]
+
+
+def test_more_tokens_than_a_column_holds_are_sorted_too(instance: Instance) -> None:
+    told = {"input_tokens": 10**9, "cache_read_tokens": 10**9, "cache_creation_tokens": 10**9, "output_tokens": 10**9}
+    for number, tokens in enumerate((told, TOKENS, told)):
+        book(instance, payload(tokens=tokens, provider="claude", request_id=f"{number}"))
+    rows = records(EVER, EVERYTHING, "-tokens", None, 50).rows
+    assert [row.total_tokens for row in rows] == [4 * 10**9, 4 * 10**9, 120]
+    assert ids_of(records(EVER, EVERYTHING, "tokens", None, 50)) == [row.pk for row in reversed(rows)]
 
 
 def test_some_costs_are_known_and_some_are_not(ledger: list[UsageRecord]) -> None:

@@ -22,6 +22,9 @@ _PROVIDERS = {
 _DECIMALS = re.compile(r"\.(\d+)")
 _BEYOND = 2**53
 _Milliseconds = Annotated[int, msgspec.Meta(ge=-_BEYOND, le=_BEYOND)]
+# What tells records of one microsecond apart, beside that: two of them are taken for one with a chance of 2^-56. One byte
+# more would take eight of each record's index entry on PostgreSQL.
+DEDUP_BYTES = 7
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00Z")
 # CPA is of 2025: an earlier clock is an unset one, such as Go's zero time of year 1. In microseconds since 1970 UTC.
 _EARLIEST = int(datetime.fromisoformat("2020-01-01T00:00:00Z").timestamp()) * 1_000_000
@@ -106,7 +109,7 @@ def read_record(raw: bytes, received_at: int = 0) -> Payload:
     payload.damaged = damaged
     payload.received_at = received_at
     payload.requested_at = read_timestamp(payload.timestamp)
-    payload.dedup_key = hashlib.blake2b(raw, digest_size=16).digest()
+    payload.dedup_key = hashlib.blake2b(raw, digest_size=16).digest()[:DEDUP_BYTES]
     return payload
 
 
@@ -148,7 +151,7 @@ def read_detail(identifier: str, model: str, detail: Any, twins: Twins, received
     payload.requested_at = read_timestamp(payload.timestamp)
     identity = hashlib.blake2b(_detail_identity(payload, identifier).encode(), digest_size=16)
     identity.update(b"#%d" % twins.count(identity.digest()))
-    payload.dedup_key = identity.digest()
+    payload.dedup_key = identity.digest()[:DEDUP_BYTES]
     return payload
 
 

@@ -1,4 +1,4 @@
-"""The records, their sums, and the words that they repeat."""
+"""The records, and the words that they repeat."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from usage.admin.base import LedgerAdmin, ReadOnlyAdmin, moment
-from usage.models import FailureText, ModelName, RequestTraits, UsageDaily, UsageHourly, UsageRecord
+from usage.models import FailureText, ModelName, RequestTraits, UsageRecord
 
 
 class TimeFilter(admin.SimpleListFilter):
@@ -57,21 +57,6 @@ class UsageRecordAdmin(LedgerAdmin):
     @admin.display(description=_("est. cost (USD)"))
     def cost(self, record: UsageRecord) -> str:
         return str(_("unpriced")) if record.cost_usd is None else f"{record.cost_usd:.6f}"
-
-
-@admin.register(UsageHourly, UsageDaily)
-class RollupAdmin(LedgerAdmin):
-    list_display = (
-        moment("bucket", _("from")),
-        "source",
-        "model",
-        "requests",
-        "failed",
-        "total_tokens",
-        "cost_nanousd",
-    )
-    list_select_related = ("source", "model")
-    ordering = ("-bucket", "-source", "-model")
 
 
 @admin.register(FailureText)

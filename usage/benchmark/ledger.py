@@ -8,6 +8,7 @@ from itertools import accumulate, islice
 from random import Random
 from typing import NamedTuple
 
+from usage.accounting.payload import DEDUP_BYTES
 from usage.accounting.pricing import Price
 from usage.accounting.tokens import Buckets
 from usage.benchmark.cast import Cast, ChannelCast, Model
@@ -111,7 +112,7 @@ class LedgerTraffic:
         tokens = _tokens(bits, failed)
         model = session.model
         return (
-            at, (bits >> 64).to_bytes(16, "big"), at + milliseconds * 1_000 + _HEARD_AFTER,
+            at, (bits >> 64).to_bytes(16, "big")[:DEDUP_BYTES], at + milliseconds * 1_000 + _HEARD_AFTER,
             source, model.id, session.alias, session.api_key, session.traits,
             request_id, int(failed), _STATUSES[bits & 7] if failed else 200,
             1, milliseconds, milliseconds * (16 + (bits & 63)) // 160 if session.streamed and not failed else None,

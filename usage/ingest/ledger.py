@@ -204,7 +204,8 @@ def _spell_traits(words: _TraitsWords) -> tuple[str, ...]:
 
 
 def _natural(number: int | None) -> int | None:
-    return number if number is not None and number >= 0 else None
+    """No request takes 24 days, which is what four bytes of milliseconds hold."""
+    return number if number is not None and 0 <= number < 2**31 else None
 
 
 def _small(number: int | None) -> int | None:

@@ -41,7 +41,8 @@ DAY = 24 * HOUR
 TOKENS = ("uncached_input", "cache_read", "cache_write", "output", "reasoning", "unclassified")
 RECORDS = UsageRecord._meta.db_table
 
-_TOTAL = " + ".join(TOKENS)
+# Each count fits into four bytes, but not their sum.
+TOTAL = f"CAST({TOKENS[0]} AS BIGINT) + {' + '.join(TOKENS[1:])}"
 _SUCCEEDED = "NOT failed AND generate"
 # A speed needs a first token, and a while after it (ui.md M24).
 _TIMED = f"{_SUCCEEDED} AND ttft_ms > 0 AND latency_ms - ttft_ms >= 100 AND output + reasoning > 0"
@@ -66,11 +67,11 @@ SUM_OF_RECORDS = {
     **{name: f"SUM({name})" for name in TOKENS},
     "priced_requests": "COUNT(cost_nanousd)",
     "priced_succeeded": _count("NOT failed AND cost_nanousd IS NOT NULL"),
-    "priced_tokens": _sum(_TOTAL, "cost_nanousd IS NOT NULL"),
+    "priced_tokens": _sum(TOTAL, "cost_nanousd IS NOT NULL"),
     "cost_nanousd": "COALESCE(SUM(cost_nanousd), 0)",
     "timed_output": _sum("output + reasoning", _TIMED),
     "timed_ms": _sum("latency_ms - ttft_ms", _TIMED),
-    "without_usage": _count(f"{_SUCCEEDED} AND {_TOTAL} = 0"),
+    "without_usage": _count(f"{_SUCCEEDED} AND {TOTAL} = 0"),
     "estimated_requests": _count(f"quality = {_ESTIMATED}"),
     "unclassified_requests": _count(f"quality = {_UNCLASSIFIED}"),
     "inconsistent_requests": _count(f"quality = {_INCONSISTENT}"),

@@ -16,8 +16,11 @@ from usage.models.record import (
     ModelName,
     QuarantinedPayload,
     RequestTraits,
-    RollupState,
     TokenCounts,
+    UsageRecord,
+)
+from usage.models.rollup import (
+    RollupState,
     UsageDaily,
     UsageDailyByKey,
     UsageDailyByKeyModel,
@@ -28,7 +31,6 @@ from usage.models.record import (
     UsageHourly,
     UsageHourlyByModel,
     UsageHourlyBySource,
-    UsageRecord,
 )
 
 __all__ = [

@@ -117,7 +117,8 @@ class Account(models.Model):
 class Source(models.Model):
     """What records show of the credential that answered, and the account that this means as far as we know.
 
-    Records point here and not to accounts, so that a name learned later names all of the past by changing one row.
+    Records point here and not to accounts, so that a name learned later names all of the past by changing one row. Four bytes
+    tell them apart, which each record and each sum repeats.
     """
 
     class Match(models.TextChoices):
@@ -125,6 +126,7 @@ class Source(models.Model):
         SOURCE = "source", _("By source")
         UNKNOWN = "unknown", _("Unknown")
 
+    id = models.AutoField(primary_key=True)
     instance = models.ForeignKey(Instance, models.PROTECT, related_name="sources", verbose_name=_("CPA server"))
     provider = models.CharField(_("provider"), max_length=100, blank=True)
     auth_index = models.CharField(_("auth index"), max_length=300, blank=True)
@@ -162,6 +164,7 @@ class Source(models.Model):
 class ApiKey(models.Model):
     """A client's key, known by its digest and shown by its mask or the name that the operator gave it."""
 
+    id = models.AutoField(primary_key=True)
     key_digest = models.BinaryField(max_length=16, unique=True, editable=False)
     key_mask = models.CharField(_("key"), max_length=20)
     alias = models.CharField(_("name"), max_length=100, blank=True)

@@ -16,6 +16,7 @@ class ModelPrice(models.Model):
         MANUAL = "manual", _("Manual")
         CATALOG = "genai-prices", "genai-prices"
 
+    id = models.AutoField(primary_key=True)
     pattern = models.CharField(
         _("model or pattern"), max_length=300, help_text=_("A model's name, or a pattern such as claude-opus-*")
     )

@@ -1,0 +1,170 @@
+"""A database of an older version comes up to this one with all that is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from django.db import connection, connections
+from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.state import StateApps
+from django.db.models import BigIntegerField, ForeignKey
+
+from tests.factories import NOON
+from usage.models.rollup import DailyRollup, HourlyRollup, Rollup
+
+pytestmark = pytest.mark.django_db(transaction=True)
+BEFORE, AFTER = "0004_rollups", "0007_narrow_columns"
+SUMS = [model.__name__ for model in (*HourlyRollup.__subclasses__(), *DailyRollup.__subclasses__())]
+RECORDS = 30
+
+
+@pytest.fixture
+def empty_database(tmp_path: Path) -> Iterator[None]:
+    """In the place of the database of the tests, another one of the same engine."""
+    own, is_file = connections["default"], connection.vendor == "sqlite"
+    name = f"{tmp_path}/other.sqlite3" if is_file else f"{own.settings_dict['NAME']}_other"
+    if not is_file:
+        _execute(f"CREATE DATABASE {name}")
+    other = own.copy()
+    other.settings_dict["NAME"] = name
+    connections["default"] = other
+    yield
+    other.close()
+    connections["default"] = own
+    if not is_file:
+        _execute(f"DROP DATABASE {name}")
+
+
+def _execute(sql: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+
+
+def migrate(name: str) -> StateApps:
+    """Return the models of that version."""
+    MigrationExecutor(connection).migrate([("usage", name)])
+    return models_of(name)
+
+
+@cache
+def models_of(name: str) -> StateApps:
+    return MigrationLoader(connection).project_state([("usage", name)]).apps
+
+
+def rows_of(apps: StateApps, name: str) -> list[dict[str, Any]]:
+    """What that version knew of the rows, but for the numbers that only told sums apart."""
+    columns = {field.attname for field in models_of(BEFORE).get_model("usage", name)._meta.fields}
+    rows = apps.get_model("usage", name).objects.values(*columns - ({"id"} if name in SUMS else set()))
+    plain = [{key: _plain(value) for key, value in row.items()} for row in rows]
+    return sorted(plain, key=lambda row: sorted(map(str, row.items())))
+
+
+def _plain(value: Any) -> Any:
+    return bytes(value) if isinstance(value, memoryview) else value
+
+
+def fill(apps: StateApps) -> None:
+    """Rows in each table that the migration makes anew, and in those that it changes; numbers are any that there were."""
+
+    def add(model: str, /, **values: Any) -> Any:
+        return apps.get_model("usage", model).objects.create(**values)
+
+    instance = add("Instance", name="CPA", slug="cpa", base_url="http://127.0.0.1:9", encrypted_key="x")
+    sources = [add("Source", instance=instance, auth_index=f"{number}") for number in range(3)]
+    names = [add("ModelName", name=f"m{number}-FAKE") for number in range(3)]
+    keys = [add("ApiKey", key_digest=bytes([number] * 16), key_mask="sk-…") for number in range(2)]
+    traits = add("RequestTraits", endpoint="POST /v1/messages")
+    price = add("ModelPrice", pattern="m1-FAKE", input=1, output=2)
+    random = Random(3)
+    for number in range(RECORDS):
+        record = add(
+            "UsageRecord", requested_at=NOON, dedup_key=random.randbytes(16), received_at=NOON, traits=traits,
+            source=random.choice(sources), model=random.choice(names), alias=random.choice(names),
+            api_key=random.choice([*keys, None]), price=random.choice([price, None]),
+            cost_nanousd=random.choice([None, 2**40]), request_id=f"{number}", failed=number % 3 == 0,
+            status_code=random.choice([None, 429]), generate=random.random() < 0.5, quality=number % 4,
+            latency_ms=random.choice([None, 0, 2**31 - 1]), ttft_ms=random.choice([None, 900]),
+            **{name: random.choice([0, 10**9]) for name in ("uncached_input", "cache_read", "reasoning")},
+        )  # fmt: skip
+        if record.failed:
+            add("FailureText", record=record, text=f"failure {number}")
+    record.delete()
+    for name in SUMS:
+        model = apps.get_model("usage", name)
+        fields = [field for field in model._meta.fields if field.name not in ("id", "bucket")]
+        for hours in range(4):
+            bucket = NOON + timedelta(hours=hours)
+            add(name, bucket=bucket, **{field.attname: _any_number(field, random) for field in fields})
+    add("RollupState", version=3, day_offset=0, records_since=NOON)
+
+
+def _any_number(field: Any, random: Random) -> int:
+    if isinstance(field, ForeignKey) or field.name in ("api_key_id", "status_code"):
+        return random.randrange(1, 3)
+    return random.randrange(2**50 if type(Rollup._meta.get_field(field.name)) is BigIntegerField else 2**31)
+
+
+def test_all_rows_are_kept(empty_database: None) -> None:
+    apps = migrate(BEFORE)
+    fill(apps)
+    tables = ["FailureText", "Source", "ModelName", "ApiKey", "RequestTraits", "ModelPrice", "RollupState", *SUMS]
+    before = {name: rows_of(apps, name) for name in tables}
+    records = rows_of(apps, "UsageRecord")
+    apps = migrate(AFTER)
+    assert {name: rows_of(apps, name) for name in tables} == before
+    assert all(before.values())
+    assert rows_of(apps, "UsageRecord") == [row | {"dedup_key": row["dedup_key"][:7]} for row in records]
+
+
+def test_ids_go_on_where_they_were(empty_database: None) -> None:
+    apps = migrate(BEFORE)
+    fill(apps)
+    apps = migrate(AFTER)
+    for name, least in {"UsageRecord": RECORDS, "Source": 3}.items():
+        model = apps.get_model("usage", name)
+        row = model.objects.latest("pk")
+        row.pk, field = None, "dedup_key" if name == "UsageRecord" else "auth_index"
+        setattr(row, field, b"another" if name == "UsageRecord" else "another")
+        row.save(force_insert=True)
+        assert row.pk > least
+
+
+def test_a_duration_that_no_request_takes_becomes_none_and_the_sums_are_made_anew(empty_database: None) -> None:
+    apps = migrate(BEFORE)
+    fill(apps)
+    wrong = apps.get_model("usage", "UsageRecord").objects.order_by("pk")[5]
+    wrong.latency_ms = 2**31
+    wrong.save()
+    apps = migrate(AFTER)
+    assert apps.get_model("usage", "UsageRecord").objects.get(pk=wrong.pk).latency_ms is None
+    assert apps.get_model("usage", "RollupState").objects.get().version == 0
+
+
+def test_what_pointed_to_a_record_points_to_it_again(empty_database: None) -> None:
+    fill(migrate(BEFORE))
+    migrate(AFTER)
+    with connection.cursor() as cursor:
+        relations = connection.introspection.get_relations(cursor, "usage_failuretext")
+        left = [name for name in connection.introspection.table_names(cursor) if name.endswith("_before")]
+    assert relations["record_id"][:2] == ("id", "usage_usagerecord")
+    assert left == []
+
+
+@pytest.mark.parametrize("table", ["usage_usagerecord", "usage_usagehourly", "usage_usagedailybysourcekey"])
+def test_no_column_of_the_large_tables_is_behind_a_narrower_one(table: str) -> None:
+    """PostgreSQL would leave space before it, in each row."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite packs its columns")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT attlen FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 ORDER BY attnum", [table]
+        )
+        widths = [width for (width,) in cursor.fetchall()]
+    assert widths == sorted(widths, reverse=True)

@@ -1,0 +1,205 @@
+"""Records added up, by time and by what is asked of them: what each row holds, usage/ingest/rollup.py defines.
+
+A row is found by its interval and dimensions alone, so these are its primary key: a number and its index would take a
+sixth of the space. What no hour or day can outgrow is counted in four bytes.
+"""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from usage.models.fields import InstantField
+from usage.models.identity import Source
+from usage.models.record import NO_KEY, NO_STATUS, ModelName, TokenCounts
+
+
+class Rollup(TokenCounts):
+    """Additive integers only. Tokens and money of many records need more than the four bytes of one."""
+
+    uncached_input = models.BigIntegerField(_("uncached input"), default=0)
+    cache_read = models.BigIntegerField(_("cached input"), default=0)
+    cache_write = models.BigIntegerField(_("cache write"), default=0)
+    output = models.BigIntegerField(_("answer output"), default=0)
+    reasoning = models.BigIntegerField(_("reasoning"), default=0)
+    unclassified = models.BigIntegerField(_("unclassified"), default=0)
+    priced_tokens = models.BigIntegerField(_("priced tokens"), default=0)
+    cost_nanousd = models.BigIntegerField(_("est. cost (nano-USD)"), default=0)
+    # Output of answers that were streamed long enough to tell their speed, and the time that it took.
+    timed_output = models.BigIntegerField(_("timed output"), default=0)
+    timed_ms = models.BigIntegerField(_("time of output (ms)"), default=0)
+    requests = models.IntegerField(_("requests"), default=0)
+    failed = models.IntegerField(_("failed"), default=0)
+    priced_requests = models.IntegerField(_("priced requests"), default=0)
+    priced_succeeded = models.IntegerField(_("priced and succeeded"), default=0)
+    without_usage = models.IntegerField(_("without usage"), default=0)
+    estimated_requests = models.IntegerField(_("tokens estimated"), default=0)
+    unclassified_requests = models.IntegerField(_("tokens unclassified"), default=0)
+    inconsistent_requests = models.IntegerField(_("tokens inconsistent"), default=0)
+    without_request_id = models.IntegerField(_("without request id"), default=0)
+
+    class Meta:
+        abstract = True
+
+
+class HourlyRollup(Rollup):
+    """By UTC hour."""
+
+    bucket = InstantField(_("hour"))
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.bucket:%Y-%m-%d %H:00}"
+
+
+class DailyRollup(Rollup):
+    """By day of the report time zone."""
+
+    bucket = InstantField(_("day"))
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.bucket:%Y-%m-%d}"
+
+
+class BySource(models.Model):
+    source = models.ForeignKey(Source, models.PROTECT, db_index=False, db_constraint=False, verbose_name=_("source"))
+
+    class Meta:
+        abstract = True
+
+
+class ByModel(models.Model):
+    model = models.ForeignKey(
+        ModelName, models.PROTECT, db_index=False, db_constraint=False, related_name="+", verbose_name=_("model")
+    )
+
+    class Meta:
+        abstract = True
+
+
+class ByKey(models.Model):
+    api_key_id = models.IntegerField(_("API key"), default=NO_KEY)
+
+    class Meta:
+        abstract = True
+
+
+class UsageHourly(BySource, ByModel, ByKey, HourlyRollup):
+    """All that can be asked for: with the records of the ragged ends exact in any time zone."""
+
+    pk = models.CompositePrimaryKey("bucket", "source_id", "model_id", "api_key_id")
+
+    class Meta:
+        verbose_name = _("hourly usage")
+        verbose_name_plural = _("hourly usage")
+        indexes = [models.Index(fields=["api_key_id", "bucket"], name="hourly_cube_of_key")]
+
+
+class UsageDaily(BySource, ByModel, DailyRollup):
+    """By source and model: the middle of a long span."""
+
+    pk = models.CompositePrimaryKey("bucket", "source_id", "model_id")
+
+    class Meta:
+        verbose_name = _("daily usage")
+        verbose_name_plural = _("daily usage")
+
+
+class UsageDailyBySource(BySource, DailyRollup):
+    """Where nothing but accounts and channels is asked for."""
+
+    pk = models.CompositePrimaryKey("bucket", "source_id")
+
+    class Meta:
+        verbose_name = _("daily usage by source")
+        verbose_name_plural = _("daily usage by source")
+
+
+class UsageDailyBySourceKey(BySource, ByKey, DailyRollup):
+    """Where accounts and keys are asked for, and models are not."""
+
+    pk = models.CompositePrimaryKey("bucket", "source_id", "api_key_id")
+
+    class Meta:
+        verbose_name = _("daily usage by source and key")
+        verbose_name_plural = _("daily usage by source and key")
+        indexes = [models.Index(fields=["api_key_id", "bucket"], name="daily_by_source_key_of_key")]
+
+
+class UsageDailyByKeyModel(ByKey, ByModel, DailyRollup):
+    """Where keys are asked for and accounts are not."""
+
+    pk = models.CompositePrimaryKey("bucket", "api_key_id", "model_id")
+
+    class Meta:
+        verbose_name = _("daily usage by key and model")
+        verbose_name_plural = _("daily usage by key and model")
+
+
+class UsageHourlyBySource(BySource, HourlyRollup):
+    """What a chart of accounts or channels needs."""
+
+    pk = models.CompositePrimaryKey("bucket", "source_id")
+
+    class Meta:
+        verbose_name = _("hourly usage by source")
+        verbose_name_plural = _("hourly usage by source")
+
+
+class UsageHourlyByModel(ByModel, HourlyRollup):
+    """What a chart of all, or of models, needs."""
+
+    pk = models.CompositePrimaryKey("bucket", "model_id")
+
+    class Meta:
+        verbose_name = _("hourly usage by model")
+        verbose_name_plural = _("hourly usage by model")
+
+
+class UsageDailyByModel(ByModel, DailyRollup):
+    """What a sum of all needs."""
+
+    pk = models.CompositePrimaryKey("bucket", "model_id")
+
+    class Meta:
+        verbose_name = _("daily usage by model")
+        verbose_name_plural = _("daily usage by model")
+
+
+class UsageDailyByKey(ByKey, DailyRollup):
+    """Where nothing but client keys is asked for."""
+
+    pk = models.CompositePrimaryKey("bucket", "api_key_id")
+
+    class Meta:
+        verbose_name = _("daily usage by key")
+        verbose_name_plural = _("daily usage by key")
+
+
+class UsageFailures(BySource, ByModel, ByKey, HourlyRollup):
+    """The failed ones among the hourly sums, by their status code too."""
+
+    status_code = models.PositiveSmallIntegerField(_("status"), default=NO_STATUS)
+    pk = models.CompositePrimaryKey("bucket", "source_id", "model_id", "api_key_id", "status_code")
+
+    class Meta:
+        verbose_name = _("hourly failures")
+        verbose_name_plural = _("hourly failures")
+
+
+class RollupState(models.Model):
+    """One row: by which definition the sums were made, and since when there are records to prove them by."""
+
+    version = models.PositiveIntegerField(default=0)
+    # How much later than UTC the days begin, in microseconds.
+    day_offset = models.BigIntegerField(default=0)
+    # Records before this were pruned; their sums stay.
+    records_since = InstantField(_("records since"), null=True)
+
+    def __str__(self) -> str:
+        return f"{self.version}"
