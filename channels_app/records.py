@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from django.db import connection
 from django.db.models import Prefetch, QuerySet
 from django.utils.translation import gettext as _
 
+from channels_app.stats.database import database
 from channels_app.stats.occurrences import stretches
 from channels_app.stats.tables import Conditions, Span, of_records
 from usage.ingest.rollup import RECORDS, TOTAL
@@ -170,7 +170,7 @@ def _ask(spans: Sequence[Span], where: Sequence[str], order: _Order, limit: int)
         f"ORDER BY {order.words} LIMIT {limit}) AS piece"
         for span in spans
     )
-    with connection.cursor() as cursor:
+    with database().cursor() as cursor:
         cursor.execute(f"SELECT value, id FROM ({pieces}) AS pieces ORDER BY {order.words} LIMIT {limit}")
         return [Place(*row) for row in cursor.fetchall()]
 

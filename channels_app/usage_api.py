@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
@@ -39,8 +40,9 @@ PARAMETERS = [
     OpenApiParameter("status", str, enum=["ok", "fail"]),
     OpenApiParameter("code", str, many=True, description="such as 429 or 5xx; implies status=fail"),
 ]
-_BY = OpenApiParameter("by", str, many=True, enum=list(DIMENSIONS), description="repeat it for a second dimension")
-_ERRORS = {400: OpenApiTypes.OBJECT, 401: OpenApiTypes.OBJECT}
+BUCKET = OpenApiParameter("bucket", str, enum=[AUTO, *BUCKETS], default=AUTO)
+BY = OpenApiParameter("by", str, many=True, enum=list(DIMENSIONS), description="repeat it for a second dimension")
+ERRORS = {400: OpenApiTypes.OBJECT, 401: OpenApiTypes.OBJECT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,29 +52,41 @@ class Question:
     by: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """`edges` are where the intervals begin, and the end of the last."""
+
+    period: Period
+    bucket: str
+    edges: list[datetime]
+
+    def describe(self) -> dict[str, Any]:
+        return {"period": describe(self.period), "bucket": self.bucket, "edges": self.edges}
+
+
 class UsageViewSet(viewsets.ViewSet):
     """Usage of a period: its sums, compared with the period before, and broken down by up to two dimensions."""
 
     @extend_schema(
         parameters=[
             *PARAMETERS,
-            _BY,
+            BY,
             OpenApiParameter("cmp", str, enum=[*COMPARISONS], default=OFF),
             OpenApiParameter("limit", int, default=_DEFAULT_LIMIT, description="rows; the rest is added up in `other`"),
         ],
-        responses={200: OpenApiTypes.OBJECT, **_ERRORS},
+        responses={200: OpenApiTypes.OBJECT, **ERRORS},
     )
     def list(self, request: Request) -> Response:
-        question, limit = read_question(request), _limit(request)
+        question, limit = read_question(request), read_limit(request)
         conditions, span = question.filters.conditions, span_of(question.period)
         answer: dict[str, Any] = {
-            "period": _period(question.period),
+            "period": describe(question.period),
             "total": UsageSerializer(totals(span, conditions)).data,
             "previous": None,
         }
         if before := compared_with(question.period, one_of(request, "cmp", COMPARISONS, OFF)):
             usage = totals(span_of(before), conditions)
-            answer["previous"] = {"period": _period(before), "total": UsageSerializer(usage).data}
+            answer["previous"] = {"period": describe(before), "total": UsageSerializer(usage).data}
         if question.by:
             rows, other = top(breakdown(span, conditions, question.by), limit)
             names = name_groups(question.by, rows)
@@ -83,31 +97,25 @@ class UsageViewSet(viewsets.ViewSet):
     @extend_schema(
         parameters=[
             *PARAMETERS,
-            _BY,
-            OpenApiParameter("bucket", str, enum=[AUTO, *BUCKETS], default=AUTO),
+            BY,
+            BUCKET,
             OpenApiParameter("sum", str, many=True, enum=[*SUMS], default=["requests"]),
         ],
-        responses={200: OpenApiTypes.OBJECT, **_ERRORS},
+        responses={200: OpenApiTypes.OBJECT, **ERRORS},
     )
     @action(detail=False)
     def series(self, request: Request) -> Response:
         """Sums by time: `edges` are where the intervals begin, and the end of the last; what is empty is 0."""
         question = read_question(request)
-        period = _since_the_first_record(question.period)
-        bucket = one_of(request, "bucket", (AUTO, *BUCKETS), AUTO)
-        bucket = choose(period) if bucket == AUTO else bucket
+        intervals = read_intervals(request, question.period)
         sums = _each_of(request, "sum", SUMS) or ("requests",)
-        try:
-            moments = edges(period, bucket)
-        except ValueError:
-            raise ValidationError({"bucket": _("%(value)s is too fine for this period") % {"value": bucket}}) from None
-        found = series(micros(moments), question.filters.conditions, question.by, sums)
+        found = series(micros(intervals.edges), question.filters.conditions, question.by, sums)
         names = name_groups(question.by, found.groups)
         lines = [
             names[group] | {name: [interval[at] for interval in line] for at, name in enumerate(sums)}
             for group, line in found.groups.items()
         ]
-        return Response({"period": _period(period), "bucket": bucket, "edges": moments, "series": lines})
+        return Response(intervals.describe() | {"series": lines})
 
 
 def read_question(request: Request) -> Question:
@@ -125,7 +133,18 @@ def read_question(request: Request) -> Question:
     return Question(period, filters, by)
 
 
-def _period(period: Period) -> dict[str, Any]:
+def read_intervals(request: Request, asked: Period) -> Intervals:
+    """Return the intervals into which a request cuts the period it asks for. Raises ValidationError."""
+    period = _since_the_first_record(asked)
+    bucket = one_of(request, "bucket", (AUTO, *BUCKETS), AUTO)
+    bucket = choose(period) if bucket == AUTO else bucket
+    try:
+        return Intervals(period, bucket, edges(period, bucket))
+    except ValueError:
+        raise ValidationError({"bucket": _("%(value)s is too fine for this period") % {"value": bucket}}) from None
+
+
+def describe(period: Period) -> dict[str, Any]:
     return {"since": period.since, "until": period.until, "time_zone": period.zone.key}
 
 
@@ -154,7 +173,7 @@ def _is_none_of(name: str, value: str, known: tuple[str, ...]) -> str:
     return _("%(name)s=%(value)s is none of %(known)s") % {"name": name, "value": value, "known": ", ".join(known)}
 
 
-def _limit(request: Request) -> int:
+def read_limit(request: Request) -> int:
     text = request.query_params.get("limit") or str(_DEFAULT_LIMIT)
     if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= _MOST_ROWS):
         raise ValidationError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import environ
 from csp.constants import NONE, SELF
@@ -93,19 +94,32 @@ TEMPLATES = [
     }
 ]
 
-DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'cpa-meter.sqlite3'}")}
-if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    DATABASES["default"]["OPTIONS"] = {
-        "timeout": 30,
-        # A transaction that starts as a reader and then writes fails at once when another writer is busy
-        # ("database is locked", whatever the timeout): so each takes the write lock when it starts.
-        "transaction_mode": "IMMEDIATE",
-        "init_command": (
-            "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-16000; PRAGMA temp_store=MEMORY"
-        ),
-    }
-else:
-    DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+_ENGINE_OPTIONS: dict[str, dict[str, Any]] = {
+    "django.db.backends.sqlite3": {
+        "OPTIONS": {
+            "timeout": 30,
+            # A transaction that starts as a reader and then writes fails at once when another writer is busy
+            # ("database is locked", whatever the timeout): so each takes the write lock when it starts.
+            "transaction_mode": "IMMEDIATE",
+            "init_command": (
+                "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-16000; PRAGMA temp_store=MEMORY"
+            ),
+        }
+    },
+    "django.db.backends.postgresql": {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True},
+}
+
+
+def _database(name: str, **default: str) -> dict[str, Any]:
+    database: dict[str, Any] = env.db_url(name, **default)
+    return database | _ENGINE_OPTIONS.get(database["ENGINE"], {})
+
+
+DATABASES = {"default": _database("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'cpa-meter.sqlite3'}")}
+# Answers the questions of pages and API instead of the main one (channels_app/stats/database.py).
+REPLICA = "replica"
+if env.str("DATABASE_REPLICA_URL", default=""):
+    DATABASES[REPLICA] = _database("DATABASE_REPLICA_URL") | {"TEST": {"MIRROR": "default"}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]

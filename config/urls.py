@@ -9,6 +9,8 @@ from drf_spectacular.views import SpectacularAPIView
 from rest_framework.routers import DefaultRouter
 
 from channels_app.api import ChannelViewSet
+from channels_app.client_requests_api import ClientRequestViewSet
+from channels_app.latency_api import LatencyViewSet
 from channels_app.records_api import RecordViewSet
 from channels_app.usage_api import UsageViewSet
 from config.api_docs import ApiDocsView
@@ -17,6 +19,8 @@ router = DefaultRouter()
 router.include_root_view = False
 router.register("channels", ChannelViewSet, basename="api-channels")
 router.register("usage", UsageViewSet, basename="api-usage")
+router.register("client-requests", ClientRequestViewSet, basename="api-client-requests")
+router.register("latency", LatencyViewSet, basename="api-latency")
 router.register("records", RecordViewSet, basename="api-records")
 
 urlpatterns = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from io import StringIO
 from typing import Any
 
@@ -12,9 +13,10 @@ from django.core.management import CommandError, call_command
 from knox.models import AuthToken
 
 from tests.conftest import KEY
+from tests.factories import NOON, book, payload
 from tests.fake_cpa import Tokens
 from tests.traffic import fake_cpa, read_from, send_traffic, shown
-from usage.models import Instance
+from usage.models import Instance, UsageHourly
 
 pytestmark = pytest.mark.django_db
 
@@ -125,8 +127,6 @@ def test_removed_and_renamed_credentials_keep_their_history() -> None:
 
 
 def test_rebuild_and_verify_tell_and_mend_a_difference() -> None:
-    from usage.models import UsageHourly
-
     with fake_cpa() as cpa:
         expected = send_traffic(cpa)
         read_from(cpa)
@@ -139,6 +139,30 @@ def test_rebuild_and_verify_tell_and_mend_a_difference() -> None:
     assert _run("rebuild_rollups")[1] == 0
     assert _run("rebuild_rollups", "--verify")[1] == 0
     assert shown() == expected
+
+
+def test_some_days_alone_can_be_rebuilt(instance: Instance) -> None:
+    book(instance, *(payload(NOON + days * timedelta(days=1), request_id=str(days)) for days in range(4)))
+    UsageHourly.objects.update(requests=7)
+    text, status = _run("rebuild_rollups", "--from", "2026-08-23", "--to", "2026-08-24")
+    assert (text.endswith(" rows rebuilt.\n"), status) == (True, 0)
+    assert list(UsageHourly.objects.order_by("bucket").values_list("requests", flat=True)) == [7, 1, 1, 7]
+    _run("rebuild_rollups", "--from", "2026-08-25")
+    _run("rebuild_rollups", "--to", "2026-08-22")
+    assert _run("rebuild_rollups", "--verify")[1] == 0
+
+
+@pytest.mark.parametrize(
+    ("days", "words"),
+    [
+        (["--from", "soon"], "'soon' is no day; write it as YYYY-MM-DD"),
+        (["--to", "9999-12-31"], "'9999-12-31' is no day"),
+        (["--from", "2026-08-24", "--to", "2026-08-23"], "--from 2026-08-24 is after --to 2026-08-23"),
+    ],
+)
+def test_days_that_are_none_are_refused(days: list[str], words: str) -> None:
+    with pytest.raises(CommandError, match=words):
+        _run("rebuild_rollups", *days)
 
 
 def test_an_api_token_is_printed_once_and_stored_as_a_digest() -> None:

@@ -26,8 +26,9 @@ from tests.traffic import fake_cpa, read_from, send_traffic, shown
 from usage.collection import sync_instance
 from usage.cron import housekeeping
 from usage.housekeeping import runner
-from usage.housekeeping.jobs import JOBS, Job, JobFailed, Report, gaps, names, prices, prune, verify
+from usage.housekeeping.jobs import JOBS, Job, JobFailed, Report, distributions, gaps, names, prices, prune, verify
 from usage.housekeeping.runner import run_due, run_now, standing
+from usage.ingest import distribution
 from usage.models import (
     CollectionGap,
     CollectorEvent,
@@ -36,6 +37,7 @@ from usage.models import (
     JobRun,
     ModelPrice,
     UsageDaily,
+    UsageDistribution,
     UsageRecord,
 )
 
@@ -358,6 +360,17 @@ def test_sums_that_differ_fail_the_proof_and_say_how_to_mend_it(instance: Instan
     assert verify().text == "0 sums differ from the records"
     UsageDaily.objects.update(requests=2)
     with pytest.raises(JobFailed, match=r"usage_usagedaily at 2026-08-22 00:00 UTC; `manage.py rebuild_rollups`"):
+        verify()
+
+
+def test_times_of_answers_are_taken_in_once_there_are_many(instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    book(instance, *(payload(request_id=str(number), latency_ms=100) for number in range(30)))
+    assert distributions().text == "0 records taken in"
+    monkeypatch.setattr(distribution, "_WORTH_FOLDING", 20)
+    assert distributions().text == "30 records taken in"
+    assert verify().text == "0 sums differ from the records"
+    UsageDistribution.objects.filter(kind=0).delete()
+    with pytest.raises(JobFailed, match=r"usage_usagedistribution at 2026-08-22 00:00 UTC"):
         verify()
 
 

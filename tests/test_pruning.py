@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from channels_app.stats import EVERYTHING, Conditions, Span, breakdown, series, totals
 from tests.factories import CLIENT_KEY, NOON, book, payload, rollup_rows, sums_of, undone
 from usage.accounting.payload import Payload
-from usage.ingest import rollup
+from usage.ingest import distribution, rollup
 from usage.ingest.ledger import Ledger
 from usage.ingest.prices import price_unpriced
 from usage.ingest.pruning import prunable, prune
@@ -136,7 +136,17 @@ def _rebuild(instance: Instance, random: Random) -> None:
     rollup.rebuild()
 
 
-STEPS: list[Callable[[Instance, Random], None]] = [_book, _price, _prune, _rebuild]
+def _rebuild_some_days(instance: Instance, random: Random) -> None:
+    first = to_micros(NOON + random.randrange(-7 * 24, 7 * 24) * timedelta(hours=1))
+    rollup.rebuild(first, first + random.randrange(1, 3 * rollup.DAY))
+    distribution.rebuild(first, first + random.randrange(1, 3 * rollup.DAY))
+
+
+def _fold(instance: Instance, random: Random) -> None:
+    distribution.fold(1)
+
+
+STEPS: list[Callable[[Instance, Random], None]] = [_book, _price, _prune, _rebuild, _rebuild_some_days, _fold]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
@@ -149,6 +159,7 @@ def test_sums_equal_records_after_anything_in_any_order(
         for step in steps:
             step(instance, random)
             assert rollup.differences() == []
+            assert distribution.differences() == []
             line = rollup.records_since()
             rows = list(UsageRecord.objects.all())
             assert all(to_micros(row.requested_at) >= line for row in rows)

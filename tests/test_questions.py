@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -16,9 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from channels_app.filters import read_filters
-from channels_app.stats import Conditions, Span, breakdown, series, totals
+from channels_app.stats import Conditions, Span, breakdown, series, tables, totals
 from channels_app.stats.tables import cut
 from tests.factories import CLIENT_KEY, NOON, auth_file, auth_files, book, list_names, payload, sums_of
+from usage.ingest import rollup
 from usage.ingest.rollup import DAILY, HOURLY, SUMS
 from usage.models import Account, ApiKey, Channel, Instance, ModelName, UsageRecord
 from usage.models.fields import to_micros
@@ -41,7 +42,18 @@ def report_zone(request: pytest.FixtureRequest, settings: Any) -> str:
 
 @pytest.fixture
 def ledger(report_zone: str, instance: Instance) -> list[UsageRecord]:
-    """Two hundred records at and beside the full hours of five days; two of five accounts are not known."""
+    """Of five days."""
+    return fill(instance, hours=60)
+
+
+@pytest.fixture
+def long_ledger(report_zone: str, instance: Instance) -> list[UsageRecord]:
+    """Of five weeks."""
+    return fill(instance, hours=60 * 7)
+
+
+def fill(instance: Instance, hours: int) -> list[UsageRecord]:
+    """Two hundred records at and beside the full hours around noon; two of five accounts are not known."""
     list_names(
         instance,
         auth_files=auth_files(
@@ -54,7 +66,7 @@ def ledger(report_zone: str, instance: Instance) -> list[UsageRecord]:
     beside = [timedelta(0), timedelta(microseconds=-1), timedelta(minutes=30), timedelta(minutes=15, seconds=1)]
     book(instance, *(
         payload(
-            NOON + random.randrange(-60, 60) * HOUR + random.choice(beside), request_id=str(number),
+            NOON + random.randrange(-hours, hours) * HOUR + random.choice(beside), request_id=str(number),
             model=random.choice(MODELS), api_key=random.choice(KEYS),
             failed=(failed := random.random() < 0.3), fail={"status_code": random.choice(CODES) if failed else 200},
             auth_index=random.choice(["dave", "carol", "bob", "lost", "gone"]),
@@ -140,6 +152,33 @@ def test_totals_and_breakdowns_are_those_of_the_records(ledger: list[UsageRecord
     since, until = sorted((data.draw(moments), data.draw(moments)))
     asked = data.draw(questions())
     by = data.draw(st.lists(st.sampled_from(sorted(OF_RECORD)), min_size=1, max_size=2, unique=True))
+    compare(ledger, since, until, asked, by)
+
+
+@with_database
+@given(
+    st.tuples(st.integers(-450, 450), st.integers(-450, 450)).map(sorted),
+    st.sampled_from(
+        [{}, {"status": ["ok"]}, {"status": ["fail"]}, {"model": [MODELS[0]]}, {"status": ["ok"], "key": ["0"]}]
+    ),
+    st.permutations(["channel", "account", "model", "code"]),
+)
+def test_weeks_are_those_of_the_records_too(
+    long_ledger: list[UsageRecord], hours: list[int], asked: dict[str, list[str]], by: list[str]
+) -> None:
+    since, until = (to_micros(NOON + number * HOUR) for number in hours)
+    compare(long_ledger, since, until, asked, by[:2])
+
+
+def test_a_month_of_accounts_and_models_is_read_by_weeks() -> None:
+    month = Span(to_micros(NOON), to_micros(NOON + 30 * 24 * HOUR))
+    grains = tables._grains(Conditions(), ("source_id", "model_id"))
+    widths = [grain.width for grain, _piece in cut(month, grains) if grain]
+    assert widths.count(rollup.WEEK) == 1
+    assert rollup.WEEK not in [grain.width for grain in tables._grains(Conditions(), ("model_id",))]
+
+
+def compare(ledger: list[UsageRecord], since: int, until: int, asked: dict[str, list[str]], by: Sequence[str]) -> None:
     conditions, found = ask(asked), inside(ledger, since, until, asked)
     assert asdict(totals(Span(since, until), conditions)) == (sums_of(found) or dict.fromkeys(SUMS, 0))
     groups: dict[tuple[int | None, ...], list[UsageRecord]] = {}

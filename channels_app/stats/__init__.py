@@ -11,6 +11,7 @@ from channels_app.stats.channels import (
     channel_report,
 )
 from channels_app.stats.names import name_groups
+from channels_app.stats.percentiles import Spread, Timing, timing, timing_by, timing_series
 from channels_app.stats.questions import DIMENSIONS, Series, breakdown, series, top, totals
 from channels_app.stats.tables import EVERYTHING, Conditions, Span, aggregate, span_of
 from channels_app.stats.usage import Share, Usage
@@ -29,6 +30,8 @@ __all__ = [
     "Series",
     "Share",
     "Span",
+    "Spread",
+    "Timing",
     "Usage",
     "aggregate",
     "breakdown",
@@ -36,6 +39,9 @@ __all__ = [
     "name_groups",
     "series",
     "span_of",
+    "timing",
+    "timing_by",
+    "timing_series",
     "top",
     "totals",
 ]

@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
-from django.db import connection
-
+from channels_app.stats.database import database
 from channels_app.stats.tables import EVERYTHING, Conditions, Span, listed, one_of
-from usage.ingest.rollup import FAILURES, GRAINS, HOUR, Grain, records_since
+from usage.ingest.rollup import DAY, FAILURES, GRAINS, HOUR, Grain, records_since
 
 # The smaller ones first.
 _SUMS = sorted((grain for grain in GRAINS if not grain.only_failed), key=lambda grain: len(grain.dimensions))
-_DAYS = [grain for grain in _SUMS if grain.width > HOUR]
+_DAYS = [grain for grain in _SUMS if grain.width == DAY]
 _HOURS = [grain for grain in _SUMS if grain.width == HOUR]
 # So many at most are looked for at once.
 _DAYS_AT_ONCE, _HOURS_AT_ONCE = 16, 256
@@ -38,7 +37,7 @@ def stretches(span: Span, conditions: Conditions, wanted: int, *, descending: bo
         return
     if not all(conditions.ids.values()):
         return
-    span = Span(max(span.since, records_since()), span.until)
+    span = Span(max(span.since, records_since(database().alias)), span.until)
     spans: list[Span] = []
     requests = 0
     for hour in _hours(span, conditions, descending):
@@ -102,7 +101,7 @@ def _walk(grain: Grain, span: Span, conditions: Conditions, descending: bool, at
 
 def _overlap(span: Span, grain: Grain) -> Span:
     """Cut off what is before and after all sums."""
-    with connection.cursor() as cursor:
+    with database().cursor() as cursor:
         cursor.execute(f"SELECT (SELECT MIN(bucket) FROM {grain.table}), (SELECT MAX(bucket) FROM {grain.table})")
         first, last = cursor.fetchone()
     return Span(0, 0) if first is None else Span(max(span.since, first), min(span.until, last + grain.width))
@@ -126,7 +125,7 @@ def _ask(grain: Grain, starts: Iterable[int], conditions: Conditions, descending
     where = [f"{name} IN {listed(ids)}" for name, ids in {"bucket": starts, **known}.items()]
     if conditions.codes:
         where.append(one_of(conditions.codes))
-    with connection.cursor() as cursor:
+    with database().cursor() as cursor:
         cursor.execute(
             f"SELECT bucket, CAST({requests} AS BIGINT) FROM {grain.table} WHERE {' AND '.join(where)} "
             f"GROUP BY bucket HAVING {requests} > 0 ORDER BY bucket {'DESC' if descending else 'ASC'}"

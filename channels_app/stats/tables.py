@@ -10,9 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection
-
 from channels_app.period import Period
+from channels_app.stats.database import database
 from usage.ingest.rollup import (
     DAILY,
     DAILY_BY_KEY,
@@ -20,6 +19,7 @@ from usage.ingest.rollup import (
     DAILY_BY_MODEL,
     DAILY_BY_SOURCE,
     DAILY_BY_SOURCE_KEY,
+    DAILY_FAILURES,
     FAILURES,
     HOUR,
     HOURLY,
@@ -29,6 +29,7 @@ from usage.ingest.rollup import (
     RECORDS,
     SUM_OF_RECORDS,
     SUMS,
+    WEEKLY,
     Grain,
     records_since,
 )
@@ -40,6 +41,7 @@ from usage.models.record import NO_KEY
 _SPANS_PER_QUERY = 50
 
 # The smaller ones first.
+_WEEKS = (WEEKLY,)
 _DAYS = (DAILY_BY_MODEL, DAILY_BY_KEY, DAILY_BY_SOURCE, DAILY, DAILY_BY_KEY_MODEL, DAILY_BY_SOURCE_KEY)
 _HOURS = (HOURLY_BY_MODEL, HOURLY_BY_SOURCE, HOURLY)
 
@@ -69,12 +71,12 @@ class Conditions:
 
 
 # Names that come later change what a source means, so no sum is kept by that (Source.known_channel).
-_OF_SOURCES = {
+OF_SOURCES = {
     "instance_id": "sources.instance_id",
     "channel_id": "COALESCE(accounts.channel_id, sources.channel_id)",
     "account_id": "sources.account_id",
 }
-_WITH_SOURCES = (
+WITH_SOURCES = (
     f"JOIN {Source._meta.db_table} AS sources ON sources.id = pieces.source_id "
     f"LEFT JOIN {Account._meta.db_table} AS accounts ON accounts.id = sources.account_id"
 )
@@ -111,8 +113,8 @@ def aggregate_each(
     """Do the same for each of `spans`: (place in `spans`, *values, *sums)."""
     if not all(conditions.ids.values()):
         return []  # nothing can be one of none
-    asked = tuple(dict.fromkeys("source_id" if name in _OF_SOURCES else name for name in by))
-    kept_since = records_since()
+    asked = tuple(dict.fromkeys("source_id" if name in OF_SOURCES else name for name in by))
+    kept_since = records_since(database().alias)
     rows: list[tuple[Any, ...]] = []
     for start in range(0, len(spans), _SPANS_PER_QUERY):
         numbered = enumerate(spans[start : start + _SPANS_PER_QUERY], start)
@@ -127,11 +129,11 @@ def aggregate_each(
 
 
 def _ask(queries: Sequence[str], by: Sequence[str], sums: Sequence[str]) -> list[tuple[Any, ...]]:
-    key = ", ".join(_OF_SOURCES.get(name, f"pieces.{name}") for name in ("span", *by))
+    key = ", ".join(OF_SOURCES.get(name, f"pieces.{name}") for name in ("span", *by))
     totals = ", ".join(f"CAST(SUM({name}) AS BIGINT)" for name in sums)
     places = ", ".join(str(place) for place in range(1, len(by) + 2))
-    joined = _WITH_SOURCES if any(name in _OF_SOURCES for name in by) else ""
-    with connection.cursor() as cursor:
+    joined = WITH_SOURCES if any(name in OF_SOURCES for name in by) else ""
+    with database().cursor() as cursor:
         cursor.execute(
             f"SELECT {key}, {totals} FROM ({' UNION ALL '.join(queries)}) AS pieces {joined} GROUP BY {places}"
         )
@@ -140,13 +142,23 @@ def _ask(queries: Sequence[str], by: Sequence[str], sums: Sequence[str]) -> list
 
 def _grains(conditions: Conditions, by: Sequence[str]) -> tuple[Grain, ...]:
     """The tables that know all dimensions of the question, the coarsest first."""
-    if conditions.only_failed:
-        return (FAILURES,)
     needed = {*by, *conditions.ids}
-    days, hours = ([grain for grain in grains if needed <= set(grain.dimensions)] for grains in (_DAYS, _HOURS))
-    # Failures, which are taken off all to find what succeeded, are summed by hours: a day must be cut like those.
-    is_odd = conditions.failed is False and DAILY.offset % HOUR
-    return (*([] if is_odd else days[:1]), hours[0])
+    weeks, days, hours = (
+        [grain for grain in some if needed <= set(grain.dimensions)] for some in (_WEEKS, _DAYS, _HOURS)
+    )
+    if conditions.only_failed:
+        return (*_daily_failures(conditions, by), FAILURES)
+    # Failures are taken off all to find what succeeded: where they are known by hours alone, days must be cut like those.
+    is_odd = conditions.failed is False and DAILY.offset % HOUR and not _daily_failures(conditions, by)
+    # A week of all sources and models has fewer rows than its days have, of one dimension more.
+    is_long = days and days[0] is DAILY
+    return (*(weeks[:1] if is_long and not is_odd else []), *([] if is_odd else days[:1]), hours[0])
+
+
+def _daily_failures(conditions: Conditions, by: Sequence[str]) -> list[Grain]:
+    """The daily table of failures, if that can tell."""
+    needed = {*by, *conditions.ids}
+    return [DAILY_FAILURES] if needed <= set(DAILY_FAILURES.dimensions) and not conditions.codes else []
 
 
 def _queries(
@@ -161,7 +173,8 @@ def _queries(
             continue
         yield _of_sums(number, grain, piece, conditions, by, sums)
         if conditions.failed is False:
-            yield _of_sums(number, FAILURES, piece, conditions, by, sums, sign="-")
+            daily = _daily_failures(conditions, by) if grain.width > HOUR else []
+            yield _of_sums(number, (*daily, FAILURES)[0], piece, conditions, by, sums, sign="-")
 
 
 def cut(span: Span, grains: Sequence[Grain]) -> Iterator[tuple[Grain | None, Span]]:

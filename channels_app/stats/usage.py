@@ -30,6 +30,7 @@ class Usage:
     estimated_requests: int = 0
     unclassified_requests: int = 0
     inconsistent_requests: int = 0
+    without_request_id: int = 0
 
     def add(self, other: Usage) -> None:
         """Line by line: reports add up thousands, and a loop over names takes eight times as long."""
@@ -51,6 +52,7 @@ class Usage:
         self.estimated_requests += other.estimated_requests
         self.unclassified_requests += other.unclassified_requests
         self.inconsistent_requests += other.inconsistent_requests
+        self.without_request_id += other.without_request_id
 
     @property
     def succeeded(self) -> int:

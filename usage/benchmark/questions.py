@@ -7,14 +7,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from functools import cache
 from typing import NamedTuple
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
+from django.contrib.auth import get_user_model
+from django.db import connection
+from django.test import Client
+
 from channels_app.filters import read_filters
 from channels_app.period import Period, read_period
-from channels_app.stats import EVERYTHING, Conditions, breakdown, channel_report, series, span_of, totals
-from usage.models import Channel, ModelName
+from channels_app.records import DEFAULT_SORT, LIMITS, Cursor, Place, records
+from channels_app.stats import (
+    EVERYTHING,
+    Conditions,
+    Span,
+    breakdown,
+    channel_report,
+    series,
+    span_of,
+    timing,
+    timing_by,
+    timing_series,
+    totals,
+)
+from channels_app.stats.tables import of_records
+from usage.models import Channel, ModelName, UsageRecord
 from usage.models.fields import to_micros
 
 Ask = Callable[[Period, Conditions], object]
@@ -38,6 +57,21 @@ def _edges(period: Period, step: timedelta) -> list[int]:
     return list(range(to_micros(period.since), to_micros(period.until) + 1, step // timedelta(microseconds=1)))
 
 
+@cache
+def _deep(span: Span, conditions: Conditions) -> Cursor | None:
+    """Return where page 10,000 begins; of fewer records, their middle."""
+    requests = totals(span, conditions).requests
+    where = " AND ".join([f"requested_at >= {span.since}", f"requested_at < {span.until}", *of_records(conditions)])
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT requested_at, id FROM {UsageRecord._meta.db_table} WHERE {where} "
+            "ORDER BY 1 DESC, 2 DESC LIMIT 1 OFFSET %s",
+            [min(10_000 * LIMITS[0], requests // 2)],
+        )
+        place = cursor.fetchone()
+    return Cursor(DEFAULT_SORT, Place(*place)) if place else None
+
+
 QUESTIONS: dict[str, Ask] = {
     "totals": lambda period, conditions: totals(span_of(period), conditions),
     "channels page": channel_report,
@@ -55,6 +89,28 @@ QUESTIONS: dict[str, Ask] = {
 }
 
 
+# Answered nearly: times are told in bins.
+ROUGH: dict[str, Ask] = {
+    "latency": lambda period, conditions: timing(span_of(period), conditions),
+    "latency by channel": lambda period, conditions: timing_by(span_of(period), conditions, ["channel"]),
+    "latency by day": lambda period, conditions: timing_series(_edges(period, _DAY), conditions),
+}
+RECORDS: dict[str, Ask] = {
+    "records": lambda period, conditions: records(span_of(period), conditions),
+    "records, page 10,000": lambda period, conditions: records(
+        span_of(period), conditions, cursor=_deep(span_of(period), conditions)
+    ),
+}
+# As a browser asks, with all that a page has.
+PAGES = {
+    "GET /channels/": "/channels/",
+    "GET /api/channels/": "/api/channels/",
+    "GET /api/usage/": "/api/usage/?by=account",
+    "GET /api/records/": "/api/records/",
+}
+_ANSWERS = QUESTIONS | ROUGH | RECORDS
+
+
 class Case(NamedTuple):
     """A question with the parameters of an address, asked at the moment `now` in a time zone."""
 
@@ -68,10 +124,37 @@ class Case(NamedTuple):
         zone = {} if self.zone is _UTC else {"tz": self.zone.key}
         return urlencode(self.parameters | zone, safe="/")
 
+    @property
+    def is_of_sums(self) -> bool:
+        """Whether records alone could answer it too."""
+        return self.question in QUESTIONS or self.question in ROUGH
+
+    @property
+    def is_exact(self) -> bool:
+        return self.question not in ROUGH
+
     def ask(self) -> object:
         """As a page would: what the address says is found in the database first."""
+        if self.question in PAGES:
+            return _get(PAGES[self.question], self.parameters)
         period = read_period(self.parameters, self.zone, self.now)
-        return QUESTIONS[self.question](period, read_filters(self.parameters).conditions)
+        return _ANSWERS[self.question](period, read_filters(self.parameters).conditions)
+
+
+def _get(path: str, parameters: dict[str, str]) -> bytes:
+    answer = _browser().get(f"{path}{'&' if '?' in path else '?'}{urlencode(parameters)}")
+    if answer.status_code != 200:
+        raise RuntimeError(f"{path} with {parameters} was answered by {answer.status_code}")
+    return bytes(answer.content)
+
+
+@cache
+def _browser() -> Client:
+    """Somebody who is signed in."""
+    user, _is_new = get_user_model().objects.get_or_create(username="benchmark")
+    browser = Client(SERVER_NAME="127.0.0.1")
+    browser.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return browser
 
 
 def cases(now: datetime, only: str = "") -> Iterator[Case]:
@@ -83,9 +166,11 @@ def cases(now: datetime, only: str = "") -> Iterator[Case]:
     parameters = [{"range": name} for name in _RANGES]
     parameters += [{"range": "30d"} | one for one in filters.values()]
     parameters += [{"range": "90d"} | filters[one] | filters[other] for one, other in _PAIRS]
-    for name in QUESTIONS:
+    for name in (*_ANSWERS, *PAGES):
         if only in name:
             yield from (Case(name, asked, now) for asked in parameters)
+    for name in QUESTIONS:
+        if only in name:
             yield Case(name, {"range": "30d"}, now, _KOLKATA)
 
 

@@ -17,6 +17,8 @@ ACCOUNTS, CLIENT_KEYS = 1_000, 200
 PER_SECOND = 100
 _SESSIONS, _RECORDS_PER_SESSION = 300, 12
 _FAILED = 0.03
+# Of the failures; the client request goes to another account of the channel then.
+_RETRIED = 2 / 3
 _MOST_TOKENS = 20_000
 
 # Provider, executor, endpoint and models.
@@ -51,6 +53,13 @@ class _Session(NamedTuple):
     client: str
 
 
+class _Call(NamedTuple):
+    """What its attempts have in common, and whose account the next of them goes to."""
+
+    session: _Session
+    request_id: str
+
+
 class Traffic:
     """The same traffic for the same `seed`: popular channels, accounts, models and clients by Zipf's law.
 
@@ -67,6 +76,7 @@ class Traffic:
         ]
 
         self._sessions = [self._begin() for _session in range(_SESSIONS)]
+        self._retry: _Call | None = None
 
     def lists(self) -> dict[str, Any]:
         """What the server says of its accounts, by path."""
@@ -82,19 +92,34 @@ class Traffic:
             yield self.record(until - timedelta(seconds=(count - 1 - number) / PER_SECOND))
 
     def record(self, at: datetime) -> bytes:
-        place = self._random.randrange(_SESSIONS)
-        session = self._sessions[place]
-        if self._random.random() < 1 / _RECORDS_PER_SESSION:
-            self._sessions[place] = self._begin()
-        return msgspec.json.encode(self._record(session, at))
+        """Return the record of the next attempt, that starts `at`."""
+        call = self._retry or self._call(self._next_session())
+        record = self._record(call, at)
+        is_retried = record["failed"] and self._random.random() < _RETRIED
+        self._retry = call._replace(session=self._elsewhere(call.session)) if is_retried else None
+        return msgspec.json.encode(record)
 
     def channels(self, at: datetime) -> Iterator[tuple[Sequence[str], list[bytes]]]:
         """Yield the models of each channel, and a raw record of each of its accounts."""
         for accounts in self._channels:
             yield (
                 accounts[0].models,
-                [msgspec.json.encode(self._record(self._session(account), at)) for account in accounts],
+                [msgspec.json.encode(self._record(self._call(self._session(account)), at)) for account in accounts],
             )
+
+    def _next_session(self) -> _Session:
+        place = self._random.randrange(_SESSIONS)
+        session = self._sessions[place]
+        if self._random.random() < 1 / _RECORDS_PER_SESSION:
+            self._sessions[place] = self._begin()
+        return session
+
+    def _elsewhere(self, session: _Session) -> _Session:
+        accounts = next(accounts for accounts in self._channels if accounts[0].models is session.account.models)
+        return session._replace(account=_popular(accounts, self._random))
+
+    def _call(self, session: _Session) -> _Call:
+        return _Call(session, self._random.randbytes(4).hex())
 
     def _begin(self) -> _Session:
         return self._session(_popular(_popular(self._channels, self._random), self._random))
@@ -102,8 +127,8 @@ class Traffic:
     def _session(self, account: _Account) -> _Session:
         return _Session(account, _popular(account.models, self._random), _popular(self.clients, self._random))
 
-    def _record(self, session: _Session, at: datetime) -> dict[str, Any]:
-        random = self._random
+    def _record(self, call: _Call, at: datetime) -> dict[str, Any]:
+        random, session = self._random, call.session
         failed = random.random() < _FAILED
         tokens, breakdown = _tokens(random, 0 if failed else _MOST_TOKENS)
         return session.account.common | {
@@ -117,7 +142,7 @@ class Traffic:
             "model": session.model,
             "alias": session.model,
             "api_key": session.client,
-            "request_id": random.randbytes(4).hex(),
+            "request_id": call.request_id,
             "reasoning_effort": _popular(("medium", "high", "", "low", "xhigh"), random),
         }
 

@@ -20,12 +20,12 @@ from django.utils.translation import gettext_noop
 
 from usage.collection import refresh_names
 from usage.housekeeping.gaps import estimate_losses
-from usage.ingest import rollup
+from usage.ingest import attempts, distribution, rollup
 from usage.ingest.prices import price_unpriced
 from usage.ingest.pruning import prune as prune_records
 from usage.ingest.sources import heal
 from usage.models import CollectorEvent, CollectorProcess, Instance, JobRun
-from usage.models.fields import from_micros
+from usage.models.fields import from_micros, to_micros
 
 _HISTORY = timedelta(days=90)
 _DAY = timedelta(days=1)
@@ -34,6 +34,8 @@ _NAMES_ARE_OLD = timedelta(minutes=30)
 # Of other servers the collector asks for more than names, and says what is wrong.
 _WELL = (Instance.State.OK, Instance.State.STATISTICS_OFF)
 _DIFFERENCES = 10
+# So many records each question can group by itself in a few ms.
+_MANY_STALE = 10_000
 
 
 class Report(str):
@@ -100,9 +102,24 @@ def prices() -> Report:
     return Report(gettext_noop("%(records)s records priced"), records=price_unpriced())
 
 
+def client_requests() -> Report:
+    """Find out which records served one call of a client; of the hour that is not over only where many wait."""
+    now = to_micros(timezone.now())
+    hours = attempts.derive(now - now % rollup.HOUR)
+    if attempts.stale_records() > _MANY_STALE:
+        hours += attempts.derive()
+    return Report(gettext_noop("%(hours)s hours looked through"), hours=hours)
+
+
+def distributions() -> Report:
+    """Take the newest records into the distributions, so that percentiles need not read them one by one."""
+    return Report(gettext_noop("%(records)s records taken in"), records=distribution.fold())
+
+
 def verify() -> Report:
-    """Prove that the sums equal the records (invariant 2)."""
+    """Prove that the sums and distributions equal the records (invariant 2)."""
     found = rollup.differences(_DIFFERENCES)
+    found += [(distribution.TABLE, key) for _kind, key in distribution.differences(_DIFFERENCES)]
     if found:
         table, (bucket, *_dimensions) = found[0]
         message = gettext_noop(
@@ -143,6 +160,8 @@ JOBS = (
     Job("names", _("Names of accounts"), names, timedelta(hours=1)),
     Job("gaps", _("Size of gaps"), gaps, timedelta(minutes=10)),
     Job("prices", _("Prices of unpriced records"), prices, timedelta(minutes=10)),
+    Job("client_requests", _("Attempts of client requests"), client_requests, timedelta(minutes=5)),
+    Job("distributions", _("Distribution of latencies"), distributions, timedelta(minutes=10)),
     Job("prune", _("Deletion of old entries"), prune, timedelta(days=1)),
     Job("records", _("Deletion of old records"), records, timedelta(days=1), longest=timedelta(hours=6)),
     # Reads every record.

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
-from usage.ingest import rollup
+from usage.ingest import attempts, distribution, rollup
 from usage.ingest.insertion import lock_booking
 from usage.models import FailureText, RollupState, UsageRecord
 from usage.models.fields import from_micros, to_micros
@@ -27,10 +27,14 @@ def prune(until: datetime) -> int:
     a death in the middle leaves records that no sum is compared with, which the next call deletes.
     """
     edge = _edge(until)
+    stale = to_micros(edge)
+    attempts.derive(stale)
     with transaction.atomic():
         lock_booking()
+        attempts.derive(stale)  # what was booked meanwhile
         if to_micros(edge) > rollup.records_since():
             RollupState.objects.update_or_create(pk=1, defaults={"records_since": edge})  # type: ignore[misc]
+    distribution.fold(1)
     deleted = 0
     while chunk := _delete_chunk(from_micros(rollup.records_since())):
         deleted += chunk

@@ -15,29 +15,34 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DEFAULT_DB_ALIAS, connection, transaction
 
 from usage.models import (
     RollupState,
+    StaleHour,
     UsageDaily,
     UsageDailyByKey,
     UsageDailyByKeyModel,
     UsageDailyByModel,
     UsageDailyBySource,
     UsageDailyBySourceKey,
+    UsageDailyFailures,
     UsageFailures,
     UsageHourly,
     UsageHourlyByModel,
     UsageHourlyBySource,
     UsageRecord,
+    UsageWeekly,
 )
 from usage.models.fields import to_micros
 
 # Counts up with each change of what is summed here; sums of an older one are made anew (usage/apps.py).
-VERSION = 3
+VERSION = 4
 
 HOUR = timedelta(hours=1) // timedelta(microseconds=1)
 DAY = 24 * HOUR
+WEEK = 7 * DAY
+FOREVER = 2**63 - 1
 TOKENS = ("uncached_input", "cache_read", "cache_write", "output", "reasoning", "unclassified")
 RECORDS = UsageRecord._meta.db_table
 
@@ -75,6 +80,7 @@ SUM_OF_RECORDS = {
     "estimated_requests": _count(f"quality = {_ESTIMATED}"),
     "unclassified_requests": _count(f"quality = {_UNCLASSIFIED}"),
     "inconsistent_requests": _count(f"quality = {_INCONSISTENT}"),
+    "without_request_id": _count("request_id = ''"),
 }
 SUMS = tuple(SUM_OF_RECORDS)
 # What each dimension is in terms of records.
@@ -86,6 +92,9 @@ OF_RECORDS = {
 }
 
 _STAGE = "changed_sums"
+_INTERVALS = {HOUR: "hour", DAY: "day", WEEK: "week"}
+_BETWEEN = "requested_at >= %s AND requested_at < %s"
+_STALE = StaleHour._meta.db_table
 
 # Bucket (microseconds since 1970 UTC) and dimensions.
 Key = tuple[int, ...]
@@ -114,7 +123,7 @@ class Grain:
     @property
     def offset(self) -> int:
         """How much later than UTC its intervals' clock is, in microseconds."""
-        return standard_offset(settings.TIME_ZONE) if self.width == DAY else 0
+        return 0 if self.width == HOUR else standard_offset(settings.TIME_ZONE)
 
     def start_of(self, moment: int) -> int:
         return moment - (moment + self.offset) % self.width
@@ -135,6 +144,7 @@ class Grain:
 _ALL = ("source_id", "model_id", "api_key_id")
 HOURLY = Grain(UsageHourly._meta.db_table, HOUR, _ALL)
 DAILY = Grain(UsageDaily._meta.db_table, DAY, ("source_id", "model_id"))
+WEEKLY = Grain(UsageWeekly._meta.db_table, WEEK, ("source_id", "model_id"))
 DAILY_BY_SOURCE = Grain(UsageDailyBySource._meta.db_table, DAY, ("source_id",))
 HOURLY_BY_SOURCE = Grain(UsageHourlyBySource._meta.db_table, HOUR, ("source_id",))
 HOURLY_BY_MODEL = Grain(UsageHourlyByModel._meta.db_table, HOUR, ("model_id",))
@@ -143,17 +153,21 @@ DAILY_BY_KEY = Grain(UsageDailyByKey._meta.db_table, DAY, ("api_key_id",))
 DAILY_BY_KEY_MODEL = Grain(UsageDailyByKeyModel._meta.db_table, DAY, ("api_key_id", "model_id"))
 DAILY_BY_SOURCE_KEY = Grain(UsageDailyBySourceKey._meta.db_table, DAY, ("source_id", "api_key_id"))
 FAILURES = Grain(UsageFailures._meta.db_table, HOUR, (*_ALL, "status_code"), only_failed=True)
+DAILY_FAILURES = Grain(UsageDailyFailures._meta.db_table, DAY, ("source_id", "model_id"), only_failed=True)
 # In the order in which writers come to them.
 GRAINS = (
     HOURLY, HOURLY_BY_SOURCE, HOURLY_BY_MODEL,
     DAILY, DAILY_BY_SOURCE, DAILY_BY_MODEL, DAILY_BY_KEY_MODEL, DAILY_BY_KEY, DAILY_BY_SOURCE_KEY,
-    FAILURES,
+    WEEKLY, FAILURES, DAILY_FAILURES,
 )  # fmt: skip
 
 
 def add_records(first: int, last: int) -> None:
     """Add all records from one id to another to every grain. In the transaction that booked them."""
     _add("id BETWEEN %s AND %s", (first, last))
+    with connection.cursor() as cursor:
+        # Whose attempts are to be derived anew (usage/ingest/attempts.py).
+        cursor.execute(f"INSERT INTO {_STALE} SELECT DISTINCT hour FROM {_STAGE} ORDER BY 1 ON CONFLICT DO NOTHING")
 
 
 @contextmanager
@@ -168,8 +182,8 @@ def changing(ids: Sequence[int]) -> Iterator[None]:
     _add(where, ids)
 
 
-def _add(where: str, parameters: Sequence[int], sign: int = 1) -> None:
-    """Records are added up once, into a table of this session; every grain is made of that.
+def _add(where: str, parameters: Sequence[int], *, sign: int = 1, grains: Sequence[Grain] = GRAINS) -> int:
+    """Records are added up once, into a table of this session; every grain is made of that. Return the rows changed.
 
     Keys go in order, so that two writers wait for each other and never in a circle.
     """
@@ -178,8 +192,8 @@ def _add(where: str, parameters: Sequence[int], sign: int = 1) -> None:
     )
     dimensions = ", ".join(f"{expression} AS {name}" for name, expression in OF_RECORDS.items())
     staged = (
-        f"SELECT {_bucket(HOURLY)} AS hour, {_bucket(DAILY)} AS day, failed AS is_failed, {dimensions}, {figures} FROM {RECORDS} "
-        f"WHERE {where} GROUP BY 1, 2, 3, {', '.join(str(4 + place) for place in range(len(OF_RECORDS)))}"
+        f"SELECT {_bucket(HOURLY)} AS hour, {_bucket(DAILY)} AS day, {_bucket(WEEKLY)} AS week, failed AS is_failed, {dimensions}, {figures} FROM {RECORDS} "
+        f"WHERE {where} GROUP BY 1, 2, 3, 4, {', '.join(str(5 + place) for place in range(len(OF_RECORDS)))}"
     )
     with connection.cursor() as cursor:
         temporary = "ON COMMIT DELETE ROWS" if connection.vendor == "postgresql" else ""
@@ -187,12 +201,15 @@ def _add(where: str, parameters: Sequence[int], sign: int = 1) -> None:
         cursor.execute(f"CREATE TEMPORARY TABLE IF NOT EXISTS {_STAGE} {temporary} AS {nothing}")
         cursor.execute(f"DELETE FROM {_STAGE}")
         cursor.execute(f"INSERT INTO {_STAGE} {staged}", parameters)
-        for grain in GRAINS:
+        rows = 0
+        for grain in grains:
             cursor.execute(_from_stage(grain))
+            rows += int(cursor.rowcount)
+        return rows
 
 
 def _from_stage(grain: Grain) -> str:
-    bucket, which = "day" if grain.width == DAY else "hour", "is_failed" if grain.only_failed else "1 = 1"
+    bucket, which = _INTERVALS[grain.width], "is_failed" if grain.only_failed else "1 = 1"
     sums = ", ".join(f"CAST(SUM({name}) AS BIGINT)" for name in SUMS)
     key, places = ", ".join(grain.key), ", ".join(str(place) for place in range(1, len(grain.key) + 1))
     additions = ", ".join(f"{name} = {grain.table}.{name} + excluded.{name}" for name in SUMS)
@@ -202,21 +219,37 @@ def _from_stage(grain: Grain) -> str:
     )
 
 
-def rebuild() -> int:
-    """Make all sums anew that there are records for; return how many rows those are."""
+def rebuild(since: int = 0, until: int = FOREVER) -> int:
+    """Make the sums of all days and weeks that have a part in [since, until) (microseconds since 1970 UTC) anew from the
+    records; return how many rows those are.
+
+    Day by day: records that come meanwhile wait for one day at most. Sums of pruned records stay.
+    """
+    rows, kept_since = 0, records_since()
+    for day in _days():
+        reaches = WEEK if day == WEEKLY.start_of(day) else DAY
+        if day < until and since < day + reaches:
+            rows += _rebuild_day(day, kept_since)
+    if (since, until) == (0, FOREVER):
+        RollupState.objects.update_or_create(pk=1, defaults=_definition())
+    return rows
+
+
+def _rebuild_day(day: int, kept_since: int) -> int:
     rows = 0
     with transaction.atomic(), connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             # Those who have booked but not committed are waited for; those who come later add to our rows.
             for grain in GRAINS:
                 cursor.execute(f"LOCK TABLE {grain.table} IN EXCLUSIVE MODE")
-        kept_since = records_since()
-        for grain in GRAINS:
-            since = grain.end_of(kept_since)
-            cursor.execute(f"DELETE FROM {grain.table} WHERE bucket >= %s", [since])
-            cursor.execute(f"{_into(grain)} {_sums_of_records(grain, 'requested_at >= %s')}", [since])
-            rows += int(cursor.rowcount)
-        RollupState.objects.update_or_create(pk=1, defaults=_definition())
+        for width in _INTERVALS:  # some zones cut days within an hour
+            grains = [grain for grain in GRAINS if grain.width == width]
+            first, end = max(grains[0].end_of(day), grains[0].end_of(kept_since)), grains[0].end_of(day + DAY)
+            if first >= end:
+                continue
+            for grain in grains:
+                cursor.execute(f"DELETE FROM {grain.table} WHERE bucket >= %s AND bucket < %s", [first, end])
+            rows += _add(_BETWEEN, (first, end), grains=grains)
     return rows
 
 
@@ -229,9 +262,9 @@ def _definition() -> dict[str, int]:
     return {"version": VERSION, "day_offset": DAILY.offset}
 
 
-def records_since() -> int:
+def records_since(database: str = DEFAULT_DB_ALIAS) -> int:
     """Return the first microsecond (since 1970 UTC) of the days that records are kept of; 0 where none were pruned."""
-    state = RollupState.objects.filter(records_since__isnull=False).first()
+    state = RollupState.objects.using(database).filter(records_since__isnull=False).first()
     return to_micros(state.records_since) if state and state.records_since else 0
 
 
@@ -254,7 +287,7 @@ def differences(limit: int = 10) -> list[tuple[str, Key]]:
 
 
 def _days() -> list[int]:
-    """Return the beginning of each day that has records or sums."""
+    """Return the beginning of each day that has records or sums, or with which a week begins that has."""
     offset, of_hour = DAILY.offset, _bucket(HOURLY)
     queries = [("requested_at", RECORDS), (of_hour, RECORDS), *(("bucket", grain.table) for grain in GRAINS)]
     union = " UNION ".join(
@@ -262,12 +295,14 @@ def _days() -> list[int]:
     )
     with connection.cursor() as cursor:
         cursor.execute(union)
-        return sorted(day for (day,) in cursor.fetchall())
+        days = {day for (day,) in cursor.fetchall()}
+    # A week is looked at on its first day.
+    return sorted(days | {WEEKLY.start_of(day) for day in days})
 
 
 def _differences_between(grain: Grain, first: int, end: int, limit: int) -> list[tuple[str, Key]]:
     sums = f"SELECT {', '.join(grain.columns)} FROM {grain.table} WHERE bucket >= %s AND bucket < %s"
-    records = _sums_of_records(grain, "requested_at >= %s AND requested_at < %s")
+    records = _sums_of_records(grain, _BETWEEN)
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT DISTINCT {', '.join(grain.key)} FROM ({sums} UNION ALL {records}) AS both_sides "

@@ -1,5 +1,6 @@
 """What came in and what it cost."""
 
+from usage.models.attempts import Attempt, StaleHour
 from usage.models.collection import (
     CollectionGap,
     CollectionState,
@@ -8,6 +9,7 @@ from usage.models.collection import (
     JobRun,
     Reconciliation,
 )
+from usage.models.distribution import DistributionState, UsageDistribution
 from usage.models.identity import Account, ApiKey, Channel, Source
 from usage.models.instance import Instance
 from usage.models.price import ModelPrice
@@ -27,20 +29,24 @@ from usage.models.rollup import (
     UsageDailyByModel,
     UsageDailyBySource,
     UsageDailyBySourceKey,
+    UsageDailyFailures,
     UsageFailures,
     UsageHourly,
     UsageHourlyByModel,
     UsageHourlyBySource,
+    UsageWeekly,
 )
 
 __all__ = [
     "Account",
     "ApiKey",
+    "Attempt",
     "Channel",
     "CollectionGap",
     "CollectionState",
     "CollectorEvent",
     "CollectorProcess",
+    "DistributionState",
     "FailureText",
     "Instance",
     "JobRun",
@@ -51,6 +57,7 @@ __all__ = [
     "RequestTraits",
     "RollupState",
     "Source",
+    "StaleHour",
     "TokenCounts",
     "UsageDaily",
     "UsageDailyByKey",
@@ -58,9 +65,12 @@ __all__ = [
     "UsageDailyByModel",
     "UsageDailyBySource",
     "UsageDailyBySourceKey",
+    "UsageDailyFailures",
+    "UsageDistribution",
     "UsageFailures",
     "UsageHourly",
     "UsageHourlyByModel",
     "UsageHourlyBySource",
     "UsageRecord",
+    "UsageWeekly",
 ]

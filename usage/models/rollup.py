@@ -66,6 +66,18 @@ class DailyRollup(Rollup):
         return f"{self.bucket:%Y-%m-%d}"
 
 
+class WeeklyRollup(Rollup):
+    """By seven days of the report time zone, counted since 1970."""
+
+    bucket = InstantField(_("week"))
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.bucket:%Y-%m-%d}"
+
+
 class BySource(models.Model):
     source = models.ForeignKey(Source, models.PROTECT, db_index=False, db_constraint=False, verbose_name=_("source"))
 
@@ -108,6 +120,16 @@ class UsageDaily(BySource, ByModel, DailyRollup):
     class Meta:
         verbose_name = _("daily usage")
         verbose_name_plural = _("daily usage")
+
+
+class UsageWeekly(BySource, ByModel, WeeklyRollup):
+    """By source and model: a quarter has a fourth as many of these as of days, and that is the largest question."""
+
+    pk = models.CompositePrimaryKey("bucket", "source_id", "model_id")
+
+    class Meta:
+        verbose_name = _("weekly usage")
+        verbose_name_plural = _("weekly usage")
 
 
 class UsageDailyBySource(BySource, DailyRollup):
@@ -190,6 +212,16 @@ class UsageFailures(BySource, ByModel, ByKey, HourlyRollup):
     class Meta:
         verbose_name = _("hourly failures")
         verbose_name_plural = _("hourly failures")
+
+
+class UsageDailyFailures(BySource, ByModel, DailyRollup):
+    """The failed ones among the daily sums: all less these is what succeeded."""
+
+    pk = models.CompositePrimaryKey("bucket", "source_id", "model_id")
+
+    class Meta:
+        verbose_name = _("daily failures")
+        verbose_name_plural = _("daily failures")
 
 
 class RollupState(models.Model):

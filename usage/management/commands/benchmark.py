@@ -43,6 +43,13 @@ class Command(BaseCommand):
         questions = parser.add_argument_group("questions")
         questions.add_argument("--only", default="", metavar="TEXT", help="those that have this in their name")
         questions.add_argument(
+            "--beside",
+            type=int,
+            default=0,
+            metavar="READERS",
+            help="also while so many others read and a collector books",
+        )
+        questions.add_argument(
             "--database", default="", metavar="URL", help="an empty one to fill and keep, or one that was kept before"
         )
 
@@ -56,11 +63,11 @@ class Command(BaseCommand):
         self.stdout.write(as_json if options["json"] else findings.as_text())
 
     def _measure_in_scratch(
-        self, *, what: str, records: int, readers: int, mode: str, only: str, database: str, **options: Any
+        self, *, what: str, records: int, readers: int, mode: str, only: str, beside: int, database: str, **options: Any
     ) -> Findings | Answers:
         """The settings of this process are fixed, so another one measures."""
         command = [sys.executable, "manage.py", "benchmark", what, "--in-this-database", "--records", str(records)]
-        command += ["--mode", mode, "--readers", str(readers), "--only", only]
+        command += ["--mode", mode, "--readers", str(readers), "--only", only, "--beside", str(beside)]
         try:
             with scratch(database) as environment:
                 done = subprocess.run(command, env=environment, stdout=subprocess.PIPE)  # noqa: S603
@@ -87,16 +94,21 @@ def _measure_ingest(records: int, readers: int, mode: str, **options: Any) -> Fi
         return measure(records, readers, Instance.Mode(mode), bar.update)
 
 
-def _measure_answers(kept: int, records: int, only: str, **options: Any) -> Answers:
+def _measure_answers(kept: int, records: int, only: str, beside: int, **options: Any) -> Answers:
     from usage.benchmark.answers import measure
+    from usage.benchmark.beside import measure_beside
 
     call_command("migrate", verbosity=0)
+    call_command("collectstatic", interactive=False, verbosity=0)  # pages name their files by contents
     load = None
     if not kept:
         with _bar("records", records) as bar:
             load = fill(records, bar.update)
     with _bar("questions") as bar:
-        return measure(kept or records, load, only, bar.update)
+        found = measure(kept or records, load, only, bar.update)
+    if beside:
+        found.answers += measure_beside(beside)
+    return found
 
 
 def _bar(unit: str, total: int | None = None) -> tqdm:

@@ -1,32 +1,56 @@
-"""`manage.py rebuild_rollups`: make the sums anew from the records, or prove that they are equal."""
+"""`manage.py rebuild_rollups`: make sums and distributions anew from the records, or prove that they are equal."""
 
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from datetime import date, datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
-from django.core.management.base import BaseCommand
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
 
-from usage.ingest import rollup
-from usage.models.fields import from_micros
+from usage.ingest import distribution, rollup
+from usage.models.fields import from_micros, to_micros
 
 
 class Command(BaseCommand):
     help = (
-        "Rebuilds the hourly and daily sums from the records. With --verify only compares; status 1 when they differ."
+        "Rebuilds the sums and the distributions of latencies from the records, of all time or of some days, while "
+        "collection goes on. With --verify only compares; status 1 when they differ."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--verify", action="store_true", help="compare, change nothing")
+        parser.add_argument("--from", dest="first", metavar="YYYY-MM-DD", help="the first day to rebuild")
+        parser.add_argument("--to", dest="last", metavar="YYYY-MM-DD", help="the last day to rebuild")
 
-    def handle(self, *, verify: bool, **options: Any) -> None:
-        if not verify:
-            self.stdout.write(f"{rollup.rebuild()} rows rebuilt.")
+    def handle(self, *, verify: bool, first: str | None, last: str | None, **options: Any) -> None:
+        if verify:
+            self._verify()
             return
+        since = _start_of(first) if first else 0
+        until = _start_of(last, days=1) if last else rollup.FOREVER
+        if since >= until:
+            raise CommandError(f"--from {first} is after --to {last}")
+        distribution.rebuild(since, until)
+        self.stdout.write(f"{rollup.rebuild(since, until)} rows rebuilt.")
+
+    def _verify(self) -> None:
         differing = rollup.differences()
+        differing += [(distribution.TABLE, key) for _kind, key in distribution.differences()]
         for table, (bucket, *dimensions) in differing:
             start = f"{from_micros(bucket):%Y-%m-%d %H:00} UTC"
             self.stdout.write(f"{table}, {start}, {dimensions}: the sum differs from the records")
         if differing:
             raise SystemExit(1)
         self.stdout.write("The rollup equals the records.")
+
+
+def _start_of(day: str, days: int = 0) -> int:
+    """Return when `day`, or so many days after it, begins in the report time zone, in microseconds since 1970 UTC."""
+    try:
+        start = datetime.combine(date.fromisoformat(day) + timedelta(days), time(), ZoneInfo(settings.TIME_ZONE))
+    except (ValueError, OverflowError):
+        raise CommandError(f"{day!r} is no day; write it as YYYY-MM-DD") from None
+    return to_micros(start)

@@ -1,0 +1,292 @@
+"""Keeps how long answers took, in bins that add up where percentiles do not (ui.md M22 and M23).
+
+Booking does not wait for it: records are taken in later, many at once, and who asks reads those after `last_id` themselves
+(channels_app/stats/percentiles.py), so that every answer is of all records.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from array import array
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from django.db import DEFAULT_DB_ALIAS, connection, transaction
+
+from usage.ingest import rollup
+from usage.ingest.rollup import DAILY, DAY, FOREVER, HOUR, OF_RECORDS, RECORDS, Grain
+from usage.models import DistributionState, UsageDistribution
+
+# Ten bins an octave: who says the middle of one is 3.6 % wrong at most (tests/test_percentiles.py).
+_BINS_PER_OCTAVE = 10
+_LAST_BIN = 255  # from 13 hours on
+# So few are read from the records in no time.
+_WORTH_FOLDING = 20_000
+_STEP = 50_000
+
+TABLE = UsageDistribution._meta.db_table
+DIMENSIONS = ("source_id", "model_id", "api_key_id")
+# The place of each is its `kind`. Days by the day of the report time zone, hours by that of UTC.
+GRAINS = tuple(
+    Grain(TABLE, width, dimensions)
+    for width, dimensions in (
+        (DAY, ("model_id",)),
+        (DAY, ("api_key_id",)),
+        (DAY, ("source_id",)),
+        (DAY, ("source_id", "model_id")),
+        (DAY, DIMENSIONS),
+        (HOUR, ("model_id",)),
+        (HOUR, ("source_id",)),
+    )
+)
+KINDS = {grain: kind for kind, grain in enumerate(GRAINS)}
+
+# What a percentile is of (ui.md M22): of the latency; the first token must have come before the end (M23).
+COUNTED = "NOT failed AND generate AND latency_ms > 0"
+
+# Bucket, source, model, API key.
+Key = tuple[int, int, int, int]
+# The bins of latencies, and of times to the first token.
+Bins = tuple[bytearray, bytearray]
+_Counts = tuple[Counter[int], ...]
+Found = TypeVar("Found")
+
+
+def bin_of(milliseconds: int) -> int:
+    """Return the bin of a time of 1 ms at least."""
+    return min(int(math.log2(milliseconds) * _BINS_PER_OCTAVE), _LAST_BIN)
+
+
+# The time that stands for each bin, in milliseconds.
+MIDDLES = tuple(round(2 ** ((number + 0.5) / _BINS_PER_OCTAVE)) for number in range(_LAST_BIN + 1))
+
+
+def encode(bins: bytes | bytearray) -> bytes:
+    """Return how often each bin comes: two bytes each, the bin and how often, again and again where that is more than 255.
+
+    Two of these in a row are one of both: so the database adds them up.
+    """
+    entries = array("H")
+    for number, times in sorted(Counter(bins).items()):
+        while times > 255:
+            entries.append(number << 8 | 255)
+            times -= 255
+        entries.append(number << 8 | times)
+    return _little_endian(entries).tobytes()
+
+
+def decode(parts: Iterable[bytes]) -> Counter[int]:
+    """Return how often each bin comes in all `parts` together."""
+    entries = _little_endian(array("H", b"".join(parts)))
+    counts = [0] * (_LAST_BIN + 1)
+    for entry, times in Counter(entries).items():  # most entries come many times: this counts them fast
+        counts[entry >> 8] += (entry & 255) * times
+    return Counter({number: count for number, count in enumerate(counts) if count})
+
+
+def _little_endian(entries: array[int]) -> array[int]:
+    if sys.byteorder == "big":
+        entries.byteswap()
+    return entries
+
+
+def fold(least: int | None = None) -> int:
+    """Take in the records that were booked since, if there are `least` at least (None: enough to be worth it); return how
+    many records that may be.
+    """
+    folded, least = 0, _WORTH_FOLDING if least is None else least
+    while step := _fold_step(least if not folded else 1):
+        folded += step
+    return folded
+
+
+def _fold_step(least: int) -> int:
+    with transaction.atomic():
+        state = _locked_state()
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT COALESCE(MAX(id), 0) FROM {RECORDS}")
+            (newest,) = cursor.fetchone()
+        if newest - state.last_id < least:
+            return 0
+        first, state.last_id = state.last_id, min(newest, state.last_id + _STEP)
+        state.change += 1
+        for width in (DAY, HOUR):
+            _add(width, f"id > {first} AND id <= {state.last_id}")
+        state.save()
+        return int(state.last_id - first)
+
+
+def _locked_state() -> DistributionState:
+    """Return the state, which no one else changes until the end of the transaction.
+
+    Where the days begin at another time than before, those of which there are records are made anew.
+    """
+    DistributionState.objects.get_or_create(pk=1, defaults={"day_offset": DAILY.offset})
+    state = DistributionState.objects.select_for_update().get(pk=1)
+    if state.day_offset != DAILY.offset:
+        _forget(state)
+    return state
+
+
+def rebuild(since: int = 0, until: int = FOREVER) -> None:
+    """Make the distributions of all days that have a part in [since, until) (microseconds since 1970 UTC) anew."""
+    for width in (DAY, HOUR):
+        for start in _days(width):
+            if start < until and since < start + DAY:
+                _rebuild_day(width, start)
+    fold(1)
+
+
+def _rebuild_day(width: int, start: int) -> None:
+    with transaction.atomic():
+        state = _locked_state()
+        _delete(width, start, start + DAY)
+        _add(width, f"requested_at >= {start} AND requested_at < {start + DAY} AND id <= {state.last_id}")
+        state.change += 1
+        state.save()
+
+
+def _forget(state: DistributionState) -> None:
+    for width in (DAY, HOUR):
+        _delete(width, _grain(width).end_of(rollup.records_since()), FOREVER)
+    state.last_id, state.day_offset = 0, DAILY.offset
+    state.change += 1
+    state.save()
+
+
+def _delete(width: int, first: int, end: int) -> None:
+    with connection.cursor() as cursor:
+        for _grain, kind in _kinds(width):
+            cursor.execute(f"DELETE FROM {TABLE} WHERE kind = %s AND bucket >= %s AND bucket < %s", [kind, first, end])
+
+
+def at_rest(read: Callable[[int], Found], database: str = DEFAULT_DB_ALIAS) -> Found:
+    """Return what `read` finds, told until which record the distributions go, while none of them changes.
+
+    Without a lock: writers of SQLite would have to wait for it.
+    """
+    states = DistributionState.objects.using(database).filter(pk=1)
+    while True:
+        before = states.first()
+        found = read(before.last_id if before else 0)
+        after = states.first()
+        if (before and before.change) == (after and after.change):
+            return found
+
+
+def _binned(width: int, where: str) -> dict[Key, Bins]:
+    """Return the bins of the counted records `where`, by bucket and all dimensions."""
+    grain = _grain(width)
+    columns = ", ".join(("requested_at", *(OF_RECORDS[name] for name in DIMENSIONS)))
+    found: defaultdict[Key, Bins] = defaultdict(_no_bins)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT latency_ms, ttft_ms, {columns} FROM {RECORDS} WHERE {where} AND {COUNTED}")
+        for latency, ttft, at, source, model, api_key in cursor.fetchall():
+            latencies, ttfts = found[grain.start_of(at), source, model, api_key]
+            latencies.append(bin_of(latency))
+            if ttft is not None and 0 < ttft <= latency:
+                ttfts.append(bin_of(ttft))
+    return found
+
+
+def _no_bins() -> Bins:
+    return bytearray(), bytearray()
+
+
+def _grain(width: int) -> Grain:
+    """Return one that has the buckets of all of this width."""
+    return next(grain for grain in GRAINS if grain.width == width)
+
+
+def _kinds(width: int) -> list[tuple[Grain, int]]:
+    return [(grain, kind) for grain, kind in KINDS.items() if grain.width == width]
+
+
+def _coarsened(binned: dict[Key, Bins], grain: Grain) -> dict[Key, Bins]:
+    """Return the bins by the dimensions of `grain` alone; the others are 0."""
+    told = [name in grain.dimensions for name in DIMENSIONS]
+    if all(told):
+        return binned
+    found: defaultdict[Key, Bins] = defaultdict(_no_bins)
+    for (bucket, *dimensions), (latencies, ttfts) in binned.items():
+        key = (bucket, *(one if is_told else 0 for one, is_told in zip(dimensions, told, strict=True)))
+        together = found[key]  # type: ignore[index]
+        together[0].extend(latencies)
+        together[1].extend(ttfts)
+    return found
+
+
+def _add(width: int, where: str) -> None:
+    binned = _binned(width, where)
+    for grain, kind in _kinds(width):
+        _add_rows(kind, _coarsened(binned, grain))
+
+
+def _add_rows(kind: int, binned: dict[Key, Bins]) -> None:
+    rows = [(kind, *key, encode(latencies), encode(ttfts)) for key, (latencies, ttfts) in sorted(binned.items())]
+    joined = "{0} = " + ("{1}.{0} || excluded.{0}" if connection.vendor == "postgresql" else _JOINED_BY_SQLITE)
+    changes = ", ".join(joined.format(name, TABLE) for name in ("latency", "ttft"))
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            f"INSERT INTO {TABLE} (kind, bucket, source_id, model_id, api_key_id, latency, ttft) "
+            f"VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (kind, bucket, source_id, model_id, api_key_id) "
+            f"DO UPDATE SET {changes}",
+            rows,
+        )
+
+
+_JOINED_BY_SQLITE = "CAST({1}.{0} || excluded.{0} AS BLOB)"
+
+
+def differences(limit: int = 10) -> list[tuple[int, Key]]:
+    """Return kind and key of distributions that differ from the records, `limit` at most; none is the invariant."""
+    found: list[tuple[int, Key]] = []
+    for width in (DAY, HOUR):
+        for start in _days(width):
+            found += _differences_between(width, start, start + DAY)
+            if len(found) >= limit:
+                return found[:limit]
+    return found
+
+
+def _days(width: int) -> range:
+    """Return the beginnings of days from the first record that is kept to the last row, aligned with the buckets."""
+    grain = _grain(width)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT MIN(requested_at), MAX(requested_at) FROM {RECORDS}")
+        of_records = cursor.fetchone()
+        cursor.execute(f"SELECT MIN(bucket), MAX(bucket) FROM {TABLE}")
+        moments = [moment for moment in (*of_records, *cursor.fetchone()) if moment is not None]
+    if not moments:
+        return range(0)
+    first = max(grain.start_of(min(moments)), grain.end_of(rollup.records_since()))
+    return range(first, max(moments) + 1, DAY)
+
+
+def _differences_between(width: int, first: int, end: int) -> list[tuple[int, Key]]:
+    binned, stored = at_rest(lambda last_id: _both_sides(width, first, end, last_id))
+    found = []
+    for grain, kind in _kinds(width):
+        counted = {key: tuple(map(Counter, bins)) for key, bins in _coarsened(binned, grain).items()}
+        keys = sorted(counted.keys() | stored[kind].keys())
+        found += [(kind, key) for key in keys if counted.get(key) != stored[kind].get(key)]
+    return found
+
+
+def _both_sides(
+    width: int, first: int, end: int, last_id: int
+) -> tuple[dict[Key, Bins], dict[int, dict[Key, _Counts]]]:
+    binned = _binned(width, f"requested_at >= {first} AND requested_at < {end} AND id <= {last_id}")
+    return binned, {kind: _stored(kind, first, end) for _grain, kind in _kinds(width)}
+
+
+def _stored(kind: int, first: int, end: int) -> dict[Key, _Counts]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT bucket, source_id, model_id, api_key_id, latency, ttft FROM {TABLE} "
+            f"WHERE kind = %s AND bucket >= %s AND bucket < %s",
+            [kind, first, end],
+        )
+        return {tuple(key): (decode([latency]), decode([ttft])) for *key, latency, ttft in cursor.fetchall()}
