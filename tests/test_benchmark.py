@@ -79,6 +79,14 @@ def test_questions_have_the_answers_of_the_records_and_leave_nothing_behind(tmp_
 
 
 @pytest.mark.django_db(transaction=True)
+def test_pages_are_asked_alone_and_beside_a_collector(tmp_path: Path) -> None:
+    found = ask("--records", str(RECORDS), "--only", "GET /api/usage/", "--no-raw", "--beside", "4", "--seconds", "4")
+    questions = {one["question"] for one in found["answers"]}
+    assert questions == {"GET /api/usage/", "4 readers, a collector"}
+    assert all(one["raw_ms"] is None and one["warm_ms"]["p50"] > 0 for one in found["answers"])
+
+
+@pytest.mark.django_db(transaction=True)
 def test_a_ledger_that_is_kept_is_asked_again(tmp_path: Path) -> None:
     kept = f"sqlite:///{tmp_path / 'kept.sqlite3'}"
     first = ask("--records", str(RECORDS), "--only", "by code", "--database", kept)

@@ -27,13 +27,16 @@ _RAW_RANGE = "30d"
 Progress = Callable[[int], object]
 
 
-def measure(records: int, load: Figure | None, only: str, progress: Progress) -> Answers:
-    """Ask the configured database, which holds so many records, all questions whose name contains `only`."""
+def measure(records: int, load: Figure | None, only: str, progress: Progress, *, raw: bool = True) -> Answers:
+    """Ask the configured database, which holds so many records, all questions whose name contains `only`.
+
+    `raw` is whether to ask the records alone too.
+    """
     _settle()
     now = UsageRecord.objects.latest("requested_at").requested_at
     answers = []
     for case in cases(now, only):
-        answers.append(_measure(case))
+        answers.append(_measure(case, raw))
         progress(1)
     return Answers(connection.vendor, records, database_bytes() // records, load, answers)
 
@@ -47,11 +50,11 @@ def _settle() -> None:
             cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def _measure(case: Case) -> Answer:
+def _measure(case: Case, raw: bool) -> Answer:
     answer = case.ask()
     cold = [_cold(case) for _ in range(_COLD)]
     found = Answer(case.question, case.asked, Spread.of(list(_until_long(case))), _milliseconds(median(cold)))
-    if case.is_of_sums and case.parameters["range"] == _RAW_RANGE:
+    if raw and case.is_of_sums and case.parameters["range"] == _RAW_RANGE:
         with _records_alone():
             found.differs = case.ask() != answer and case.is_exact
             found.raw_ms = _milliseconds(_seconds(case))  # the records are in memory now

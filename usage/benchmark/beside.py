@@ -25,22 +25,24 @@ _PATHS = (
 )
 # A reader looks at what came before going on.
 _PAUSE_SECONDS = 2.0
-_SECONDS = 60.0
 _RECORDS_PER_SECOND = 50
 
 
-def measure_beside(readers: int) -> list[Answer]:
-    """Return how long `readers` wait for each of some pages of the API while a collector books 50 records a second."""
+def measure_beside(readers: int, seconds: float) -> list[Answer]:
+    """Let `readers` read for so many seconds while a collector books 50 records a second; return how long they wait.
+
+    The longest wait stands for the cold one.
+    """
     upstream = Upstream(Traffic().lists())
     Instance.objects.update(base_url=upstream.base_url)
     with _collected(upstream), Pages() as pages, pages.being_read(readers, _PATHS, _PAUSE_SECONDS) as taken:
-        time.sleep(_SECONDS)
+        time.sleep(seconds)
     upstream.close()
     name = f"{readers} readers, a collector"
     answers = []
     for path in _PATHS:
-        seconds = [one for asked, one in taken if asked == path]
-        answers.append(Answer(name, path, Spread.of(seconds), round(max(seconds) * 1_000, 1)))
+        waits = [wait for asked, wait in taken if asked == path]
+        answers.append(Answer(name, path, Spread.of(waits), round(max(waits) * 1_000, 1)))
     return answers
 
 

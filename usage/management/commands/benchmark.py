@@ -42,13 +42,9 @@ class Command(BaseCommand):
         ingest.add_argument("--mode", choices=_MODES, default=_MODES[0], help="how the collector takes the records")
         questions = parser.add_argument_group("questions")
         questions.add_argument("--only", default="", metavar="TEXT", help="those that have this in their name")
-        questions.add_argument(
-            "--beside",
-            type=int,
-            default=0,
-            metavar="READERS",
-            help="also while so many others read and a collector books",
-        )
+        questions.add_argument("--no-raw", action="store_true", help="do not ask the records alone, which takes long")
+        questions.add_argument("--beside", type=int, default=0, metavar="READERS", help="then also beside a collector")
+        questions.add_argument("--seconds", type=float, default=60, help="how long these read")
         questions.add_argument(
             "--database", default="", metavar="URL", help="an empty one to fill and keep, or one that was kept before"
         )
@@ -63,11 +59,13 @@ class Command(BaseCommand):
         self.stdout.write(as_json if options["json"] else findings.as_text())
 
     def _measure_in_scratch(
-        self, *, what: str, records: int, readers: int, mode: str, only: str, beside: int, database: str, **options: Any
+        self, *, what: str, records: int, database: str, no_raw: bool, **options: Any
     ) -> Findings | Answers:
         """The settings of this process are fixed, so another one measures."""
         command = [sys.executable, "manage.py", "benchmark", what, "--in-this-database", "--records", str(records)]
-        command += ["--mode", mode, "--readers", str(readers), "--only", only, "--beside", str(beside)]
+        for name in ("readers", "mode", "only", "beside", "seconds"):
+            command += [f"--{name}", str(options[name])]
+        command += ["--no-raw"] if no_raw else []
         try:
             with scratch(database) as environment:
                 done = subprocess.run(command, env=environment, stdout=subprocess.PIPE)  # noqa: S603
@@ -94,7 +92,9 @@ def _measure_ingest(records: int, readers: int, mode: str, **options: Any) -> Fi
         return measure(records, readers, Instance.Mode(mode), bar.update)
 
 
-def _measure_answers(kept: int, records: int, only: str, beside: int, **options: Any) -> Answers:
+def _measure_answers(
+    kept: int, records: int, only: str, no_raw: bool, beside: int, seconds: float, **options: Any
+) -> Answers:
     from usage.benchmark.answers import measure
     from usage.benchmark.beside import measure_beside
 
@@ -105,9 +105,9 @@ def _measure_answers(kept: int, records: int, only: str, beside: int, **options:
         with _bar("records", records) as bar:
             load = fill(records, bar.update)
     with _bar("questions") as bar:
-        found = measure(kept or records, load, only, bar.update)
+        found = measure(kept or records, load, only, bar.update, raw=not no_raw)
     if beside:
-        found.answers += measure_beside(beside)
+        found.answers += measure_beside(beside, seconds)
     return found
 
 
