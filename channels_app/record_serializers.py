@@ -10,7 +10,9 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from channels_app.filters import UNKNOWN_CHANNEL
+from channels_app.records import with_names
 from channels_app.serializers import PeriodSerializer, TokensSerializer
+from channels_app.stats.client_requests import attempts_of
 from usage.models import FailureText, UsageRecord
 from usage.models.record import NO_KEY
 
@@ -113,15 +115,40 @@ class RecordSerializer(serializers.Serializer[UsageRecord]):
         return output / after * 1000 if timed else None
 
 
+class AttemptsSerializer(serializers.Serializer[object]):
+    """The client request that a record served: `number` is which of its attempts the record is, from 1."""
+
+    number = serializers.IntegerField()
+    attempts = serializers.IntegerField()
+    succeeded = serializers.IntegerField(help_text="of the attempts; 0 where the client request was lost")
+    records = RecordSerializer(many=True, help_text="the attempts in order, but for those that were pruned")
+
+
 class RecordDetailSerializer(RecordSerializer):
     """One upstream attempt, with what upstream said of its failure: without secrets, as it is stored."""
 
     error = serializers.SerializerMethodField()
+    client_request = serializers.SerializerMethodField(
+        help_text="with all attempts; each turn of a websocket is a client request of its own"
+    )
 
     @extend_schema_field({"type": "string", "nullable": True})
     def get_error(self, row: UsageRecord) -> str | None:
         text = FailureText.objects.filter(record=row).first()
         return text.text if text else None
+
+    @extend_schema_field(AttemptsSerializer)
+    def get_client_request(self, row: UsageRecord) -> Any:
+        attempts = attempts_of(row)
+        found = with_names(UsageRecord.objects.filter(pk__in=[one.record_id for one in attempts])).in_bulk()
+        return AttemptsSerializer(
+            {
+                "number": next((one.number for one in attempts if one.record_id == row.pk), 1),
+                "attempts": len(attempts) or 1,
+                "succeeded": attempts[0].succeeded if attempts else int(not row.failed),
+                "records": [found[one.record_id] for one in attempts if one.record_id in found] or [row],
+            }
+        ).data
 
 
 class RecordListSerializer(serializers.Serializer[object]):

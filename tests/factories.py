@@ -126,6 +126,7 @@ def sums_of_one(row: UsageRecord) -> dict[str, int]:
         "estimated_requests": int(row.quality == UsageRecord.Quality.ESTIMATED),
         "unclassified_requests": int(row.quality == UsageRecord.Quality.UNCLASSIFIED),
         "inconsistent_requests": int(row.quality == UsageRecord.Quality.INCONSISTENT),
+        "without_request_id": int(not row.request_id),
     }  # fmt: skip
 
 

@@ -1,0 +1,263 @@
+"""What became of the calls of clients, which may have taken several attempts each (`ui.md` 1 and M05).
+
+A call counts where one of its attempts is asked for; what became of it is told by all of them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import NamedTuple
+
+from channels_app.stats.database import database
+from channels_app.stats.questions import totals
+from channels_app.stats.tables import NOTHING, OF_SOURCES, WITH_SOURCES, Conditions, Span, aggregate, of_records
+from channels_app.stats.usage import Usage
+from usage.ingest.attempts import TABLE, AttemptRow, ClientRequest, client_requests, stale_stretches
+from usage.ingest.rollup import DAILY, DAY, HOURLY, records_since
+from usage.models import Attempt, Source, UsageRecord
+from usage.models.fields import to_micros
+
+# A stale hour that is further away than this has no attempt of a call that is asked for.
+_FAR = DAY
+# Of fewer records with an id, nobody can tell which of them belong together.
+_ENOUGH_IDS = 0.95
+_IDS_AT_ONCE = 10_000
+PATHS = {"channel": "channel_id", "account": "account_id", "source": "source_id"}
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """Client requests; a None is a value that does not exist.
+
+    `attempts` are all of theirs, of which `asked` fulfil the conditions; `identified` of these have a request id.
+    """
+
+    asked: int = 0
+    identified: int = 0
+    requests: int = 0
+    succeeded: int = 0
+    rescued: int = 0
+    attempts: int = 0
+
+    @property
+    def lost(self) -> int:
+        return self.requests - self.succeeded
+
+    @property
+    def are_known(self) -> bool:
+        """Whether enough records tell which call they served."""
+        return self.requests > 0 and self.identified >= _ENOUGH_IDS * self.asked
+
+    @property
+    def success_rate(self) -> float | None:
+        return self.succeeded / self.requests if self.are_known else None
+
+    @property
+    def attempts_per_request(self) -> float | None:
+        return self.attempts / self.requests if self.are_known else None
+
+
+class Path(NamedTuple):
+    """The channels (accounts, sources) that calls went through, one for each attempt; None is what is unknown."""
+
+    ids: tuple[int | None, ...]
+    rescued: int
+    lost: int
+
+    @property
+    def requests(self) -> int:
+        return self.rescued + self.lost
+
+
+def calls(span: Span, conditions: Conditions) -> Calls:
+    """Return what became of the client requests that have an attempt in `span` that fulfils `conditions`."""
+    if not all(conditions.ids.values()):
+        return Calls()
+    fresh = _Fresh.of(span)
+    several = _add(_stored(span, conditions, fresh), *(_tally(*one) for one in fresh.asked(span, conditions)))
+    found = aggregate(span, conditions, (), ("requests", "failed", "without_request_id"))
+    asked, failed, without_id = found[0] if found else (0, 0, 0)
+    singles, succeeded_singles = asked - several.asked, asked - failed - several.asked_ok
+    return Calls(
+        asked=asked,
+        identified=asked - without_id,
+        requests=singles + several.requests,
+        succeeded=succeeded_singles + several.succeeded,
+        rescued=several.rescued,
+        attempts=singles + several.attempts,
+    )
+
+
+def paths(span: Span, conditions: Conditions, by: str) -> list[Path]:
+    """Return the sequences of PATHS that client requests with failed attempts went through, the most frequent first."""
+    if not all(conditions.ids.values()):
+        return []
+    fresh = _Fresh.of(span)
+    of_sources = _stored_paths(span, conditions, fresh)
+    of_sources += [
+        (group[0].path, group[0].succeeded > 0, 1)
+        for group, _asked in fresh.asked(span, conditions)
+        if group[0].succeeded < len(group)
+    ]
+    steps = {path: path.split(",") for path, _is_rescued, _count in of_sources}
+    units = _units(set(chain(*steps.values())), by)
+    rescued, lost = Counter[tuple[int | None, ...]](), Counter[tuple[int | None, ...]]()
+    for path, is_rescued, count in of_sources:
+        (rescued if is_rescued else lost)[tuple([units[step] for step in steps[path]])] += count
+    found = [Path(ids, rescued[ids], lost[ids]) for ids in rescued.keys() | lost.keys()]
+    return sorted(found, key=lambda path: (-path.requests, [one or 0 for one in path.ids]))
+
+
+def wasted(span: Span, conditions: Conditions) -> Usage:
+    """Return what was spent on failed attempts."""
+    return totals(span, NOTHING if conditions.failed is False else replace(conditions, failed=True))
+
+
+def attempts_of(record: UsageRecord) -> ClientRequest:
+    """Return all attempts of the client request that `record` served, itself among them; none where it took but one."""
+    at, alias = to_micros(record.requested_at), database().alias
+    if record.request_id and stale_stretches(at - _FAR, at + _FAR, alias):
+        for group in client_requests(at, at + 1, alias, request_id=record.request_id):
+            if any(row.record_id == record.pk for row in group):
+                return group
+    stored = Attempt.objects.using(alias)
+    group_of = stored.filter(pk=record.pk).values("client_request")
+    rows = stored.filter(client_request__in=group_of).order_by("number").values_list(*AttemptRow._fields)
+    return [AttemptRow(*row) for row in rows]
+
+
+class _Tally(NamedTuple):
+    """Of calls with several attempts; `asked` and `asked_ok` are those attempts that are asked for."""
+
+    asked: int = 0
+    asked_ok: int = 0
+    requests: int = 0
+    succeeded: int = 0
+    rescued: int = 0
+    attempts: int = 0
+
+
+def _add(*tallies: _Tally) -> _Tally:
+    return _Tally(*map(sum, zip(*tallies, strict=True)))
+
+
+def _tally(group: ClientRequest, asked: Sequence[AttemptRow]) -> _Tally:
+    succeeded = group[0].succeeded
+    return _Tally(
+        len(asked), sum(not row.failed for row in asked), 1, int(succeeded > 0), int(0 < succeeded < len(group)),
+        len(group),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Fresh:
+    """The calls of stale hours, grouped from their records; they stand for those that are stored as `instead_of`."""
+
+    groups: list[ClientRequest]
+    instead_of: list[int]
+
+    @classmethod
+    def of(cls, span: Span) -> _Fresh:
+        using = database().alias
+        groups = {
+            group[0].record_id: group
+            for stretch in stale_stretches(span.since - _FAR, span.until + _FAR, using)
+            for group in client_requests(*stretch, using)
+        }
+        return cls(list(groups.values()), list(_stored_among(row.record_id for row in chain(*groups.values()))))
+
+    def asked(self, span: Span, conditions: Conditions) -> Iterator[tuple[ClientRequest, list[AttemptRow]]]:
+        """Yield those of which attempts are asked for, with these."""
+        fulfils = _condition(span, conditions)
+        for group in self.groups:
+            if asked := [row for row in group if fulfils(row)]:
+                yield group, asked
+
+
+def _stored_among(ids: Iterable[int]) -> Iterator[int]:
+    """Yield those ids by which a call is stored: a call's is that of its first record, and calls only grow."""
+    every = sorted(ids)
+    for at in range(0, len(every), _IDS_AT_ONCE):
+        with database().cursor() as cursor:
+            cursor.execute(
+                f"SELECT DISTINCT client_request FROM {TABLE} "
+                f"WHERE client_request IN ({', '.join(map(str, every[at : at + _IDS_AT_ONCE]))})"
+            )
+            yield from (one for (one,) in cursor.fetchall())
+
+
+def _condition(span: Span, conditions: Conditions) -> Callable[[AttemptRow], bool]:
+    span, ids = _span_of_attempts(span), conditions.ids
+    failed = True if conditions.codes else conditions.failed
+
+    def fulfils(row: AttemptRow) -> bool:
+        return (
+            span.since <= row.requested_at < span.until
+            and all(getattr(row, name) in wanted for name, wanted in ids.items())
+            and failed in (None, row.failed)
+            and (
+                not conditions.codes or any(first <= (row.status_code or 0) <= last for first, last in conditions.codes)
+            )
+        )
+
+    return fulfils
+
+
+def _span_of_attempts(span: Span) -> Span:
+    """Where there are no records, an hour goes whole to the span in which it begins, as its sums do."""
+    kept_since = records_since(database().alias)
+    return Span(
+        _snapped(span.since) if min(_snapped(span.since), span.until) <= kept_since else span.since,
+        _snapped(span.until) if span.until <= kept_since else span.until,
+    )
+
+
+def _snapped(moment: int) -> int:
+    return moment if DAILY.start_of(moment) == moment else HOURLY.end_of(moment)
+
+
+def _where(span: Span, conditions: Conditions, fresh: _Fresh) -> str:
+    span = _span_of_attempts(span)
+    where = [f"requested_at >= {span.since}", f"requested_at < {span.until}", *of_records(conditions)]
+    if fresh.instead_of:
+        where.append(f"client_request NOT IN ({', '.join(map(str, fresh.instead_of))})")
+    return " AND ".join(where)
+
+
+def _stored(span: Span, conditions: Conditions, fresh: _Fresh) -> _Tally:
+    sums = (
+        "asked", "asked_ok", "1", "CASE WHEN succeeded > 0 THEN 1 ELSE 0 END",
+        "CASE WHEN succeeded > 0 AND succeeded < attempts THEN 1 ELSE 0 END", "attempts",
+    )  # fmt: skip
+    with database().cursor() as cursor:
+        cursor.execute(
+            f"SELECT {', '.join(f'CAST(COALESCE(SUM({one}), 0) AS BIGINT)' for one in sums)} FROM (SELECT COUNT(*) AS asked, "
+            f"SUM(CASE WHEN failed THEN 0 ELSE 1 END) AS asked_ok, MAX(attempts) AS attempts, MAX(succeeded) AS succeeded "
+            f"FROM {TABLE} WHERE {_where(span, conditions, fresh)} GROUP BY client_request) AS calls"
+        )
+        return _Tally(*cursor.fetchone())
+
+
+def _stored_paths(span: Span, conditions: Conditions, fresh: _Fresh) -> list[tuple[str, bool, int]]:
+    """Return each path of sources, whether these calls were rescued, and how many those are."""
+    with database().cursor() as cursor:
+        cursor.execute(
+            f"SELECT path, is_rescued, COUNT(*) FROM (SELECT DISTINCT client_request, path, "
+            f"CASE WHEN succeeded > 0 THEN 1 ELSE 0 END AS is_rescued FROM {TABLE} "
+            f"WHERE {_where(span, conditions, fresh)} AND succeeded < attempts) AS calls "
+            f"GROUP BY path, is_rescued"
+        )
+        return [(path, bool(is_rescued), count) for path, is_rescued, count in cursor.fetchall()]
+
+
+def _units(sources: Collection[str], by: str) -> dict[str, int | None]:
+    """Return what each source (its id, as paths have it) is by now."""
+    if not sources or by == "source":
+        return {one: int(one) for one in sources}
+    pieces = f"SELECT id AS source_id FROM {Source._meta.db_table} WHERE id IN ({', '.join(sources)})"
+    with database().cursor() as cursor:
+        cursor.execute(f"SELECT source_id, {OF_SOURCES[PATHS[by]]} FROM ({pieces}) AS pieces {WITH_SOURCES}")
+        return {str(source): unit for source, unit in cursor.fetchall()}

@@ -1,0 +1,238 @@
+"""Groups the records that served one call of a client, where those are several (`ui.md` 1, "client-request group").
+
+They are derived from the records hour by hour, outside of booking, which only marks the hours that it adds to as stale.
+What is asked meanwhile of a stale hour is grouped from its records by the same code, so that every answer is exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from itertools import islice
+from operator import attrgetter
+from typing import NamedTuple
+
+from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
+
+from usage.ingest.insertion import lock_booking
+from usage.ingest.rollup import HOUR, HOURLY_BY_MODEL, OF_RECORDS, RECORDS, records_since
+from usage.models import Attempt, RequestTraits, Source, StaleHour
+
+_MINUTE = HOUR // 60
+# An attempt belongs to those before it when it starts this long after they ended, or earlier.
+PAUSE = 10 * _MINUTE
+# For that, none counts as longer; a figure that is larger is a damaged one, or of an answer that nobody tried again.
+LONGEST = 50 * _MINUTE
+# What starts later than this after a record cannot follow it.
+REACH = LONGEST + PAUSE
+
+# So many attempts of a client request are told in its path.
+LONGEST_PATH = 16
+
+TABLE = Attempt._meta.db_table
+_STALE, _TRAITS, _SOURCES = (model._meta.db_table for model in (StaleHour, RequestTraits, Source))
+# All turns of a websocket share its request id (contract E); its endpoint is that of the handshake, which is a GET.
+_NOT_HTTP = f"SELECT id FROM {_TRAITS} WHERE endpoint = '' OR substr(endpoint, 1, 4) = 'GET '"
+# A transaction of some 150 ms: bookings, and pages that write, wait no longer.
+_RECORDS_AT_ONCE = 30_000
+_PARAMETERS_AT_ONCE = 10_000
+
+
+class AttemptRow(NamedTuple):
+    """One row of the table of attempts, in the order of its columns."""
+
+    record_id: int
+    client_request: int
+    began_at: int
+    requested_at: int
+    source_id: int
+    model_id: int
+    api_key_id: int
+    failed: bool
+    status_code: int | None
+    number: int
+    attempts: int
+    succeeded: int
+    path: str
+
+
+ClientRequest = list[AttemptRow]
+
+# Server, request id, client key, alias and endpoint.
+_Call = tuple[int, str, int, int, str]
+
+
+class _Record(NamedTuple):
+    id: int
+    requested_at: int
+    end: int
+    source_id: int
+    model_id: int
+    api_key_id: int
+    failed: bool
+    status_code: int | None
+    call: _Call
+
+
+def client_requests(
+    since: int, until: int, using: str = DEFAULT_DB_ALIAS, *, request_id: str = ""
+) -> list[ClientRequest]:
+    """Return the client requests with several attempts of which one starts in `[since, until)`: each whole, in order.
+
+    Microseconds since 1970 UTC; `request_id`: only those with this one. Of what was pruned nothing is derived: groups that reach into it stay as they are.
+    """
+    first, last = since - REACH, until + REACH
+    records = _read(first, last, {request_id} if request_id else None, using)
+    while True:
+        records.sort(key=attrgetter("requested_at", "id"))
+        groups = [
+            group
+            for group in _grouped(records)
+            if len(group) > 1 and any(since <= record.requested_at < until for record in group)
+        ]
+        # Others may come before what was read, or after it.
+        unsure = {group[0].call[1] for group in groups if _reaches(group, first, last)}
+        beyond = [(first - REACH, first), (last, last + REACH)] if unsure else []
+        more = [record for ends in beyond for record in _read(*ends, unsure, using)]
+        if not more:
+            return [_rows(group) for group in groups]
+        records += more
+        first, last = first - REACH, last + REACH
+
+
+def _reaches(group: Sequence[_Record], first: int, last: int) -> bool:
+    return group[0].requested_at - REACH < first or max(record.end for record in group) + PAUSE >= last
+
+
+def _grouped(records: Iterable[_Record]) -> Iterator[list[_Record]]:
+    """Group `records`, which come in order of time; each group is complete when all have been seen.
+
+    A record starts a new group where all before it of its call ended long ago: so a record that comes later can join
+    two groups, and never parts one.
+    """
+    groups, ends = dict[_Call, list[_Record]](), dict[_Call, int]()
+    for record in records:
+        call = record.call
+        if call in groups and record.requested_at > ends[call] + PAUSE:
+            yield groups.pop(call)
+            del ends[call]
+        groups.setdefault(call, []).append(record)
+        ends[call] = max(ends.get(call, 0), record.end)
+    yield from groups.values()
+
+
+def _rows(group: Sequence[_Record]) -> ClientRequest:
+    first, succeeded = group[0], sum(not record.failed for record in group)
+    path = ",".join(str(record.source_id) for record in group[:LONGEST_PATH])
+    return [
+        AttemptRow(
+            record.id, first.id, first.requested_at, record.requested_at, record.source_id, record.model_id,
+            record.api_key_id, record.failed, record.status_code, number, len(group), succeeded, path,
+        )
+        for number, record in enumerate(group, 1)
+    ]  # fmt: skip
+
+
+def _read(since: int, until: int, request_ids: Collection[str] | None, using: str) -> list[_Record]:
+    """Read the records with one of `request_ids`, None: with any that is there at least twice."""
+    kept_since = records_since(using)
+    within = f"requested_at >= {max(since, kept_since)} AND requested_at < {until}"
+    # Of a call that was partly pruned, its rows tell more than what is left of its records.
+    partly_pruned = f"SELECT record_id FROM {TABLE} WHERE {within} AND began_at < {kept_since}"
+    within += f" AND request_id <> '' AND traits_id NOT IN ({_NOT_HTTP})"
+    if request_ids is None:
+        wanted = f"SELECT request_id FROM {RECORDS} WHERE {within} GROUP BY request_id HAVING COUNT(*) > 1"
+    else:
+        wanted = ", ".join(["%s"] * len(request_ids))
+    with connections[using].cursor() as cursor:
+        cursor.execute(
+            f"SELECT found.id, requested_at, COALESCE(latency_ms, 0), source_id, model_id, api_key_id, failed, "
+            f"status_code, sources.instance_id, request_id, alias_id, traits.endpoint FROM (SELECT id, requested_at, "
+            f"latency_ms, source_id, model_id, {OF_RECORDS['api_key_id']} AS api_key_id, failed, status_code, "
+            f"request_id, alias_id, traits_id FROM {RECORDS} WHERE {within} AND request_id IN ({wanted}) "
+            f"AND id NOT IN ({partly_pruned})) AS found "
+            f"JOIN {_SOURCES} AS sources ON sources.id = source_id JOIN {_TRAITS} AS traits ON traits.id = traits_id",
+            list(request_ids or ()),
+        )
+        return [
+            _Record(
+                pk, at, at + min(latency_ms * 1_000, LONGEST), source, model, api_key, bool(failed), status,
+                (instance, request_id, api_key, alias, endpoint),
+            )
+            for pk, at, latency_ms, source, model, api_key, failed, status, instance, request_id, alias, endpoint
+            in cursor.fetchall()
+        ]  # fmt: skip
+
+
+def stale_stretches(since: int, until: int, using: str = DEFAULT_DB_ALIAS) -> list[tuple[int, int]]:
+    """Return the stretches of `[since, until)`, in whole hours, whose attempts are still to be derived."""
+    return [(hours[0], hours[-1] + HOUR) for hours in _stretches(_stale_hours(since, until, using))]
+
+
+def stale_records() -> int:
+    """Return how many records there are in stale hours."""
+    return sum(count for _hour, count in _stale_hours())
+
+
+def derive(until: int | None = None, is_stopping: Callable[[], bool] = lambda: False) -> int:
+    """Derive the attempts of the stale hours that began before `until` (None: of all); return how many hours.
+
+    Some hours are a transaction: what stops it leaves the rest stale.
+    """
+    derived = 0
+    while not is_stopping() and (hours := _derive_some(until)):
+        derived += hours
+    return derived
+
+
+def _derive_some(until: int | None) -> int:
+    """Those who book are done or wait: so a record is either seen here, or marks its hour again."""
+    with transaction.atomic():
+        lock_booking()
+        hours = next(_stretches(islice(_stale_hours(until=until), 100)), [])
+        if hours:
+            _replace(hours[0], hours[-1] + HOUR)
+        return len(hours)
+
+
+def _stale_hours(
+    since: int | None = None, until: int | None = None, using: str = DEFAULT_DB_ALIAS
+) -> list[tuple[int, int]]:
+    """Return the stale hours in order, and how many records each has."""
+    limits = [f"hour >= {since}"] * (since is not None) + [f"hour < {until}"] * (until is not None)
+    with connections[using].cursor() as cursor:
+        cursor.execute(
+            f"SELECT hour, CAST(COALESCE(SUM(requests), 0) AS BIGINT) FROM {_STALE} "
+            f"LEFT JOIN {HOURLY_BY_MODEL.table} ON bucket = hour "
+            f"{'WHERE' if limits else ''} {' AND '.join(limits)} GROUP BY hour ORDER BY hour"
+        )
+        return list(cursor.fetchall())
+
+
+def _stretches(hours: Iterable[tuple[int, int]]) -> Iterator[list[int]]:
+    """Put hours that follow each other together, as long as they have few records."""
+    stretch: list[int] = []
+    records = 0
+    for hour, count in hours:
+        if stretch and (hour != stretch[-1] + HOUR or records + count > _RECORDS_AT_ONCE):
+            yield stretch
+            stretch, records = [], 0
+        stretch.append(hour)
+        records += count
+    if stretch:
+        yield stretch
+
+
+def _replace(since: int, until: int) -> None:
+    """Groups only grow, but for those that were wrong: what is there of the hours goes, and what has become part of it."""
+    rows = [row for group in client_requests(since, until) for row in group]
+    with connection.cursor() as cursor:
+        kept = f"DELETE FROM {TABLE} WHERE began_at >= {records_since()} AND"
+        hours = f"SELECT client_request FROM {TABLE} WHERE requested_at >= {since} AND requested_at < {until}"
+        cursor.execute(f"{kept} client_request IN ({hours})")
+        beside = [row.record_id for row in rows if not since <= row.requested_at < until]
+        for at in range(0, len(beside), _PARAMETERS_AT_ONCE):
+            ids = beside[at : at + _PARAMETERS_AT_ONCE]
+            cursor.execute(f"{kept} record_id IN ({', '.join(map(str, ids))})")
+        values = ", ".join(["%s"] * len(AttemptRow._fields))
+        cursor.executemany(f"INSERT INTO {TABLE} ({', '.join(AttemptRow._fields)}) VALUES ({values})", rows)
+        cursor.execute(f"DELETE FROM {_STALE} WHERE hour >= {since} AND hour < {until}")
