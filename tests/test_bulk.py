@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -51,12 +51,15 @@ def rows_like(like: dict[str, Any], count: int, seed: int = 1) -> list[Row]:
     ]
 
 
-@pytest.fixture
-def batches_of_50(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(params=[1, 2], ids=["one at once", "two at once"])
+def batches_of_50(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many rows share a transaction."""
     monkeypatch.setattr(bulk, "BATCH", 50)
+    monkeypatch.setattr(bulk, "_BATCHES_AT_ONCE", {connection.vendor: request.param})
+    return 50 * int(request.param)
 
 
-def test_rows_are_booked_with_their_sums(like: dict[str, Any], batches_of_50: None) -> None:
+def test_rows_are_booked_with_their_sums(like: dict[str, Any], batches_of_50: int) -> None:
     rows, told = rows_like(like, 330), []
     assert bulk.load(iter(rows), told.append) == 330
     assert told == [50] * 6 + [30]
@@ -81,7 +84,7 @@ def test_any_number_of_rows_is_counted_right(like: dict[str, Any], count: int) -
     assert rollup.differences() == []
 
 
-def test_replay_adds_nothing(like: dict[str, Any], batches_of_50: None) -> None:
+def test_replay_adds_nothing(like: dict[str, Any], batches_of_50: int) -> None:
     rows = rows_like(like, 120)
     bulk.load(rows)
     before = rollup_rows()
@@ -100,7 +103,7 @@ def test_twins_within_a_batch_are_booked_once(like: dict[str, Any]) -> None:
 @pytest.mark.parametrize("column", ["source_id", "model_id", "alias_id", "api_key_id", "traits_id", "price_id"])
 @pytest.mark.parametrize("at", [0, 49, 119])
 def test_batch_with_a_row_that_points_to_nothing_is_refused_as_a_whole(
-    like: dict[str, Any], batches_of_50: None, column: str, at: int
+    like: dict[str, Any], batches_of_50: int, column: str, at: int
 ) -> None:
     rows = rows_like(like, 120)
     good = list(rows)
@@ -108,9 +111,10 @@ def test_batch_with_a_row_that_points_to_nothing_is_refused_as_a_whole(
     rows[at] = (*rows[at][:place], 987_654, *rows[at][place + 1 :])
     with pytest.raises(IntegrityError):
         bulk.load(rows)
-    assert UsageRecord.objects.count() == 1 + at // 50 * 50
+    left = at // batches_of_50 * batches_of_50
+    assert UsageRecord.objects.count() == 1 + left
     assert rollup.differences() == []
-    assert bulk.load(good) == 120 - at // 50 * 50
+    assert bulk.load(good) == 120 - left
     assert UsageRecord.objects.count() == 121
     assert rollup.differences() == []
 
@@ -127,6 +131,7 @@ def test_order_overlap_and_batches_do_not_matter(
         at_once = rollup_rows()
     with undone():
         monkeypatch.setattr(bulk, "BATCH", data.draw(st.integers(1, 70)))
+        monkeypatch.setattr(bulk, "_BATCHES_AT_ONCE", {connection.vendor: data.draw(st.integers(1, 3))})
         assert sum(bulk.load(part) for part in parts) == 60
         assert rollup_rows() == at_once
         assert rollup.differences() == []

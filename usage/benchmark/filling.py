@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import islice
 
 from django.db import connection
@@ -16,11 +16,14 @@ from usage.benchmark.memory import peak_mb
 from usage.benchmark.traffic import Traffic
 from usage.benchmark.upstream import Upstream
 from usage.ingest import distribution
-from usage.ingest.bulk import BATCH, load
+from usage.ingest.bulk import load
+from usage.ingest.insertion import Row
 from usage.models import Instance, UsageRecord
 from usage.models.fields import to_micros
 
 Progress = Callable[[int], object]
+
+_ROWS_AT_ONCE = 1_000
 
 
 def fill(records: int, progress: Progress = lambda count: None) -> Figure:
@@ -29,14 +32,30 @@ def fill(records: int, progress: Progress = lambda count: None) -> Figure:
     upstream = Upstream(traffic.lists())
     cast = assemble(introduce(upstream), traffic, now)
     upstream.close()
-    rows = LedgerTraffic(cast).rows(records, to_micros(now))
-    seconds = 0.0
-    while batch := list(islice(rows, BATCH)):
-        start = time.perf_counter()
-        load(batch, progress)
-        seconds += time.perf_counter() - start
+    rows = _Making(LedgerTraffic(cast).rows(records, to_micros(now)))
+    start = time.perf_counter()
+    load(rows, progress)
+    seconds = time.perf_counter() - start - rows.seconds
     distribution.fold(1)  # as the housekeeping does
     return Figure("bulk load", records, seconds, peak_mb())
+
+
+class _Making:
+    """Rows, and how long it took to make them."""
+
+    def __init__(self, rows: Iterator[Row]) -> None:
+        self.seconds = 0.0
+        self._rows = rows
+
+    def __iter__(self) -> Iterator[Row]:
+        while rows := self._some():
+            yield from rows
+
+    def _some(self) -> list[Row]:
+        start = time.perf_counter()
+        rows = list(islice(self._rows, _ROWS_AT_ONCE))
+        self.seconds += time.perf_counter() - start
+        return rows
 
 
 def is_empty() -> bool:
