@@ -21,7 +21,7 @@ from tests.factories import CLIENT_KEY, NOON, auth_file, auth_files, book, list_
 from tests.test_questions import OF_RECORD, ask, inside, questions
 from usage.accounting.payload import Payload
 from usage.housekeeping import jobs
-from usage.ingest import insertion, rollup
+from usage.ingest import rollup
 from usage.ingest.attempts import LONGEST_PATH, derive, stale_records, stale_stretches
 from usage.ingest.pruning import prune
 from usage.models import Attempt, Instance, UsageRecord
@@ -361,15 +361,14 @@ def test_deriving_waits_for_who_has_not_committed(named: Instance, monkeypatch: 
     """Otherwise it would clear the mark of a record that it cannot see."""
     book(named, attempt(0, failed=True))
     booked, go_on = threading.Event(), threading.Event()
-    inserted = insertion.insert
+    add_records = rollup.add_records
 
-    def insert_and_wait(rows: Any) -> Any:
-        found = inserted(rows)
+    def add_and_wait(*ids: int) -> None:
+        add_records(*ids)
         booked.set()
         go_on.wait(20)
-        return found
 
-    monkeypatch.setattr("usage.ingest.ledger.insert", insert_and_wait)
+    monkeypatch.setattr(rollup, "add_records", add_and_wait)
 
     def run() -> None:
         book(named, attempt(1))
