@@ -77,7 +77,12 @@ def calls(span: Span, conditions: Conditions) -> Calls:
     if not all(conditions.ids.values()):
         return Calls()
     fresh = _Fresh.of(span)
-    several = _add(_stored(span, conditions, fresh), *(_tally(*one) for one in fresh.asked(span, conditions)))
+    asked_for = _where(span, conditions)
+    several = _sum(
+        _stored(asked_for),
+        *(_tally(*one) for one in fresh.asked(span, conditions)),
+        less=[_stored(f"{asked_for} AND {some}") for some in fresh.instead_of],
+    )
     found = aggregate(span, conditions, (), ("requests", "failed", "without_request_id"))
     asked, failed, without_id = found[0] if found else (0, 0, 0)
     singles, succeeded_singles = asked - several.asked, asked - failed - several.asked_ok
@@ -96,7 +101,12 @@ def paths(span: Span, conditions: Conditions, by: str) -> list[Path]:
     if not all(conditions.ids.values()):
         return []
     fresh = _Fresh.of(span)
-    of_sources = _stored_paths(span, conditions, fresh)
+    asked_for = _where(span, conditions)
+    of_sources = _stored_paths(asked_for)
+    for some in fresh.instead_of:
+        of_sources += [
+            (path, is_rescued, -count) for path, is_rescued, count in _stored_paths(f"{asked_for} AND {some}")
+        ]
     of_sources += [
         (group[0].path, group[0].succeeded > 0, 1)
         for group, _asked in fresh.asked(span, conditions)
@@ -107,7 +117,7 @@ def paths(span: Span, conditions: Conditions, by: str) -> list[Path]:
     rescued, lost = Counter[tuple[int | None, ...]](), Counter[tuple[int | None, ...]]()
     for path, is_rescued, count in of_sources:
         (rescued if is_rescued else lost)[tuple([units[step] for step in steps[path]])] += count
-    found = [Path(ids, rescued[ids], lost[ids]) for ids in rescued.keys() | lost.keys()]
+    found = [Path(ids, rescued[ids], lost[ids]) for ids in rescued.keys() | lost.keys() if rescued[ids] + lost[ids]]
     return sorted(found, key=lambda path: (-path.requests, [one or 0 for one in path.ids]))
 
 
@@ -140,8 +150,9 @@ class _Tally(NamedTuple):
     attempts: int = 0
 
 
-def _add(*tallies: _Tally) -> _Tally:
-    return _Tally(*map(sum, zip(*tallies, strict=True)))
+def _sum(*tallies: _Tally, less: Sequence[_Tally]) -> _Tally:
+    more = map(sum, zip(*tallies, strict=True))
+    return _Tally(*(count - sum(one[at] for one in less) for at, count in enumerate(more)))
 
 
 def _tally(group: ClientRequest, asked: Sequence[AttemptRow]) -> _Tally:
@@ -157,7 +168,8 @@ class _Fresh:
     """The calls of stale hours, grouped from their records; they stand for those that are stored as `instead_of`."""
 
     groups: list[ClientRequest]
-    instead_of: list[int]
+    # Conditions, of so few calls each that they are looked up: to leave them out of all others takes much longer.
+    instead_of: list[str]
 
     @classmethod
     def of(cls, span: Span) -> _Fresh:
@@ -177,16 +189,11 @@ class _Fresh:
                 yield group, asked
 
 
-def _stored_among(ids: Iterable[int]) -> Iterator[int]:
-    """Yield those ids by which a call is stored: a call's is that of its first record, and calls only grow."""
+def _stored_among(ids: Iterable[int]) -> Iterator[str]:
+    """Yield which calls are stored by these ids: a call's is that of its first record, and calls only grow."""
     every = sorted(ids)
     for at in range(0, len(every), _IDS_AT_ONCE):
-        with database().cursor() as cursor:
-            cursor.execute(
-                f"SELECT DISTINCT client_request FROM {TABLE} "
-                f"WHERE client_request IN ({', '.join(map(str, every[at : at + _IDS_AT_ONCE]))})"
-            )
-            yield from (one for (one,) in cursor.fetchall())
+        yield f"client_request IN ({', '.join(map(str, every[at : at + _IDS_AT_ONCE]))})"
 
 
 def _condition(span: Span, conditions: Conditions) -> Callable[[AttemptRow], bool]:
@@ -219,15 +226,13 @@ def _snapped(moment: int) -> int:
     return moment if DAILY.start_of(moment) == moment else HOURLY.end_of(moment)
 
 
-def _where(span: Span, conditions: Conditions, fresh: _Fresh) -> str:
+def _where(span: Span, conditions: Conditions) -> str:
     span = _span_of_attempts(span)
     where = [f"requested_at >= {span.since}", f"requested_at < {span.until}", *of_records(conditions)]
-    if fresh.instead_of:
-        where.append(f"client_request NOT IN ({', '.join(map(str, fresh.instead_of))})")
     return " AND ".join(where)
 
 
-def _stored(span: Span, conditions: Conditions, fresh: _Fresh) -> _Tally:
+def _stored(where: str) -> _Tally:
     sums = (
         "asked", "asked_ok", "1", "CASE WHEN succeeded > 0 THEN 1 ELSE 0 END",
         "CASE WHEN succeeded > 0 AND succeeded < attempts THEN 1 ELSE 0 END", "attempts",
@@ -236,18 +241,18 @@ def _stored(span: Span, conditions: Conditions, fresh: _Fresh) -> _Tally:
         cursor.execute(
             f"SELECT {', '.join(f'CAST(COALESCE(SUM({one}), 0) AS BIGINT)' for one in sums)} FROM (SELECT COUNT(*) AS asked, "
             f"SUM(CASE WHEN failed THEN 0 ELSE 1 END) AS asked_ok, MAX(attempts) AS attempts, MAX(succeeded) AS succeeded "
-            f"FROM {TABLE} WHERE {_where(span, conditions, fresh)} GROUP BY client_request) AS calls"
+            f"FROM {TABLE} WHERE {where} GROUP BY client_request) AS calls"
         )
         return _Tally(*cursor.fetchone())
 
 
-def _stored_paths(span: Span, conditions: Conditions, fresh: _Fresh) -> list[tuple[str, bool, int]]:
+def _stored_paths(where: str) -> list[tuple[str, bool, int]]:
     """Return each path of sources, whether these calls were rescued, and how many those are."""
     with database().cursor() as cursor:
         cursor.execute(
             f"SELECT path, is_rescued, COUNT(*) FROM (SELECT DISTINCT client_request, path, "
             f"CASE WHEN succeeded > 0 THEN 1 ELSE 0 END AS is_rescued FROM {TABLE} "
-            f"WHERE {_where(span, conditions, fresh)} AND succeeded < attempts) AS calls "
+            f"WHERE {where} AND succeeded < attempts) AS calls "
             f"GROUP BY path, is_rescued"
         )
         return [(path, bool(is_rescued), count) for path, is_rescued, count in cursor.fetchall()]
