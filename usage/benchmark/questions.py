@@ -32,6 +32,7 @@ from channels_app.stats import (
     timing_series,
     totals,
 )
+from channels_app.stats.client_requests import calls, paths
 from channels_app.stats.tables import of_records
 from usage.models import Channel, ModelName, UsageRecord
 from usage.models.fields import to_micros
@@ -95,6 +96,11 @@ ROUGH: dict[str, Ask] = {
     "latency by channel": lambda period, conditions: timing_by(span_of(period), conditions, ["channel"]),
     "latency by day": lambda period, conditions: timing_series(_edges(period, _DAY), conditions),
 }
+# Of which the sums know only a part.
+CLIENT_REQUESTS: dict[str, Ask] = {
+    "client requests": lambda period, conditions: calls(span_of(period), conditions),
+    "paths by channel": lambda period, conditions: paths(span_of(period), conditions, "channel"),
+}
 RECORDS: dict[str, Ask] = {
     "records": lambda period, conditions: records(span_of(period), conditions),
     "records, page 10,000": lambda period, conditions: records(
@@ -108,7 +114,7 @@ PAGES = {
     "GET /api/usage/": "/api/usage/?by=account",
     "GET /api/records/": "/api/records/",
 }
-_ANSWERS = QUESTIONS | ROUGH | RECORDS
+_ANSWERS = QUESTIONS | ROUGH | CLIENT_REQUESTS | RECORDS
 
 
 class Case(NamedTuple):
