@@ -10,18 +10,23 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import msgspec
 import pytest
 from django.db import connection
 
 from tests.conftest import process_environment
+from tests.factories import Lists, record
 from tests.fake_cpa import FakeCPA, Tokens
 from tests.traffic import expected_of, fake_cpa, read_from, send_traffic, shown
 from usage.collection import sync_instance
+from usage.collection.board import Board
+from usage.collection.booker import Booker
 from usage.collection.polling import POP_COUNT
 from usage.ingest import rollup
 from usage.ingest.ledger import Ledger
-from usage.ingest.spool import Spool
+from usage.ingest.spool import Kind, Spool
 from usage.models import Instance, UsageRecord
+from usage.upstream.names import fetch_names
 
 
 @pytest.mark.django_db
@@ -89,6 +94,51 @@ def test_two_syncs_at_once_book_once(profile: str) -> None:
     assert errors == [""] * 4
     assert shown() == expected
     assert rollup.differences() == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_records_follow_the_names_that_another_booked_just_now(instance: Instance, when: str) -> None:
+    """Two book one spool: what the names before a record say of its tokens holds, whoever has booked them."""
+    spool, ours, theirs = Spool(instance.pk), Booker(Board()), Booker(Board())
+    spool.keep(Kind.QUEUE, b"[" + record(request_id="first") + b"]")
+    ours.book(instance.pk)
+    entry = {
+        "name": "claude",
+        "base-url": "https://gate.example/v1",
+        "api-key-entries": [{"api-key": "sk-FAKE-gate", "auth-index": "gate"}],
+    }
+    listing = fetch_names(Lists(openai_compatibility={"openai-compatibility": [entry]}))  # type: ignore[arg-type]
+    spool.keep(Kind.NAMES, msgspec.json.encode(listing))
+    names = spool.names()
+    tokens = {"input_tokens": 100, "cached_tokens": 40, "total_tokens": 100}
+    spool.keep(
+        Kind.QUEUE, b"[" + record(request_id="second", provider="claude", auth_index="gate", tokens=tokens) + b"]"
+    )
+    listed = spool.names()
+    _desk(theirs, instance).book(names)
+    if when == "before":
+        ours.book(instance.pk)
+    else:
+        _desk(ours, instance, at_once=False).book(listed)
+    row = UsageRecord.objects.get(request_id="second")
+    assert (row.uncached_input, row.cache_read) == (60, 40)
+
+
+@pytest.mark.django_db
+def test_names_that_another_is_at_are_waited_for(instance: Instance) -> None:
+    spool, booker = Spool(instance.pk), Booker(Board())
+    spool.keep(Kind.NAMES, b"[]")
+    (names,) = spool.names()
+    spool.keep(Kind.QUEUE, b"[" + record() + b"]")
+    with spool.hold(spool.folder / names):
+        assert booker.book(instance.pk).read == 0
+    assert booker.book(instance.pk).new == 1
+
+
+def _desk(booker: Booker, instance: Instance, *, at_once: bool = True) -> Any:
+    """Return the desk as it is, or as it is after a look at the names."""
+    return booker._desk(instance.pk) if at_once else booker._desks[instance.pk]
 
 
 def _at_once(count: int, work: Any) -> list[Any]:

@@ -7,6 +7,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
@@ -34,8 +35,8 @@ logger = logging.getLogger(__name__)
 BATCH = 5_000
 # Each capture in hand is an open file, and a process may have but 1,024 of them.
 _MOST_IN_HAND = 200
-# How long names and prices that others brought may be unknown here.
-_LOOK_SECONDS = 1.0
+# How long prices that others brought may be unknown here.
+_PRICES_SECONDS = 1.0
 _MERGED = {Kind.QUEUE, Kind.POPPED, Kind.MESSAGES}
 _listing = msgspec.json.Decoder(list[Listed])
 
@@ -79,8 +80,6 @@ class Booker:
     def _desk(self, pk: int) -> _Desk | None:
         """Return the desk of a server; None where it was removed, and its records with it."""
         desk = self._desks.get(pk)
-        if desk and not desk.look.is_due:
-            return desk
         instance = Instance.objects.filter(pk=pk).first()
         if instance is None:
             return None
@@ -104,7 +103,7 @@ class _Desk:
     def __init__(self, instance: Instance, board: Board, progress: Progress, is_late: Callable[[], bool]) -> None:
         self.named = Named()
         self.damage = ""
-        self.look = Timer(_LOOK_SECONDS)
+        self._prices = Timer(_PRICES_SECONDS)
         self._instance = instance
         self._board = board
         self._progress = progress
@@ -113,12 +112,16 @@ class _Desk:
         self._ledger = Ledger(instance)
 
     def keep_up(self, instance: Instance) -> None:
-        """Use the names and prices that others may have brought since."""
+        """Use the names and prices that others may have brought since.
+
+        Names at once: whose token rules a record follows may hang on them, and that is told once.
+        """
         if instance.names_at != self._instance.names_at:
             self._ledger = Ledger(instance)
-        self._ledger.refresh_prices()
         self._instance = instance
-        self.look.restart()
+        if self._prices.is_due:
+            self._ledger.refresh_prices()
+            self._prices.restart()
 
     def book(self, names: list[str]) -> Counts:
         self.named, self.damage = Named(), ""
@@ -126,6 +129,9 @@ class _Desk:
         while waiting.names and not self._is_late():
             with ExitStack() as held:
                 counts.add(self._book_next(waiting, held))
+            if waiting.names_came:
+                self.keep_up(Instance.objects.get(pk=self._instance.pk))
+                waiting.names_came = False
         return counts
 
     def _book_next(self, waiting: _Queue, held: ExitStack) -> Counts:
@@ -143,9 +149,19 @@ class _Desk:
             if capture:
                 captures.append(capture)
                 items += read_capture(capture)
+            elif path.suffix == f".{Kind.NAMES}":
+                # Somebody else books these names: what comes after them is to be read by them.
+                self._wait_for_names(path, waiting)
+                break
             else:
                 waiting.is_broken |= path.exists()
         return self._book_items(items, captures)
+
+    def _wait_for_names(self, path: Path, waiting: _Queue) -> None:
+        if path.exists():
+            waiting.names.clear()
+        else:
+            waiting.names_came = True
 
     def _book_items(self, items: list[Item], captures: list[Capture]) -> Counts:
         payloads = [item for item in items if isinstance(item, Payload)]
@@ -202,8 +218,11 @@ class _Desk:
 
 
 class _Queue:
-    """Captures in their order; `is_broken` once one of them was held by somebody else."""
+    """Captures in their order; `is_broken` once one of them was held by somebody else, `names_came` when somebody else has
+    booked names among them.
+    """
 
     def __init__(self, names: list[str]) -> None:
         self.names = deque(names)
         self.is_broken = False
+        self.names_came = False
