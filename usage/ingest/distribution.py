@@ -10,7 +10,8 @@ import math
 import sys
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connection, transaction
@@ -24,7 +25,8 @@ _BINS_PER_OCTAVE = 10
 _LAST_BIN = 255  # from 13 hours on
 # So few are read from the records in no time.
 _WORTH_FOLDING = 20_000
-_STEP = 50_000
+# Of more at once each costs less, but the collector of a small machine has not the memory.
+_STEP = 20_000
 
 TABLE = UsageDistribution._meta.db_table
 DIMENSIONS = ("source_id", "model_id", "api_key_id")
@@ -50,7 +52,6 @@ COUNTED = "NOT failed AND generate AND latency_ms > 0"
 Key = tuple[int, int, int, int]
 # The bins of latencies, and of times to the first token.
 Bins = tuple[bytearray, bytearray]
-_Counts = tuple[Counter[int], ...]
 Found = TypeVar("Found")
 
 
@@ -106,11 +107,13 @@ def _fold_step(least: int) -> int:
     with transaction.atomic():
         state = _locked_state()
         with connection.cursor() as cursor:
-            cursor.execute(f"SELECT COALESCE(MAX(id), 0) FROM {RECORDS}")
-            (newest,) = cursor.fetchone()
-        if newest - state.last_id < least:
+            cursor.execute(
+                f"SELECT COALESCE(MIN(id), 1), COALESCE(MAX(id), 0) FROM {RECORDS} WHERE id > %s", [state.last_id]
+            )
+            oldest, newest = cursor.fetchone()
+        if newest - oldest + 1 < max(least, 1):
             return 0
-        first, state.last_id = state.last_id, min(newest, state.last_id + _STEP)
+        first, state.last_id = oldest - 1, min(newest, oldest - 1 + _STEP)
         state.change += 1
         for width in (DAY, HOUR):
             _add(width, f"id > {first} AND id <= {state.last_id}")
@@ -183,7 +186,7 @@ def _binned(width: int, where: str) -> dict[Key, Bins]:
     found: defaultdict[Key, Bins] = defaultdict(_no_bins)
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT latency_ms, ttft_ms, {columns} FROM {RECORDS} WHERE {where} AND {COUNTED}")
-        for latency, ttft, at, source, model, api_key in cursor.fetchall():
+        for latency, ttft, at, source, model, api_key in cursor:
             latencies, ttfts = found[grain.start_of(at), source, model, api_key]
             latencies.append(bin_of(latency))
             if ttft is not None and 0 < ttft <= latency:
@@ -245,7 +248,7 @@ def differences(limit: int = 10) -> list[tuple[int, Key]]:
     found: list[tuple[int, Key]] = []
     for width in (DAY, HOUR):
         for start in _days(width):
-            found += _differences_between(width, start, start + DAY)
+            found += at_rest(partial(_differences_between, width, start, start + DAY))
             if len(found) >= limit:
                 return found[:limit]
     return found
@@ -265,28 +268,25 @@ def _days(width: int) -> range:
     return range(first, max(moments) + 1, DAY)
 
 
-def _differences_between(width: int, first: int, end: int) -> list[tuple[int, Key]]:
-    binned, stored = at_rest(lambda last_id: _both_sides(width, first, end, last_id))
-    found = []
-    for grain, kind in _kinds(width):
-        counted = {key: tuple(map(Counter, bins)) for key, bins in _coarsened(binned, grain).items()}
-        keys = sorted(counted.keys() | stored[kind].keys())
-        found += [(kind, key) for key in keys if counted.get(key) != stored[kind].get(key)]
-    return found
-
-
-def _both_sides(
-    width: int, first: int, end: int, last_id: int
-) -> tuple[dict[Key, Bins], dict[int, dict[Key, _Counts]]]:
+def _differences_between(width: int, first: int, end: int, last_id: int) -> list[tuple[int, Key]]:
     binned = _binned(width, f"requested_at >= {first} AND requested_at < {end} AND id <= {last_id}")
-    return binned, {kind: _stored(kind, first, end) for _grain, kind in _kinds(width)}
+    found: list[tuple[int, Key]] = []
+    for grain, kind in _kinds(width):
+        counted = dict(_coarsened(binned, grain))
+        for key, parts in _stored(kind, first, end):
+            bins = counted.pop(key, None)
+            if bins is None or [decode([part]) for part in parts] != [Counter(some) for some in bins]:
+                found.append((kind, key))
+        found += [(kind, key) for key in counted]
+    return sorted(found)
 
 
-def _stored(kind: int, first: int, end: int) -> dict[Key, _Counts]:
+def _stored(kind: int, first: int, end: int) -> Iterator[tuple[Key, tuple[bytes, bytes]]]:
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT bucket, source_id, model_id, api_key_id, latency, ttft FROM {TABLE} "
             f"WHERE kind = %s AND bucket >= %s AND bucket < %s",
             [kind, first, end],
         )
-        return {tuple(key): (decode([latency]), decode([ttft])) for *key, latency, ttft in cursor.fetchall()}
+        for bucket, source, model, api_key, latency, ttft in cursor:
+            yield (bucket, source, model, api_key), (latency, ttft)
