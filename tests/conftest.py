@@ -9,7 +9,9 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings as django_settings
+from django.contrib.auth import get_user_model
 from django.db import connection
+from rest_framework.test import APIClient
 
 from usage.models import Instance
 
@@ -37,6 +39,14 @@ def own_data_folder(settings: Any, tmp_path: Path) -> None:
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     }
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture
+def api(db: None) -> APIClient:
+    """A client of the API, signed in."""
+    client = APIClient()
+    client.force_authenticate(get_user_model().objects.create_user("ann"))
+    return client
 
 
 @pytest.fixture

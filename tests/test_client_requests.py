@@ -9,7 +9,6 @@ from random import Random
 from typing import Any
 
 import pytest
-from django.contrib.auth import get_user_model
 from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -388,13 +387,6 @@ def test_deriving_waits_for_who_has_not_committed(named: Instance, monkeypatch: 
     deriver.join(20)
     derive()
     assert {len(group) for group in stored()} == {2}
-
-
-@pytest.fixture
-def api(db: None) -> APIClient:
-    client = APIClient()
-    client.force_authenticate(get_user_model().objects.create_user("ann"))
-    return client
 
 
 @pytest.fixture

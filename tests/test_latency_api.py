@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth import get_user_model
 from rest_framework.test import APIClient
 
 from channels_app.stats import percentiles
@@ -18,8 +17,8 @@ HOUR = timedelta(hours=1)
 DAY = "2026-08-22"  # of NOON
 
 
-@pytest.fixture
-def api(db: None, instance: Instance) -> APIClient:
+@pytest.fixture(autouse=True)
+def booked(instance: Instance) -> None:
     """A hundred answers in the first hour after noon, of 10, 20, ... 1,000 ms, and one later of another model."""
     book(
         instance,
@@ -32,9 +31,6 @@ def api(db: None, instance: Instance) -> APIClient:
         payload(NOON + 3 * HOUR, request_id="later", model="slow-FAKE", latency_ms=60_000, ttft_ms=None),
         payload(NOON + 3 * HOUR, request_id="failed", latency_ms=77_777, failed=True),
     )
-    client = APIClient()
-    client.force_authenticate(get_user_model().objects.create_user("ann"))
-    return client
 
 
 def get(api: APIClient, path: str = "", **query: Any) -> Any:

@@ -9,7 +9,6 @@ from random import Random
 from typing import Any
 
 import pytest
-from django.contrib.auth import get_user_model
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rest_framework.test import APIClient
@@ -235,13 +234,6 @@ def test_a_rare_filter_reads_no_more_than_its_hours(
     with django_assert_max_num_queries(20):
         page = records(EVER, Conditions(failed=True, codes=((429, 429),)), limit=200)
     assert len(page.rows) == sum(row.status_code == 429 for row in ledger)
-
-
-@pytest.fixture
-def api(db: None) -> APIClient:
-    client = APIClient()
-    client.force_authenticate(get_user_model().objects.create_user("ann"))
-    return client
 
 
 def get(api: APIClient, **query: Any) -> Any:

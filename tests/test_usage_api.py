@@ -7,7 +7,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.contrib.auth import get_user_model
 from rest_framework.test import APIClient
 
 from channels_app.buckets import BUCKETS, choose, edges
@@ -19,13 +18,6 @@ from usage.models import ApiKey, Instance
 HOUR = timedelta(hours=1)
 DAY = "2026-08-22"  # of NOON
 ZONES = ["UTC", "Asia/Shanghai", "Asia/Kathmandu", "America/New_York", "Australia/Lord_Howe"]
-
-
-@pytest.fixture
-def api(db: None) -> APIClient:
-    client = APIClient()
-    client.force_authenticate(get_user_model().objects.create_user("ann"))
-    return client
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from usage.collection.reckoning import decode
 from usage.collection.rhythm import Timer
 from usage.ingest.accounts import apply_listing
 from usage.ingest.captures import Item, read_capture
-from usage.ingest.ledger import Counts, Ledger, Rejected
+from usage.ingest.ledger import BATCH, Counts, Ledger, Rejected
 from usage.ingest.legacy import BrokenSnapshot
 from usage.ingest.sources import heal
 from usage.ingest.spool import Capture, Kind, Spool
@@ -30,9 +30,6 @@ from usage.upstream.names import Listed
 
 logger = logging.getLogger(__name__)
 
-# Records of one transaction: about 150 ms of a backlog, which a page view that writes (a session) may have to wait. Of
-# fewer records more sums are their own, and each costs as much as a record.
-BATCH = 5_000
 # Each capture in hand is an open file, and a process may have but 1,024 of them.
 _MOST_IN_HAND = 200
 # How long prices that others brought may be unknown here.

@@ -78,7 +78,8 @@ def client_requests(
 ) -> list[ClientRequest]:
     """Return the client requests with several attempts of which one starts in `[since, until)`: each whole, in order.
 
-    Microseconds since 1970 UTC; `request_id`: only those with this one. Of what was pruned nothing is derived: groups that reach into it stay as they are.
+    Microseconds since 1970 UTC; `request_id`: only those with this one. Of what was pruned nothing is derived: groups that
+    reach into it stay as they are.
     """
     first, last = since - REACH, until + REACH
     records = _read(first, last, {request_id} if request_id else None, using)
@@ -169,7 +170,7 @@ def _repeated(where: str, using: str) -> list[int]:
     found: list[int] = []
     with connections[using].cursor() as cursor:
         cursor.execute(f"SELECT request_id, id FROM {RECORDS} WHERE {where}")
-        for request_id, pk in cursor.fetchall():
+        for request_id, pk in cursor:
             before = first.setdefault(request_id, pk)
             if before != pk:
                 found += (before, pk)

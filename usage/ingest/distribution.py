@@ -10,7 +10,7 @@ import math
 import sys
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -115,8 +115,7 @@ def _fold_step(least: int) -> int:
             return 0
         first, state.last_id = oldest - 1, min(newest, oldest - 1 + _STEP)
         state.change += 1
-        for width in (DAY, HOUR):
-            _add(width, f"id > {first} AND id <= {state.last_id}")
+        _add((DAY, HOUR), f"id > {first} AND id <= {state.last_id}")
         state.save()
         return int(state.last_id - first)
 
@@ -146,7 +145,7 @@ def _rebuild_day(width: int, start: int) -> None:
     with transaction.atomic():
         state = _locked_state()
         _delete(width, start, start + DAY)
-        _add(width, f"requested_at >= {start} AND requested_at < {start + DAY} AND id <= {state.last_id}")
+        _add((width,), f"requested_at >= {start} AND requested_at < {start + DAY} AND id <= {state.last_id}")
         state.change += 1
         state.save()
 
@@ -179,19 +178,20 @@ def at_rest(read: Callable[[int], Found], database: str = DEFAULT_DB_ALIAS) -> F
             return found
 
 
-def _binned(width: int, where: str) -> dict[Key, Bins]:
-    """Return the bins of the counted records `where`, by bucket and all dimensions."""
-    grain = _grain(width)
+def _binned(widths: Sequence[int], where: str) -> dict[int, dict[Key, Bins]]:
+    """Return the bins of the counted records `where` for each of `widths`, by bucket and all dimensions."""
     columns = ", ".join(("requested_at", *(OF_RECORDS[name] for name in DIMENSIONS)))
-    found: defaultdict[Key, Bins] = defaultdict(_no_bins)
+    found: dict[int, defaultdict[Key, Bins]] = {width: defaultdict(_no_bins) for width in widths}
+    tables = [(_grain(width), found[width]) for width in widths]
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT latency_ms, ttft_ms, {columns} FROM {RECORDS} WHERE {where} AND {COUNTED}")
-        for latency, ttft, at, source, model, api_key in cursor:
-            latencies, ttfts = found[grain.start_of(at), source, model, api_key]
-            latencies.append(bin_of(latency))
-            if ttft is not None and 0 < ttft <= latency:
-                ttfts.append(bin_of(ttft))
-    return found
+        for latency, ttft, at, *dimensions in cursor:
+            for grain, table in tables:
+                latencies, ttfts = table[(grain.start_of(at), *dimensions)]
+                latencies.append(bin_of(latency))
+                if ttft is not None and 0 < ttft <= latency:
+                    ttfts.append(bin_of(ttft))
+    return dict(found)
 
 
 def _no_bins() -> Bins:
@@ -221,10 +221,10 @@ def _coarsened(binned: dict[Key, Bins], grain: Grain) -> dict[Key, Bins]:
     return found
 
 
-def _add(width: int, where: str) -> None:
-    binned = _binned(width, where)
-    for grain, kind in _kinds(width):
-        _add_rows(kind, _coarsened(binned, grain))
+def _add(widths: Sequence[int], where: str) -> None:
+    for width, binned in _binned(widths, where).items():
+        for grain, kind in _kinds(width):
+            _add_rows(kind, _coarsened(binned, grain))
 
 
 def _add_rows(kind: int, binned: dict[Key, Bins]) -> None:
@@ -269,7 +269,7 @@ def _days(width: int) -> range:
 
 
 def _differences_between(width: int, first: int, end: int, last_id: int) -> list[tuple[int, Key]]:
-    binned = _binned(width, f"requested_at >= {first} AND requested_at < {end} AND id <= {last_id}")
+    binned = _binned((width,), f"requested_at >= {first} AND requested_at < {end} AND id <= {last_id}")[width]
     found: list[tuple[int, Key]] = []
     for grain, kind in _kinds(width):
         counted = dict(_coarsened(binned, grain))

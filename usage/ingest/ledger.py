@@ -24,7 +24,8 @@ from usage.secrets import digest, mask
 
 __all__ = ["BATCH", "Counts", "Ledger", "Rejected"]
 
-# A transaction of about 60 ms on SQLite: page views that write (sessions) wait no longer.
+# Records of one transaction: about 150 ms of a backlog, which a page view that writes (a session) may have to wait. Of
+# fewer records more sums are their own, and each costs as much as a record.
 BATCH = 5_000
 MAX_FAILURE_TEXT = 8_192
 # What a database says of a row that it cannot take: too large, not text, or pointing to what somebody has deleted.
