@@ -32,10 +32,12 @@ RECORDS = 2_000
 
 
 def databases() -> set[str]:
+    """Return the databases of benchmarks of ours: other workers run theirs on the same server."""
     if connection.vendor != "postgresql":
         return set()
     with connection.cursor() as cursor:
-        cursor.execute("SELECT datname FROM pg_database WHERE datname LIKE '%benchmark%'")
+        ours = connection.settings_dict["NAME"] + "_benchmark_"
+        cursor.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [ours])
         return {name for (name,) in cursor.fetchall()}
 
 

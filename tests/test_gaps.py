@@ -405,6 +405,22 @@ def test_a_death_that_lost_nothing_is_no_gap(cpa: FakeCPA, read: Callable[[], Re
     assert CollectionGap.objects.count() == 0
 
 
+@pytest.mark.parametrize("taken", [0, 50, 200])
+def test_a_death_before_any_counter_was_read_is_judged_by_what_came_after_it(
+    cpa: FakeCPA, read: Callable[[], Reader], taken: int
+) -> None:
+    """What waited in the queue at a death, and was read by who came next, is no loss: the estimate is of the rest."""
+    died, dave = time.time() - 20, cpa.credentials.files[0]
+    for tenth in range(200):
+        cpa.emit(dave, "gpt-5.4", when=int((died + tenth / 10) * 10**9))
+    cpa.pop(taken)  # on their way to us when we died
+    for tenth in range(200):
+        cpa.emit(dave, "gpt-5.4", when=int((died - 20 + tenth / 10) * 10**9))
+    instance = read().instance
+    judge(instance, Reckoning([Suspicion(Cause.KILLED, died, died + 20)], None, time.time(), time.time()))
+    assert [gap.lost for gap in CollectionGap.objects.all()] == ([pytest.approx(taken, abs=3)] if taken else [])
+
+
 def test_a_good_end_and_a_new_start_are_no_gap_even_unproven(cpa: FakeCPA, read: Callable[[], Reader]) -> None:
     reader = read()
     emit(cpa, 10)

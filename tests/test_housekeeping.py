@@ -332,6 +332,16 @@ def test_a_gap_is_sized_by_the_rate_before_it(instance: Instance) -> None:
     assert gaps().text == "0 gaps sized"
 
 
+def test_what_was_booked_of_a_gap_after_all_is_no_part_of_its_size(instance: Instance) -> None:
+    since = timezone.now() - 5 * HOUR
+    _traffic_before(instance, since, per_hour=30, hours=4)
+    gap = _gap(instance, since, timedelta(minutes=40))
+    book(instance, *(payload(since + timedelta(minutes=n), request_id=f"late {n}") for n in range(6)))
+    assert gaps().text == "1 gaps sized"
+    gap.refresh_from_db()
+    assert gap.lost == 20 - 6
+
+
 def test_what_nobody_knows_is_left_unknown_and_what_is_known_as_it_is(instance: Instance) -> None:
     now = timezone.now()
     _traffic_before(instance, now - 5 * HOUR, per_hour=30, hours=4)

@@ -47,14 +47,16 @@ def _database(folder: str) -> Iterator[str]:
     if connection.vendor != "postgresql":
         yield f"sqlite:///{folder}/benchmark.sqlite3"
         return
-    name = f"cpa_meter_benchmark_{secrets.token_hex(4)}"
+    # Named after ours, so that whoever finds one on the server knows whose it is.
+    name = f"{connection.settings_dict['NAME'][:40]}_benchmark_{secrets.token_hex(4)}"
+    quoted = connection.ops.quote_name(name)
     with connection.cursor() as cursor:
-        cursor.execute(f"CREATE DATABASE {name}")
+        cursor.execute(f"CREATE DATABASE {quoted}")
     try:
         yield _url(connection.settings_dict, name)
     finally:
         with connection.cursor() as cursor:
-            cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            cursor.execute(f"DROP DATABASE {quoted} WITH (FORCE)")
 
 
 def _url(database: dict[str, Any], name: str) -> str:
@@ -62,4 +64,4 @@ def _url(database: dict[str, Any], name: str) -> str:
     user, password = quote(database["USER"], safe=""), quote(database["PASSWORD"], safe="")
     where = {"host": database["HOST"], "port": str(database["PORT"])}  # in the query, where a socket's path may stand
     options = {name: value for name, value in where.items() if value} | database.get("OPTIONS", {})
-    return f"postgres://{user}:{password}@/{name}?{urlencode(options)}"
+    return f"postgres://{user}:{password}@/{quote(name, safe='')}?{urlencode(options)}"

@@ -54,8 +54,9 @@ def judge(instance: Instance, reckoning: Reckoning) -> None:
 def _write_unproven(instance: Instance, suspicions: list[Suspicion]) -> None:
     """Without counters nothing refutes a suspicion; that the server was restarted is none that its absence confirms."""
     for suspicion in suspicions:
-        if suspicion.cause != Cause.RESTARTED:
-            _write(instance, suspicion, _estimate(instance, suspicion), is_measured=False)
+        lost = _estimated_loss(instance, suspicion)
+        if suspicion.cause != Cause.RESTARTED and lost != 0:
+            _write(instance, suspicion, lost, is_measured=False)
 
 
 def _write_restarted(instance: Instance, suspicions: list[Suspicion], result: Result, now: datetime) -> None:
@@ -67,7 +68,7 @@ def _write_restarted(instance: Instance, suspicions: list[Suspicion], result: Re
     nearest = [suspicion for suspicion in ended if suspicion.cause == Cause.RESTARTED] or ended
     for suspicion in (one for one in nearest if one.until - one.since > _A_MOMENT):
         restarted = Suspicion(Cause.RESTARTED, suspicion.since, suspicion.until)
-        if lost := max(0, (_estimate(instance, restarted) or 0) - _booked(instance, restarted)):
+        if lost := _estimated_loss(instance, restarted):
             _write(instance, restarted, lost, is_measured=False)
     _write_proven(instance, [suspicion for suspicion in suspicions if suspicion.cause not in _ENDED_BY_RESTART], result)
     _tell(instance, "info", _("CPA was restarted"))
@@ -139,9 +140,11 @@ def _estimate(instance: Instance, suspicion: Suspicion) -> int | None:
     return None
 
 
-def _booked(instance: Instance, suspicion: Suspicion) -> int:
-    """Return how many records we have of a time: it began with what was read before, and ended with the new run."""
-    return _records(instance, moment(suspicion.since), moment(suspicion.until)).count()
+def _estimated_loss(instance: Instance, suspicion: Suspicion) -> int | None:
+    """Return how many of these we do not have: some came before touch was lost, and others waited in the queue."""
+    estimate = _estimate(instance, suspicion)
+    booked = _records(instance, moment(suspicion.since), moment(suspicion.until)).count()
+    return None if estimate is None else max(0, estimate - booked)
 
 
 def _records(instance: Instance, since: datetime, until: datetime) -> QuerySet[UsageRecord]:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Min, Sum
 
-from usage.models import CollectionGap, UsageHourlyBySource
+from usage.models import CollectionGap, UsageHourlyBySource, UsageRecord
 
 # What came shortly before the gap, or reaches us only now, is booked by then.
 _SETTLED = timedelta(minutes=10)
@@ -27,6 +27,10 @@ def _estimate(gap: CollectionGap) -> bool:
     ).aggregate(first=Min("bucket"), requests=Sum("requests"))
     if not before["requests"]:
         return False
-    lost = round(before["requests"] * (gap.length / (until - before["first"])))
+    # What waited in the queue meanwhile was booked after all.
+    booked = UsageRecord.objects.filter(
+        source__instance=gap.instance_id, requested_at__gte=gap.since, requested_at__lt=gap.until
+    ).count()
+    lost = max(0, round(before["requests"] * (gap.length / (until - before["first"]))) - booked)
     # Who counts the loss itself knows better.
     return CollectionGap.objects.filter(pk=gap.pk, lost=None, is_measured=False).update(lost=lost) > 0
