@@ -20,7 +20,7 @@ from tests.factories import CLIENT_KEY, NOON, auth_file, auth_files, book, list_
 from tests.test_questions import OF_RECORD, ask, inside, questions
 from usage.accounting.payload import Payload
 from usage.housekeeping import jobs
-from usage.ingest import rollup
+from usage.ingest import attempts, rollup
 from usage.ingest.attempts import LONGEST_PATH, derive, stale_records, stale_stretches
 from usage.ingest.pruning import prune
 from usage.models import Attempt, Instance, UsageRecord
@@ -175,6 +175,20 @@ def test_answers_are_those_of_the_records_at_any_moment(named: Instance, data: s
         check(EVER, {})
         rows = all_records()
         assert stored() == {tuple(row.pk for row in group) for group in grouped(rows) if len(group) > 1}
+
+
+def test_request_ids_that_share_a_hash_are_not_the_same(named: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attempts, "_BITS", 8)
+    book(named, *(payload(NOON + n * MINUTE, request_id=str(n), endpoint=POST) for n in range(30)))
+    derive()
+    assert stored() == set()
+    book(
+        named,
+        payload(NOON + 8 * MINUTE, request_id="7", endpoint=POST),
+        payload(NOON + 9 * MINUTE, request_id="7", endpoint=POST),
+    )
+    derive()
+    assert [len(group) for group in stored()] == [3]
 
 
 def stored() -> set[tuple[int, ...]]:

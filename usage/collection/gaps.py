@@ -141,10 +141,15 @@ def _estimate(instance: Instance, suspicion: Suspicion) -> int | None:
 
 
 def _estimated_loss(instance: Instance, suspicion: Suspicion) -> int | None:
-    """Return how many of these we do not have: some came before touch was lost, and others waited in the queue."""
+    """Return how many of these we do not have: some came before touch was lost, and others waited in the queue.
+
+    Of n records that come independently the count scatters by the root of n: less than that is no loss.
+    """
     estimate = _estimate(instance, suspicion)
-    booked = _records(instance, moment(suspicion.since), moment(suspicion.until)).count()
-    return None if estimate is None else max(0, estimate - booked)
+    if estimate is None:
+        return None
+    lost = max(0, estimate - _records(instance, moment(suspicion.since), moment(suspicion.until)).count())
+    return lost if lost * lost >= estimate else 0
 
 
 def _records(instance: Instance, since: datetime, until: datetime) -> QuerySet[UsageRecord]:
