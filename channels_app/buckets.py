@@ -1,4 +1,8 @@
-"""The intervals of a time series: cut by the clock of the report time zone (`ui.md` 5)."""
+"""The intervals of a time series: cut by the clock of the report time zone (`ui.md` 5).
+
+Within a day they are of whole hours of UTC, which a zone's hours are too but for some: in India half past six would be
+known by reading every record alone.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +63,7 @@ def _starts(since: datetime, zone: ZoneInfo, bucket: str) -> Iterator[datetime]:
     """Yield the beginnings of buckets (UTC), from the one that holds `since` on, for ever."""
     day = since.astimezone(zone).date()
     if bucket in _STEPS:
-        yield from _steps(since.astimezone(zone), _STEPS[bucket])
+        yield from _steps(since, _STEPS[bucket])
     elif bucket == "1M":
         month = day.replace(day=1)
         while True:
@@ -67,14 +71,14 @@ def _starts(since: datetime, zone: ZoneInfo, bucket: str) -> Iterator[datetime]:
             month = (month + 32 * _DAY).replace(day=1)
     first = day - timedelta(days=day.weekday()) if bucket == "1w" else day
     while True:
-        yield from (_at(first, hour, zone) for hour in ((0, 6, 12, 18) if bucket == "6h" else (0,)))
+        yield _midnight(first, zone)
+        if bucket == "6h":
+            yield from (_at(first, hour, zone).replace(minute=0) for hour in (6, 12, 18))
         first += 7 * _DAY if bucket == "1w" else _DAY
 
 
 def _steps(since: datetime, step: timedelta) -> Iterator[datetime]:
-    """An hour of the clock goes on as long where summer time begins or ends within it."""
-    past = timedelta(minutes=since.minute, seconds=since.second, microseconds=since.microsecond) % step
-    start = since.astimezone(UTC) - past
+    start = since - timedelta(minutes=since.minute, seconds=since.second, microseconds=since.microsecond) % step
     while True:
         yield start
         start += step

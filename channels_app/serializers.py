@@ -7,12 +7,13 @@ from decimal import Decimal
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from channels_app.fast_serializer import FastSerializer
 from channels_app.stats import Usage
 
 _NANO = Decimal(1_000_000_000)
 
 
-class TokensSerializer(serializers.Serializer[Usage]):
+class TokensSerializer(FastSerializer[Usage]):
     """Tokens. The first six never overlap and sum to `total`; `input` and `output` are sums of them."""
 
     uncached_input = serializers.IntegerField()
@@ -26,7 +27,7 @@ class TokensSerializer(serializers.Serializer[Usage]):
     total = serializers.IntegerField(source="total_tokens")
 
 
-class CostSerializer(serializers.Serializer[Usage]):
+class CostSerializer(FastSerializer[Usage]):
     """Estimated cost at list prices; null where nothing is priced, a lower bound where `pricing` is `partial`."""
 
     usd = serializers.SerializerMethodField()
@@ -35,23 +36,45 @@ class CostSerializer(serializers.Serializer[Usage]):
     coverage = serializers.FloatField(
         source="price_coverage", allow_null=True, help_text="priced tokens / all tokens, 0 to 1"
     )
+    per_request_nanousd = serializers.FloatField(
+        source="cost_per_request", allow_null=True, help_text="for each success; null without a priced one"
+    )
+    per_million_tokens_nanousd = serializers.FloatField(source="blended_price", allow_null=True)
 
     @extend_schema_field({"type": "string", "nullable": True, "example": "12.345678901"})
     def get_usd(self, usage: Usage) -> str | None:
         return None if usage.cost is None else f"{usage.cost / _NANO:.9f}"
 
 
-class UsageSerializer(serializers.Serializer[Usage]):
+class QualitySerializer(FastSerializer[Usage]):
+    """How far the tokens of these requests can be trusted; each request counts once."""
+
+    complete = serializers.IntegerField(source="complete_requests")
+    estimated = serializers.IntegerField(source="estimated_requests", help_text="of an older CPA: split by our rules")
+    unclassified = serializers.IntegerField(
+        source="unclassified_requests", help_text="the total is known, its kinds not"
+    )
+    inconsistent = serializers.IntegerField(source="inconsistent_requests", help_text="their parts exceed their total")
+
+
+class UsageSerializer(FastSerializer[Usage]):
     requests = serializers.IntegerField()
     succeeded = serializers.IntegerField()
     failed = serializers.IntegerField()
     success_rate = serializers.FloatField(allow_null=True, help_text="0 to 1; null without requests")
+    error_rate = serializers.FloatField(allow_null=True, help_text="0 to 1; null without requests")
     cache_hit_rate = serializers.FloatField(allow_null=True, help_text="cache reads / input, 0 to 1")
+    tokens_per_request = serializers.FloatField(allow_null=True, help_text="for each success")
+    tokens_per_second = serializers.FloatField(
+        source="speed", allow_null=True, help_text="of output, from the first token on; null where no answer tells"
+    )
+    without_usage = serializers.IntegerField(help_text="succeeded, and upstream told no tokens")
     tokens = TokensSerializer(source="*")
     cost = CostSerializer(source="*")
+    quality = QualitySerializer(source="*")
 
 
-class ShareSerializer(serializers.Serializer[object]):
+class ShareSerializer(FastSerializer[object]):
     """Fractions of the whole answer, 0 to 1; null where the whole is zero."""
 
     requests = serializers.FloatField(allow_null=True)
@@ -59,12 +82,12 @@ class ShareSerializer(serializers.Serializer[object]):
     cost = serializers.FloatField(allow_null=True)
 
 
-class ModelRowSerializer(serializers.Serializer[object]):
+class ModelRowSerializer(FastSerializer[object]):
     model = serializers.CharField(source="name")
     usage = UsageSerializer()
 
 
-class AccountRowSerializer(serializers.Serializer[object]):
+class AccountRowSerializer(FastSerializer[object]):
     """An account; under the unknown channel, or with a null id, a source that no account could be found for."""
 
     id = serializers.IntegerField(source="account_id", allow_null=True)
@@ -77,7 +100,7 @@ class AccountRowSerializer(serializers.Serializer[object]):
     models = ModelRowSerializer(many=True)
 
 
-class ChannelRowSerializer(serializers.Serializer[object]):
+class ChannelRowSerializer(FastSerializer[object]):
     slug = serializers.CharField(help_text="`unknown` for what matches no channel")
     name = serializers.CharField()
     kind = serializers.ChoiceField(choices=["oauth", "api_key", ""], help_text="empty for the unknown channel")
@@ -87,13 +110,13 @@ class ChannelRowSerializer(serializers.Serializer[object]):
     accounts = AccountRowSerializer(many=True)
 
 
-class PeriodSerializer(serializers.Serializer[object]):
+class PeriodSerializer(FastSerializer[object]):
     since = serializers.DateTimeField()
     until = serializers.DateTimeField(help_text="not included")
     time_zone = serializers.CharField(source="zone.key")
 
 
-class ChannelReportSerializer(serializers.Serializer[object]):
+class ChannelReportSerializer(FastSerializer[object]):
     period = PeriodSerializer()
     total = UsageSerializer(source="usage")
     channels = ChannelRowSerializer(many=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -9,7 +10,10 @@ from django.contrib.auth import get_user_model
 from django.core.management import call_command
 from django.test import Client
 from knox.models import AuthToken
+from rest_framework import serializers
 
+from channels_app.fast_serializer import FastSerializer
+from channels_app.serializers import ChannelReportSerializer
 from tests.traffic import fake_cpa, read_from, report_of_all, send_traffic
 from usage.collection import sync_instance
 from usage.models import UsageRecord
@@ -79,7 +83,10 @@ def test_the_figures_are_those_of_stats(client: Client, traffic: None) -> None:
 def test_a_model_without_a_price_is_unpriced_and_not_free(client: Client, traffic: None) -> None:
     channels = client.get("/api/channels/?days=3", headers=_token()).json()["channels"]
     antigravity = next(channel for channel in channels if channel["name"] == "antigravity")
-    assert antigravity["usage"]["cost"] == {"usd": None, "nanousd": None, "pricing": "unpriced", "coverage": 0.0}
+    assert antigravity["usage"]["cost"] == {
+        "usd": None, "nanousd": None, "pricing": "unpriced", "coverage": 0.0, "per_request_nanousd": None,
+        "per_million_tokens_nanousd": None,
+    }  # fmt: skip
 
 
 def test_costs_are_exact_decimals(client: Client, traffic: None) -> None:
@@ -127,3 +134,13 @@ def test_the_page_of_the_api_is_for_those_signed_in(client: Client) -> None:
     client.force_login(get_user_model().objects.create_user("reader"))
     assert client.get("/api/docs/").status_code == 200
     assert b"/api/channels/" in client.get("/api/schema/").content
+
+
+def test_fast_serializers_answer_as_those_of_the_framework(traffic: None) -> None:
+    report = report_of_all()
+    fast = ChannelReportSerializer(report).data
+    assert report.channels
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FastSerializer, "to_representation", serializers.Serializer.to_representation)
+        slow = ChannelReportSerializer(report).data
+    assert json.loads(json.dumps(fast)) == json.loads(json.dumps(slow))

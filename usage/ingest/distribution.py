@@ -17,7 +17,7 @@ from typing import TypeVar
 from django.db import DEFAULT_DB_ALIAS, connection, transaction
 
 from usage.ingest import rollup
-from usage.ingest.rollup import DAILY, DAY, FOREVER, HOUR, OF_RECORDS, RECORDS, Grain
+from usage.ingest.rollup import DAILY, DAY, FOREVER, HOUR, OF_RECORDS, RECORDS, WEEK, Grain
 from usage.models import DistributionState, UsageDistribution
 
 # Ten bins an octave: who says the middle of one is 3.6 % wrong at most (tests/test_percentiles.py).
@@ -30,7 +30,7 @@ _STEP = 20_000
 
 TABLE = UsageDistribution._meta.db_table
 DIMENSIONS = ("source_id", "model_id", "api_key_id")
-# The place of each is its `kind`. Days by the day of the report time zone, hours by that of UTC.
+# The place of each is its `kind`. Days and weeks are those of the report time zone, hours are of UTC.
 GRAINS = tuple(
     Grain(TABLE, width, dimensions)
     for width, dimensions in (
@@ -41,8 +41,12 @@ GRAINS = tuple(
         (DAY, DIMENSIONS),
         (HOUR, ("model_id",)),
         (HOUR, ("source_id",)),
+        # Who asks for each of a thousand accounts, or keys, reads a third of what their days are.
+        (WEEK, ("source_id",)),
+        (WEEK, ("api_key_id",)),
     )
 )
+_WIDTHS = (HOUR, DAY, WEEK)
 KINDS = {grain: kind for kind, grain in enumerate(GRAINS)}
 
 # What a percentile is of (ui.md M22): of the latency; the first token must have come before the end (M23).
@@ -115,7 +119,7 @@ def _fold_step(least: int) -> int:
             return 0
         first, state.last_id = oldest - 1, min(newest, oldest - 1 + _STEP)
         state.change += 1
-        _add((DAY, HOUR), f"id > {first} AND id <= {state.last_id}")
+        _add(_WIDTHS, f"id > {first} AND id <= {state.last_id}")
         state.save()
         return int(state.last_id - first)
 
@@ -133,26 +137,27 @@ def _locked_state() -> DistributionState:
 
 
 def rebuild(since: int = 0, until: int = FOREVER) -> None:
-    """Make the distributions of all days that have a part in [since, until) (microseconds since 1970 UTC) anew."""
-    for width in (DAY, HOUR):
-        for start in _days(width):
-            if start < until and since < start + DAY:
-                _rebuild_day(width, start)
+    """Make the distributions of all days and weeks that have a part in [since, until) (microseconds since 1970 UTC) anew."""
+    for width in _WIDTHS:
+        for start, end in _stretches(width):
+            if start < until and since < end:
+                _rebuild_stretch(width, start, end)
     fold(1)
 
 
-def _rebuild_day(width: int, start: int) -> None:
+def _rebuild_stretch(width: int, start: int, end: int) -> None:
     with transaction.atomic():
         state = _locked_state()
-        _delete(width, start, start + DAY)
-        _add((width,), f"requested_at >= {start} AND requested_at < {start + DAY} AND id <= {state.last_id}")
+        _delete(width, start, end)
+        _add((width,), f"requested_at >= {start} AND requested_at < {end} AND id <= {state.last_id}")
         state.change += 1
         state.save()
 
 
 def _forget(state: DistributionState) -> None:
-    for width in (DAY, HOUR):
-        _delete(width, _grain(width).end_of(rollup.records_since()), FOREVER)
+    for width in _WIDTHS:
+        # Of a week that was pruned in part, what is left goes into weeks that begin at another time.
+        _delete(width, max(0, rollup.records_since() - width + 1) if width == WEEK else rollup.records_since(), FOREVER)
     state.last_id, state.day_offset = 0, DAILY.offset
     state.change += 1
     state.save()
@@ -246,16 +251,16 @@ _JOINED_BY_SQLITE = "CAST({1}.{0} || excluded.{0} AS BLOB)"
 def differences(limit: int = 10) -> list[tuple[int, Key]]:
     """Return kind and key of distributions that differ from the records, `limit` at most; none is the invariant."""
     found: list[tuple[int, Key]] = []
-    for width in (DAY, HOUR):
-        for start in _days(width):
-            found += at_rest(partial(_differences_between, width, start, start + DAY))
+    for width in _WIDTHS:
+        for start, end in _stretches(width):
+            found += at_rest(partial(_differences_between, width, start, end))
             if len(found) >= limit:
                 return found[:limit]
     return found
 
 
-def _days(width: int) -> range:
-    """Return the beginnings of days from the first record that is kept to the last row, aligned with the buckets."""
+def _stretches(width: int) -> list[tuple[int, int]]:
+    """Return days, or weeks, from the first record that is kept to the last row: whole buckets of this width."""
     grain = _grain(width)
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT MIN(requested_at), MAX(requested_at) FROM {RECORDS}")
@@ -263,9 +268,9 @@ def _days(width: int) -> range:
         cursor.execute(f"SELECT MIN(bucket), MAX(bucket) FROM {TABLE}")
         moments = [moment for moment in (*of_records, *cursor.fetchone()) if moment is not None]
     if not moments:
-        return range(0)
-    first = max(grain.start_of(min(moments)), grain.end_of(rollup.records_since()))
-    return range(first, max(moments) + 1, DAY)
+        return []
+    first, length = max(grain.start_of(min(moments)), grain.end_of(rollup.records_since())), max(width, DAY)
+    return [(start, start + length) for start in range(first, max(moments) + 1, length)]
 
 
 def _differences_between(width: int, first: int, end: int, last_id: int) -> list[tuple[int, Key]]:
