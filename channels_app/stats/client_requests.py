@@ -13,7 +13,16 @@ from typing import NamedTuple
 
 from channels_app.stats.database import database
 from channels_app.stats.questions import totals
-from channels_app.stats.tables import NOTHING, OF_SOURCES, WITH_SOURCES, Conditions, Span, aggregate, of_records
+from channels_app.stats.tables import (
+    EVERYTHING,
+    NOTHING,
+    OF_SOURCES,
+    WITH_SOURCES,
+    Conditions,
+    Span,
+    aggregate,
+    of_records,
+)
 from channels_app.stats.usage import Usage
 from usage.ingest.attempts import TABLE, AttemptRow, ClientRequest, client_requests, stale_stretches
 from usage.ingest.rollup import DAILY, DAY, HOURLY, records_since
@@ -77,11 +86,11 @@ def calls(span: Span, conditions: Conditions) -> Calls:
     if not all(conditions.ids.values()):
         return Calls()
     fresh = _Fresh.of(span)
-    asked_for = _where(span, conditions)
+    stored = _Stored.of(span, conditions)
     several = _sum(
-        _stored(asked_for),
+        stored.tally(),
         *(_tally(*one) for one in fresh.asked(span, conditions)),
-        less=[_stored(f"{asked_for} AND {some}") for some in fresh.instead_of],
+        less=[stored.tally(some) for some in fresh.instead_of],
     )
     found = aggregate(span, conditions, (), ("requests", "failed", "without_request_id"))
     asked, failed, without_id = found[0] if found else (0, 0, 0)
@@ -101,12 +110,10 @@ def paths(span: Span, conditions: Conditions, by: str) -> list[Path]:
     if not all(conditions.ids.values()):
         return []
     fresh = _Fresh.of(span)
-    asked_for = _where(span, conditions)
-    of_sources = _stored_paths(asked_for)
+    stored = _Stored.of(span, conditions)
+    of_sources = stored.paths()
     for some in fresh.instead_of:
-        of_sources += [
-            (path, is_rescued, -count) for path, is_rescued, count in _stored_paths(f"{asked_for} AND {some}")
-        ]
+        of_sources += [(path, is_rescued, -count) for path, is_rescued, count in stored.paths(some)]
     of_sources += [
         (group[0].path, group[0].succeeded > 0, 1)
         for group, _asked in fresh.asked(span, conditions)
@@ -226,36 +233,56 @@ def _snapped(moment: int) -> int:
     return moment if DAILY.start_of(moment) == moment else HOURLY.end_of(moment)
 
 
-def _where(span: Span, conditions: Conditions) -> str:
-    span = _span_of_attempts(span)
-    where = [f"requested_at >= {span.since}", f"requested_at < {span.until}", *of_records(conditions)]
-    return " AND ".join(where)
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """The calls that are stored and have attempts that are asked for; `among` is a condition that narrows them down."""
+
+    span: Span
+    conditions: Conditions
+
+    @classmethod
+    def of(cls, span: Span, conditions: Conditions) -> _Stored:
+        return cls(_span_of_attempts(span), conditions)
+
+    def tally(self, among: str = "1 = 1") -> _Tally:
+        of_attempts = ("COUNT(*)", "SUM(CASE WHEN failed THEN 0 ELSE 1 END)")
+        of_calls = (
+            "COUNT(*)", "SUM(CASE WHEN succeeded > 0 THEN 1 ELSE 0 END)",
+            "SUM(CASE WHEN succeeded > 0 AND succeeded < attempts THEN 1 ELSE 0 END)", "SUM(attempts)",
+        )  # fmt: skip
+        calls = f"({self._calls(among, 'succeeded, attempts')}) AS calls"
+        return _Tally(*_sums(of_attempts, f"{TABLE} WHERE {self._where(among)}"), *_sums(of_calls, calls))
+
+    def paths(self, among: str = "1 = 1") -> list[tuple[str, bool, int]]:
+        """Return each path of sources, whether these calls were rescued, and how many those are."""
+        columns = "path, CASE WHEN succeeded > 0 THEN 1 ELSE 0 END AS is_rescued"
+        calls = self._calls(f"{among} AND succeeded < attempts", columns)
+        with database().cursor() as cursor:
+            cursor.execute(f"SELECT path, is_rescued, COUNT(*) FROM ({calls}) AS calls GROUP BY path, is_rescued")
+            return [(path, bool(is_rescued), count) for path, is_rescued, count in cursor.fetchall()]
+
+    def _calls(self, among: str, columns: str) -> str:
+        """Return a query for each call once.
+
+        Where all attempts are asked for, the first stands for its call: to find out which are of one call takes SQLite
+        longer than all else.
+        """
+        each_once = f"SELECT DISTINCT client_request, {columns} FROM {TABLE} WHERE {self._where(among)}"
+        if self.conditions != EVERYTHING:
+            return each_once
+        begun_within = f"SELECT client_request, {columns} FROM {TABLE} WHERE {self._where(among)} AND number = 1"
+        return f"{begun_within} UNION ALL {each_once} AND began_at < {self.span.since}"
+
+    def _where(self, among: str) -> str:
+        within = (f"requested_at >= {self.span.since}", f"requested_at < {self.span.until}")
+        return " AND ".join((*within, *of_records(self.conditions), among))
 
 
-def _stored(where: str) -> _Tally:
-    sums = (
-        "asked", "asked_ok", "1", "CASE WHEN succeeded > 0 THEN 1 ELSE 0 END",
-        "CASE WHEN succeeded > 0 AND succeeded < attempts THEN 1 ELSE 0 END", "attempts",
-    )  # fmt: skip
+def _sums(columns: Iterable[str], table: str) -> Sequence[int]:
+    totals = ", ".join(f"CAST(COALESCE({column}, 0) AS BIGINT)" for column in columns)
     with database().cursor() as cursor:
-        cursor.execute(
-            f"SELECT {', '.join(f'CAST(COALESCE(SUM({one}), 0) AS BIGINT)' for one in sums)} FROM (SELECT COUNT(*) AS asked, "
-            f"SUM(CASE WHEN failed THEN 0 ELSE 1 END) AS asked_ok, MAX(attempts) AS attempts, MAX(succeeded) AS succeeded "
-            f"FROM {TABLE} WHERE {where} GROUP BY client_request) AS calls"
-        )
-        return _Tally(*cursor.fetchone())
-
-
-def _stored_paths(where: str) -> list[tuple[str, bool, int]]:
-    """Return each path of sources, whether these calls were rescued, and how many those are."""
-    with database().cursor() as cursor:
-        cursor.execute(
-            f"SELECT path, is_rescued, COUNT(*) FROM (SELECT DISTINCT client_request, path, "
-            f"CASE WHEN succeeded > 0 THEN 1 ELSE 0 END AS is_rescued FROM {TABLE} "
-            f"WHERE {where} AND succeeded < attempts) AS calls "
-            f"GROUP BY path, is_rescued"
-        )
-        return [(path, bool(is_rescued), count) for path, is_rescued, count in cursor.fetchall()]
+        cursor.execute(f"SELECT {totals} FROM {table}")
+        return tuple(cursor.fetchone())
 
 
 def _units(sources: Collection[str], by: str) -> dict[str, int | None]:
