@@ -84,6 +84,11 @@ def _that_knows(conditions: Conditions, grains: Sequence[Grain]) -> Grain:
     return max(grains, key=lambda grain: len(needed & set(grain.dimensions)))
 
 
+def hours_that_know(conditions: Conditions) -> Grain:
+    """Return the sums by hour that know these conditions (but for those of failures), the fewest that do."""
+    return _that_knows(conditions, _HOURS)
+
+
 def _walk(grain: Grain, span: Span, conditions: Conditions, descending: bool, at_once: int) -> Iterator[list[_Bucket]]:
     """Yield the intervals that have such records; the longer it lasts, the more are asked for at once.
 
@@ -116,7 +121,7 @@ def _hours_of(
         for start in range(day.start - day.start % HOUR, day.start + grain.width, HOUR)
         if span.since - HOUR < start < span.until
     }
-    return _ask(_that_knows(conditions, _HOURS), starts, conditions, descending) if starts else []
+    return _ask(hours_that_know(conditions), starts, conditions, descending) if starts else []
 
 
 def _ask(grain: Grain, starts: Iterable[int], conditions: Conditions, descending: bool) -> list[_Bucket]:

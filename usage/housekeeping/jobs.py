@@ -21,6 +21,7 @@ from django.utils.translation import gettext_noop
 from usage.collection import refresh_names
 from usage.housekeeping.gaps import estimate_losses
 from usage.ingest import attempts, distribution, rollup
+from usage.ingest.peaks import follow_names
 from usage.ingest.prices import price_unpriced
 from usage.ingest.pruning import prune as prune_records
 from usage.ingest.sources import heal
@@ -111,6 +112,11 @@ def client_requests() -> Report:
     return Report(gettext_noop("%(hours)s hours looked through"), hours=hours)
 
 
+def peaks() -> Report:
+    """Find the busiest minutes of channels anew where sources have come or gone."""
+    return Report(gettext_noop("%(peaks)s busiest minutes found anew"), peaks=follow_names())
+
+
 def distributions() -> Report:
     """Take the newest records into the distributions, so that percentiles need not read them one by one."""
     return Report(gettext_noop("%(records)s records taken in"), records=distribution.fold())
@@ -161,6 +167,7 @@ JOBS = (
     Job("gaps", _("Size of gaps"), gaps, timedelta(minutes=10)),
     Job("prices", _("Prices of unpriced records"), prices, timedelta(minutes=10)),
     Job("client_requests", _("Attempts of client requests"), client_requests, timedelta(minutes=5)),
+    Job("peaks", _("Busiest minutes"), peaks, timedelta(minutes=10)),
     Job("distributions", _("Distribution of latencies"), distributions, timedelta(minutes=10)),
     Job("prune", _("Deletion of old entries"), prune, timedelta(days=1)),
     Job("records", _("Deletion of old records"), records, timedelta(days=1), longest=timedelta(hours=6)),

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
 
+from usage.ingest import peaks
 from usage.ingest.insertion import lock_booking
 from usage.ingest.rollup import HOUR, HOURLY_BY_MODEL, OF_RECORDS, RECORDS, records_since
 from usage.models import Attempt, RequestTraits, Source, StaleHour
@@ -219,6 +220,8 @@ def _derive_some(until: int | None) -> int:
         hours = next(_stretches(islice(_stale_hours(until=until), 100)), [])
         if hours:
             _replace(hours[0], hours[-1] + HOUR)
+            peaks.add(hours[0], hours[-1] + HOUR)
+            _unmark(hours[0], hours[-1] + HOUR)
         return len(hours)
 
 
@@ -263,4 +266,8 @@ def _replace(since: int, until: int) -> None:
             cursor.execute(f"{kept} record_id IN ({', '.join(map(str, ids))})")
         values = ", ".join(["%s"] * len(AttemptRow._fields))
         cursor.executemany(f"INSERT INTO {TABLE} ({', '.join(AttemptRow._fields)}) VALUES ({values})", rows)
+
+
+def _unmark(since: int, until: int) -> None:
+    with connection.cursor() as cursor:
         cursor.execute(f"DELETE FROM {_STALE} WHERE hour >= {since} AND hour < {until}")

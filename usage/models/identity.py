@@ -141,6 +141,8 @@ class Source(models.Model):
     account = models.ForeignKey(
         Account, models.PROTECT, null=True, blank=True, related_name="sources", verbose_name=_("account")
     )
+    # In the peaks of which channel (0: the unknown one) its records are; None: in none yet (usage/ingest/peaks.py).
+    peaks_channel_id = models.IntegerField(null=True, editable=False)
 
     class Meta:
         verbose_name = _("source")
