@@ -135,7 +135,7 @@ def read_question(request: Request) -> Question:
 
 def read_intervals(request: Request, asked: Period) -> Intervals:
     """Return the intervals into which a request cuts the period it asks for. Raises ValidationError."""
-    period = _since_the_first_record(asked)
+    period = since_the_first_record(asked)
     bucket = one_of(request, "bucket", (AUTO, *BUCKETS), AUTO)
     bucket = choose(period) if bucket == AUTO else bucket
     try:
@@ -148,7 +148,7 @@ def describe(period: Period) -> dict[str, Any]:
     return {"since": period.since, "until": period.until, "time_zone": period.zone.key}
 
 
-def _since_the_first_record(period: Period) -> Period:
+def since_the_first_record(period: Period) -> Period:
     """All time begins with what there is."""
     first = UsageDailyBySource.objects.order_by("bucket").first()
     return replace(period, since=first.bucket) if period.name == "all" and first else period

@@ -11,6 +11,7 @@ from rest_framework.routers import DefaultRouter
 from channels_app.api import ChannelViewSet
 from channels_app.client_requests_api import ClientRequestViewSet
 from channels_app.latency_api import LatencyViewSet
+from channels_app.rates_api import RatesViewSet
 from channels_app.records_api import RecordViewSet
 from channels_app.usage_api import UsageViewSet
 from config.api_docs import ApiDocsView
@@ -21,6 +22,7 @@ router.register("channels", ChannelViewSet, basename="api-channels")
 router.register("usage", UsageViewSet, basename="api-usage")
 router.register("client-requests", ClientRequestViewSet, basename="api-client-requests")
 router.register("latency", LatencyViewSet, basename="api-latency")
+router.register("rates", RatesViewSet, basename="api-rates")
 router.register("records", RecordViewSet, basename="api-records")
 
 urlpatterns = [

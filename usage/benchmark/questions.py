@@ -34,6 +34,7 @@ from channels_app.stats import (
     totals,
 )
 from channels_app.stats.client_requests import calls, paths
+from channels_app.stats.peaks import peaks
 from channels_app.stats.tables import of_records
 from usage.models import Channel, ModelName, UsageRecord
 
@@ -91,9 +92,12 @@ QUESTIONS: dict[str, Ask] = {
 }
 
 
+# Of no sums.
+PEAKS: dict[str, Ask] = {"peaks": lambda period, conditions: peaks(span_of(period), conditions)}
 # Answered nearly: times are told in bins.
 ROUGH: dict[str, Ask] = {
     "latency": lambda period, conditions: timing(span_of(period), conditions),
+    "latency by account": lambda period, conditions: timing_by(span_of(period), conditions, ["account"]),
     "latency by channel": lambda period, conditions: timing_by(span_of(period), conditions, ["channel"]),
     "latency by day": lambda period, conditions: timing_series(_edges(period, "1d"), conditions),
 }
@@ -113,9 +117,10 @@ PAGES = {
     "GET /channels/": "/channels/",
     "GET /api/channels/": "/api/channels/",
     "GET /api/usage/": "/api/usage/?by=account",
+    "GET /api/rates/": "/api/rates/",
     "GET /api/records/": "/api/records/",
 }
-_ANSWERS = QUESTIONS | ROUGH | CLIENT_REQUESTS | RECORDS
+_ANSWERS = QUESTIONS | PEAKS | ROUGH | CLIENT_REQUESTS | RECORDS
 
 
 class Case(NamedTuple):

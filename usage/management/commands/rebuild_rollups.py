@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from usage.ingest import distribution, rollup
+from usage.ingest import distribution, peaks, rollup
 from usage.models.fields import from_micros, to_micros
 
 
@@ -34,6 +34,7 @@ class Command(BaseCommand):
         if since >= until:
             raise CommandError(f"--from {first} is after --to {last}")
         distribution.rebuild(since, until)
+        peaks.forget(since, until)
         self.stdout.write(f"{rollup.rebuild(since, until)} rows rebuilt.")
 
     def _verify(self) -> None:

@@ -1,0 +1,63 @@
+"""How long a span lasted so far, and how much of it nobody was there to record (`ui.md` M19, M30)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from channels_app.stats.database import database
+from channels_app.stats.tables import Span
+from usage.models import CollectionGap, Instance
+from usage.models.fields import from_micros, to_micros
+
+_MINUTE = 60_000_000
+
+
+class Elapsed(NamedTuple):
+    """In minutes, until now: all of them; those with a gap; and those in which something was recorded or could have been."""
+
+    minutes: float
+    in_gaps: float
+    recorded: float
+
+
+def elapsed(span: Span, servers: frozenset[int] | None, now: int) -> Elapsed:
+    """Return how long `span` lasted until `now` (microseconds since 1970 UTC) for these servers (None: all).
+
+    While only some of them have a gap, the others are recorded.
+    """
+    until = max(span.since, min(span.until, now))
+    asked = list(servers) if servers is not None else list(Instance.objects.values_list("pk", flat=True))
+    gaps = [_gaps(server, Span(span.since, until)) for server in asked]
+    in_all = gaps[0] if gaps else []
+    for others in gaps[1:]:
+        in_all = _both(in_all, others)
+    minutes = (until - span.since) / _MINUTE
+    return Elapsed(minutes, _length(_union(span for some in gaps for span in some)), minutes - _length(in_all))
+
+
+def _gaps(server: int, span: Span) -> list[Span]:
+    rows = CollectionGap.objects.using(database().alias).filter(
+        instance=server, since__lt=from_micros(span.until), until__gt=from_micros(span.since)
+    )
+    return _union(Span(max(to_micros(gap.since), span.since), min(to_micros(gap.until), span.until)) for gap in rows)
+
+
+def _union(spans: Iterable[Span]) -> list[Span]:
+    """Return the same moments in spans that do not touch, in order."""
+    found: list[Span] = []
+    for span in sorted(spans, key=lambda span: span.since):
+        if found and span.since <= found[-1].until:
+            found[-1] = Span(found[-1].since, max(found[-1].until, span.until))
+        else:
+            found.append(span)
+    return found
+
+
+def _both(some: Sequence[Span], others: Sequence[Span]) -> list[Span]:
+    shared = (Span(max(one.since, other.since), min(one.until, other.until)) for one in some for other in others)
+    return [span for span in shared if span.since < span.until]
+
+
+def _length(spans: Iterable[Span]) -> float:
+    return sum(span.until - span.since for span in spans) / _MINUTE
