@@ -13,6 +13,7 @@ from unittest.mock import patch
 from django.db import connection
 
 from channels_app.stats import percentiles, tables
+from config.gunicorn import post_worker_init
 from usage.benchmark.figures import Answer, Answers, Figure, Spread
 from usage.benchmark.questions import Case, cases
 from usage.models import UsageRecord
@@ -33,6 +34,7 @@ def measure(records: int, load: Figure | None, only: str, progress: Progress, *,
     `raw` is whether to ask the records alone too.
     """
     _settle()
+    post_worker_init(None)  # as the pages' own processes
     now = UsageRecord.objects.latest("requested_at").requested_at
     answers = []
     for case in cases(now, only):
