@@ -207,23 +207,19 @@ def _of_sums(
     where += [f"{name} IN {listed(ids)}" for name, ids in conditions.ids.items()]
     if conditions.codes:
         where.append(one_of(conditions.codes))
-    figures = [f"{sign}SUM({name}) AS {name}" for name in sums]
-    return _select(number, by, figures, grain.table, where)
+    # Not grouped: to do that once, for all pieces together, takes SQLite half as long.
+    columns = ", ".join((f"{number} AS span", *by, *(f"{sign}{name} AS {name}" for name in sums)))
+    return f"SELECT {columns} FROM {grain.table} WHERE {' AND '.join(where)}"
 
 
 def _of_records(number: int, span: Span, conditions: Conditions, by: Sequence[str], sums: Sequence[str]) -> str:
-    where = [f"requested_at >= {span.since}", f"requested_at < {span.until}"]
-    where += of_records(conditions)
+    """Grouped even where `by` is empty: without groups there would be a row even of nothing."""
+    where = [f"requested_at >= {span.since}", f"requested_at < {span.until}", *of_records(conditions)]
     values = [f"{OF_RECORDS[name]} AS {name}" for name in by]
     figures = [f"{SUM_OF_RECORDS[name]} AS {name}" for name in sums]
-    return _select(number, values, figures, RECORDS, where)
-
-
-def _select(number: int, by: Sequence[str], figures: Sequence[str], table: str, where: Sequence[str]) -> str:
-    """Grouped even where `by` is empty: without groups there would be a row even of nothing."""
+    columns = ", ".join((f"{number} AS span", *values, *figures))
     places = ", ".join(str(place) for place in range(1, len(by) + 2))
-    columns = ", ".join((f"{number} AS span", *by, *figures))
-    return f"SELECT {columns} FROM {table} WHERE {' AND '.join(where)} GROUP BY {places}"
+    return f"SELECT {columns} FROM {RECORDS} WHERE {' AND '.join(where)} GROUP BY {places}"
 
 
 def of_records(conditions: Conditions) -> list[str]:
