@@ -14,10 +14,10 @@ class FastJSONRenderer(JSONRenderer):
     def render(
         self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None
     ) -> bytes:
-        return b"" if data is None else msgspec.json.encode(data, enc_hook=_translated)
+        return b"" if data is None else msgspec.json.encode(data, enc_hook=_text)
 
 
-def _translated(value: object) -> str:
-    if isinstance(value, Promise):
+def _text(value: object) -> str:
+    if isinstance(value, str | Promise):  # also what the framework derives from str
         return str(value)
     raise NotImplementedError(f"{type(value).__name__} is no JSON")
