@@ -28,7 +28,7 @@ from usage.models.fields import to_micros
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 EVER = Span(0, to_micros(NOON + 100 * DAY))
 ACCOUNTS = ("dave", "carol", "bob", "gone")
-with_database = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+with_database = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
 
 
 @pytest.fixture(params=["UTC", "Asia/Kathmandu", "America/New_York"])

@@ -195,7 +195,7 @@ def test_folding_again_adds_nothing_and_waits_until_it_is_worth_it(ledger: Insta
 
 
 @pytest.mark.django_db
-@with_database
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=8)
 @given(seed=st.integers(0, 10**6), steps=st.lists(st.sampled_from(["book", "fold", "rebuild"]), max_size=7))
 def test_distributions_equal_the_records_whatever_happens(ledger: Instance, seed: int, steps: list[str]) -> None:
     random = Random(seed)
