@@ -256,6 +256,25 @@ def test_the_loss_of_a_restart_is_estimated_by_the_rate_before(cpa: FakeCPA, rea
     assert abs(the_gap().lost - 2 * the_gap().length.total_seconds()) <= 2
 
 
+@pytest.mark.parametrize(("seconds", "length", "least", "most"), [(6, 10, 540, 660), (1, 60, 60, 180)])
+def test_the_rate_of_young_traffic_is_not_diluted_nor_that_of_a_burst_believed(
+    cpa: FakeCPA, read: Callable[[], Reader], seconds: int, length: int, least: int, most: int
+) -> None:
+    """Sixty a second: seen on real servers, a restart ten seconds long after six seconds of traffic."""
+    _steady(cpa, 60, seconds=seconds)
+    since = time.time()
+    instance = read().instance
+    judge(instance, Reckoning([Suspicion(Cause.KILLED, since, since + length)], None, since, since))
+    assert least <= the_gap().lost <= most
+
+
+def _steady(cpa: FakeCPA, rate: int, *, seconds: int = 600) -> None:
+    """So many records a second until now."""
+    start = time.time_ns() - seconds * 10**9
+    for number in range(seconds * rate):
+        cpa.emit(cpa.credentials.files[0], "gpt-5.4", when=start + number * 10**9 // rate)
+
+
 def test_a_subscription_that_brought_all_until_a_restart_lost_nothing(cpa: FakeCPA, read: Callable[[], Reader]) -> None:
     """Seen on real servers: between the last record and the end of the connection are some milliseconds."""
     start = time.time_ns() - 20 * 10**9

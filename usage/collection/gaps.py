@@ -27,7 +27,8 @@ _THEFT_ATTEMPTS, _THEFT_SHARE = 5, 0.25
 _CAPPED = {"6.6.96", "v6.6.96"}
 # The rate before a gap is that of as long a time, or of the last hour if that was quiet.
 _RATE_SPANS = (timedelta(minutes=10), timedelta(hours=1))
-_SHORTEST_RATE_SPAN, _LONGEST_RATE_SPAN = timedelta(seconds=10), timedelta(hours=6)
+_SHORTEST_RATE_SPAN, _LONGEST_RATE_SPAN = timedelta(seconds=5), timedelta(hours=6)
+_LEAST_RATE_SHARE = 0.5
 
 # A subscription brings a record at once: what it might have brought in its last moment is no loss worth a row.
 _A_MOMENT = 0.1
@@ -135,7 +136,7 @@ def _estimate(instance: Instance, suspicion: Suspicion) -> int | None:
         seen = _records(instance, since - span, since).aggregate(count=Count("pk"), first=Min("requested_at"))
         if seen["count"]:
             # Traffic may have begun within the span; but a burst of a second says nothing of a minute.
-            before = max(_SHORTEST_RATE_SPAN, min(length, span), since - seen["first"])
+            before = max(_SHORTEST_RATE_SPAN, length * _LEAST_RATE_SHARE, since - seen["first"])
             return int(seen["count"] * (length / before) + 0.5)
     return None
 
