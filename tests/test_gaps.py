@@ -680,6 +680,28 @@ def test_an_old_server_without_counters_has_its_gaps_estimated(monkeypatch: pyte
     assert UsageRecord.objects.count() == 61
 
 
+def test_an_old_server_that_was_gone_for_a_while_lost_nothing_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thirty minutes without it, of which polls that failed tell that it was gone for twenty."""
+    with fake_cpa("6.9.40") as cpa:
+        dave = cpa.credentials.add_oauth("codex", "dave@example.com")
+        for minute in range(60):
+            cpa.emit(dave, "gpt-5.4", when=timezone.now() - timedelta(minutes=minute, seconds=1))
+        sync_instance(read_from(cpa))
+        cpa.stop()
+        for seconds in (600, 600):
+            _pass(monkeypatch, seconds)
+            assert sync_instance(Instance.objects.get()).error
+        _pass(monkeypatch, 600)
+        cpa.forget_run()
+        cpa.start()
+        cpa.emit(dave, "gpt-5.4")
+        sync_instance(Instance.objects.get())
+    gap = the_gap()
+    assert (gap.cause, gap.is_measured) == (Cause.RESTARTED, False)
+    assert abs(gap.length.total_seconds() - 600) < 10
+    assert 8 <= gap.lost <= 12
+
+
 def test_a_presence_that_a_power_cut_left_unreadable_is_a_death(cpa: FakeCPA, read: Callable[[], Reader]) -> None:
     reader = read()
     emit(cpa, 10)

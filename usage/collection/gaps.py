@@ -43,6 +43,8 @@ def judge(instance: Instance, reckoning: Reckoning) -> None:
         touch_was_lost = any(suspicion.cause in _ENDED_BY_RESTART for suspicion in recent)
         suspicions = [one for one in reckoning.suspicions if not one.is_idle] or reckoning.unconfirmed
         result = None
+        if instance.source == Instance.Source.LEGACY:
+            _end_when_gone(instance, reckoning.suspicions)
         if reckoning.counters:
             result = compare(instance, reckoning, reckoning.counters, touch_was_lost=touch_was_lost)
         if result is None or result.since is None:
@@ -133,6 +135,19 @@ def note_snapshot(instance: Instance, before: CollectionState | None, details: i
         lost = max(0, (_estimate(instance, restarted) or 0) - details)
         _write(instance, restarted, lost, is_measured=False)
     CollectionState.objects.filter(instance=instance).update(snapshot_details=details)
+
+
+def _end_when_gone(instance: Instance, suspicions: list[Suspicion]) -> None:
+    """Nothing was lost of a server that was gone: a gap that a snapshot told of ends when polls began to fail."""
+    for gone in suspicions:
+        until = moment(gone.until)
+        restarts = CollectionGap.objects.filter(
+            instance=instance, cause=Cause.RESTARTED, since__lt=until, until__gt=until
+        )
+        for gap in restarts:
+            gap.lost = _estimate(instance, Suspicion(Cause.RESTARTED, gap.since.timestamp(), gone.until))
+            gap.until = until
+            gap.save(update_fields=["until", "lost"])
 
 
 def _count_missing(comparison: Comparison, missing: int) -> None:

@@ -119,11 +119,22 @@ class Intake:
             self._way.take(client, stands_by=self.stands_by)
         elif self._way and not self.stands_by:
             self._way.take(client)
+        if isinstance(self._way, Snapshot):
+            self._tell_when_gone()
         if self.stands_by:
             self._site.witness.forget_old(time.time())
         is_makeshift = self._site.instance.mode == Mode.SUBSCRIBE and not self._may_subscribe
         if self._way and self._way.way != self._site.instance.way and not is_makeshift:
             self._site.say(way=self._way.way)
+
+    def _tell_when_gone(self) -> None:
+        """A snapshot tells itself of a restart (gaps.py); that its server was gone before it, polls that failed told us."""
+        now, witness = time.time(), self._site.witness
+        read_at = witness.read_until or now
+        gone = [one for one in witness.suspicions if one.cause == Cause.RESTARTED and one.until < read_at]
+        if gone:
+            self._site.spool.keep(Kind.RECKONING, encode(Reckoning(gone, None, now, now)))
+        witness.suspicions = []
 
     def _choose_way(self) -> None:
         """A subscription takes the records from every other reader, so it is for those who ask for it (contract I)."""
