@@ -20,6 +20,7 @@ from usage.collection import sync_instance
 from usage.collection.board import Board
 from usage.collection.booker import Booker
 from usage.collection.gaps import judge
+from usage.collection.intake import Intake
 from usage.collection.polling import HttpQueue
 from usage.collection.reckoning import Reckoning, Suspicion
 from usage.collection.taker import Taker
@@ -65,6 +66,10 @@ class Reader:
         self.booker.book(self.instance.pk)
         self.board.flush()
 
+    def turns_well(self) -> bool:
+        self.turn()
+        return not self.taker.error
+
     def reckon(self) -> None:
         self.taker._intake._reckoning.hurry()
         self.turn()
@@ -72,10 +77,10 @@ class Reader:
     def die(self) -> None:
         """As by kill -9: nothing is put in order, the kernel closes what was open."""
         presence = self.taker._site.witness._presence
-        self.taker._disconnect()
         if presence._descriptor is not None:
             os.close(presence._descriptor)
             presence._descriptor = None
+        self.taker._disconnect()
 
 
 @pytest.fixture
@@ -256,14 +261,192 @@ def test_the_loss_of_a_restart_is_estimated_by_the_rate_before(cpa: FakeCPA, rea
     assert abs(the_gap().lost - 2 * the_gap().length.total_seconds()) <= 2
 
 
-def test_a_subscription_that_brought_all_until_a_restart_lost_nothing(cpa: FakeCPA, read: Callable[[], Reader]) -> None:
+@pytest.mark.parametrize("is_restarted", [True, False])
+def test_a_restart_while_nobody_read_takes_along_what_came_since(
+    cpa: FakeCPA, read: Callable[[], Reader], monkeypatch: pytest.MonkeyPatch, is_restarted: bool
+) -> None:
+    """Seen on real servers: both are stopped in good order, as when their machine is started anew."""
+    _steady(cpa, 5)
+    reader = read()
+    reader.reckon()
+    _pass(monkeypatch, 20)
+    _steady(cpa, 5, seconds=20)
+    reader.turn()
+    left = time.time()
+    reader.taker.end()
+    _pass(monkeypatch, 20)
+    if is_restarted:
+        cpa.restart()
+    emit(cpa, 4)
+    read()
+    assert CollectorEvent.objects.filter(message="CPA was restarted").exists() == is_restarted
+    if is_restarted:
+        gap = the_gap()
+        assert (gap.cause, gap.is_measured) == (Cause.RESTARTED, False)
+        assert abs(gap.since.timestamp() - left) < 2
+        assert abs(gap.length.total_seconds() - 20) < 2
+        assert abs(gap.lost - (5 * gap.length.total_seconds() - 4)) <= 4
+    else:
+        assert CollectionGap.objects.count() == 0
+
+
+def _steady(cpa: FakeCPA, rate: int, *, seconds: int = 600) -> None:
+    """So many records a second until now."""
+    start = time.time_ns() - seconds * 10**9
+    for number in range(seconds * rate):
+        cpa.emit(cpa.credentials.files[0], "gpt-5.4", when=start + number * 10**9 // rate)
+
+
+def test_what_waits_in_the_queue_is_read_before_we_leave(cpa: FakeCPA) -> None:
+    """The server may be about to end too, and its queue with it."""
+    emit(cpa, 10)
+    instance = read_from(cpa)
+    with collecting():
+        eventually(lambda: Instance.objects.get(pk=instance.pk).full_polls == 0 and UsageRecord.objects.count() == 10)
+        emit(cpa, 6)
+    assert UsageRecord.objects.count() == 16
+    cpa.restart()
+    Reader(cpa).die()
+    assert CollectionGap.objects.count() == 0
+
+
+@pytest.mark.parametrize("mode", [Mode.QUEUE, Mode.SUBSCRIBE])
+def test_while_a_server_is_gone_nothing_is_lost(cpa: FakeCPA, mode: str, settings: Any) -> None:
+    """Seen on real servers: it is stopped, then we, and both come back: the time in between counted as lost traffic."""
+    settings.POLL_SECONDS = 3
+    instance = read_from(cpa, mode)
+    with collecting():
+        eventually(lambda: Reconciliation.objects.count() == 2)
+        _steady(cpa, 50, seconds=30)
+        eventually(lambda: UsageRecord.objects.count() == 1500)
+        gone = time.time()
+        cpa.stop()
+        if mode == Mode.SUBSCRIBE:
+            eventually(lambda: Instance.objects.get(pk=instance.pk).state == State.UNREACHABLE)
+    left = time.time()
+    time.sleep(3)
+    cpa.forget_run()
+    cpa.start()
+    with collecting():
+        eventually(CollectorEvent.objects.filter(message="CPA was restarted").exists)
+    assert [gap for gap in CollectionGap.objects.all() if gap.until.timestamp() > left] == []
+    assert sum(gap.lost or 0 for gap in CollectionGap.objects.all()) <= 50 * (left - gone + 3) * (mode == Mode.QUEUE)
+
+
+def test_a_death_after_a_restart_does_not_stretch_what_it_may_have_taken_along(
+    cpa: FakeCPA, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen on real servers: the collector is killed before it has read the counters of the new run."""
+    _steady(cpa, 100, seconds=20)
+    reader = Reader(cpa, Mode.SUBSCRIBE)
+    eventually(lambda: reader.instance.way == Instance.Way.SUBSCRIPTION)
+    reader.reckon()
+    cpa.stop()
+    time.sleep(2)
+    cpa.forget_run()
+    cpa.start()
+    with monkeypatch.context() as patch:
+        patch.setattr(Intake, "reckoning_is_due", lambda _: False)
+        eventually(reader.turns_well)
+    reader.die()
+    Reader(cpa).die()
+    assert CollectorEvent.objects.filter(message="CPA was restarted").exists()
+    assert CollectionGap.objects.count() == 0
+
+
+def test_a_subscription_that_was_silent_until_a_restart_lost_nothing(cpa: FakeCPA) -> None:
+    """Clients pause as they like; who closes a connection has said all that it will."""
+    _steady(cpa, 100, seconds=20)
+    instance = read_from(cpa, Mode.SUBSCRIBE)
+    with collecting():
+        eventually(lambda: Instance.objects.get(pk=instance.pk).way == Instance.Way.SUBSCRIPTION)
+        eventually(lambda: Reconciliation.objects.count() == 2)
+        emit(cpa, 2)
+        time.sleep(2)
+        cpa.restart()
+        eventually(CollectorEvent.objects.filter(message="CPA was restarted").exists)
+    assert CollectionGap.objects.count() == 0
+
+
+@pytest.mark.parametrize(("seconds", "length", "least", "most"), [(6, 10, 540, 660), (1, 60, 60, 180)])
+def test_the_rate_of_young_traffic_is_not_diluted_nor_that_of_a_burst_believed(
+    cpa: FakeCPA, read: Callable[[], Reader], seconds: int, length: int, least: int, most: int
+) -> None:
+    """Sixty a second: seen on real servers, a restart ten seconds long after six seconds of traffic."""
+    _steady(cpa, 60, seconds=seconds)
+    since = time.time()
+    instance = read().instance
+    judge(instance, Reckoning([Suspicion(Cause.KILLED, since, since + length)], None, since, since))
+    assert least <= the_gap().lost <= most
+
+
+def test_a_small_loss_under_steady_traffic_is_found_when_it_pauses(
+    cpa: FakeCPA, read: Callable[[], Reader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen on real servers: each comparison hides what arrives meanwhile, until nobody suspects anything any more.
+
+    That the collector dies again, and loses nothing then, does not make it the fault of that death.
+    """
+    reader = read()
+    emit(cpa, 10)
+    reader.reckon()
+    since = time.time()
+    emit(cpa, 6)
+    reader.die()
+    cpa.pop(100)  # on their way to us when we died
+    died = time.time()
+
+    def keep_coming(queue: HttpQueue) -> float:
+        emit(cpa, 10)
+        return 0.1
+
+    with monkeypatch.context() as patch:
+        patch.setattr(HttpQueue, "lag_seconds", property(keep_coming))
+        for _ in range(2):
+            reader = read()
+            reader.reckon()
+            reader.die()
+        reader = read()
+        reader.reckon()
+        reader.reckon()
+    assert CollectionGap.objects.count() == 0
+    reader.reckon()
+    gap = the_gap()
+    assert (gap.cause, gap.lost, gap.is_measured) == (Cause.KILLED, 6, True)
+    assert gap.since.timestamp() <= since
+    assert gap.until.timestamp() >= died
+    assert sum(row.missing for row in Reconciliation.objects.all()) == 6
+    assert sum(row.unrecorded for row in Reconciliation.objects.all()) == 0
+
+
+def test_what_is_missing_after_a_quiet_comparison_is_no_longer_the_fault_of_a_death(
+    cpa: FakeCPA, read: Callable[[], Reader]
+) -> None:
+    reader = read()
+    emit(cpa, 10)
+    reader.reckon()
+    reader.die()
+    reader = read()
+    reader.reckon()
+    emit(cpa, 50)
+    for _ in range(4):
+        _count_only(cpa)
+    reader.reckon()
+    assert CollectionGap.objects.count() == 0
+
+
+@pytest.mark.parametrize("moment", [0.05, 0.4])
+def test_a_subscription_that_brought_all_until_a_restart_lost_nothing(
+    cpa: FakeCPA, read: Callable[[], Reader], moment: float
+) -> None:
     """Seen on real servers: between the last record and the end of the connection are some milliseconds."""
     start = time.time_ns() - 20 * 10**9
     for number in range(2000):  # a hundred a second
         cpa.emit(cpa.credentials.files[0], "gpt-5.4", when=start + number * 10**7)
     instance = read().instance
+    instance.way = Instance.Way.SUBSCRIPTION
     cpa.restart()
-    heard_at, ended_at = time.time() - 0.05, time.time()
+    heard_at, ended_at = time.time() - moment, time.time()
     suspicions = [Suspicion(Cause.RESTARTED, heard_at, ended_at), Suspicion(Cause.DROPPED, heard_at, ended_at + 1)]
     with ManagementClient(instance) as client:
         judge(instance, Reckoning(suspicions, fetch_counters(client), time.time(), time.time()))
@@ -495,6 +678,28 @@ def test_an_old_server_without_counters_has_its_gaps_estimated(monkeypatch: pyte
     assert (gap.cause, gap.is_measured) == (Cause.RESTARTED, False)
     assert 25 <= gap.lost <= 36
     assert UsageRecord.objects.count() == 61
+
+
+def test_an_old_server_that_was_gone_for_a_while_lost_nothing_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thirty minutes without it, of which polls that failed tell that it was gone for twenty."""
+    with fake_cpa("6.9.40") as cpa:
+        dave = cpa.credentials.add_oauth("codex", "dave@example.com")
+        for minute in range(60):
+            cpa.emit(dave, "gpt-5.4", when=timezone.now() - timedelta(minutes=minute, seconds=1))
+        sync_instance(read_from(cpa))
+        cpa.stop()
+        for seconds in (600, 600):
+            _pass(monkeypatch, seconds)
+            assert sync_instance(Instance.objects.get()).error
+        _pass(monkeypatch, 600)
+        cpa.forget_run()
+        cpa.start()
+        cpa.emit(dave, "gpt-5.4")
+        sync_instance(Instance.objects.get())
+    gap = the_gap()
+    assert (gap.cause, gap.is_measured) == (Cause.RESTARTED, False)
+    assert abs(gap.length.total_seconds() - 600) < 10
+    assert 8 <= gap.lost <= 12
 
 
 def test_a_presence_that_a_power_cut_left_unreadable_is_a_death(cpa: FakeCPA, read: Callable[[], Reader]) -> None:

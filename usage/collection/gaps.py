@@ -27,26 +27,32 @@ _THEFT_ATTEMPTS, _THEFT_SHARE = 5, 0.25
 _CAPPED = {"6.6.96", "v6.6.96"}
 # The rate before a gap is that of as long a time, or of the last hour if that was quiet.
 _RATE_SPANS = (timedelta(minutes=10), timedelta(hours=1))
-_SHORTEST_RATE_SPAN, _LONGEST_RATE_SPAN = timedelta(seconds=10), timedelta(hours=6)
+_SHORTEST_RATE_SPAN, _LONGEST_RATE_SPAN = timedelta(seconds=5), timedelta(hours=6)
+_LEAST_RATE_SHARE = 0.5
 
-# A subscription brings a record at once: what it might have brought in its last moment is no loss worth a row.
-_A_MOMENT = 0.1
+# What might have come in the last moment is no loss worth a row. A subscription brings each record at once, but a busy
+# machine may take its time with the last ones of a server that ends (seconds).
+_A_MOMENT, _A_MOMENT_LISTENING = 0.1, 0.6
 
 
 def judge(instance: Instance, reckoning: Reckoning) -> None:
     """Write the gaps that `reckoning` tells of; the same one judged twice changes nothing."""
     with transaction.atomic():
         counted_at = moment(reckoning.counted_at)
-        touch_was_lost = any(suspicion.cause in _ENDED_BY_RESTART for suspicion in reckoning.suspicions)
+        recent = reckoning.suspicions + (reckoning.unconfirmed if reckoning.is_second else [])
+        touch_was_lost = any(suspicion.cause in _ENDED_BY_RESTART for suspicion in recent)
+        suspicions = [one for one in reckoning.suspicions if not one.is_idle] or reckoning.unconfirmed
         result = None
+        if instance.source == Instance.Source.LEGACY:
+            _end_when_gone(instance, reckoning.suspicions)
         if reckoning.counters:
             result = compare(instance, reckoning, reckoning.counters, touch_was_lost=touch_was_lost)
         if result is None or result.since is None:
             _write_unproven(instance, reckoning.suspicions)
         elif result.restarted:
-            _write_restarted(instance, reckoning.suspicions, result, counted_at)
-        elif reckoning.suspicions:
-            _write_proven(instance, reckoning.suspicions, result)
+            _write_restarted(instance, recent, result, counted_at)
+        elif suspicions:
+            _write_proven(instance, suspicions, result)
         else:
             _look_for_another_reader(instance, result, counted_at)
 
@@ -64,9 +70,11 @@ def _write_restarted(instance: Instance, suspicions: list[Suspicion], result: Re
     ended = [suspicion for suspicion in suspicions if suspicion.cause in _ENDED_BY_RESTART]
     if not ended and result.since:
         ended = [Suspicion(Cause.RESTARTED, result.since.timestamp(), now.timestamp())]
-    # A restart breaks more than one thing; when we lost touch is the nearest to its moment.
+    # A restart breaks more than one thing; when we lost touch is the nearest to its moment, and first noticed counts.
     nearest = [suspicion for suspicion in ended if suspicion.cause == Cause.RESTARTED] or ended
-    for suspicion in (one for one in nearest if one.until - one.since > _A_MOMENT):
+    first = {one.since: one for one in sorted(nearest, key=lambda one: one.until, reverse=True)}
+    a_moment = _A_MOMENT_LISTENING if instance.way == Instance.Way.SUBSCRIPTION else _A_MOMENT
+    for suspicion in (one for one in first.values() if one.until - one.since > a_moment):
         restarted = Suspicion(Cause.RESTARTED, suspicion.since, suspicion.until)
         if lost := _estimated_loss(instance, restarted):
             _write(instance, restarted, lost, is_measured=False)
@@ -82,12 +90,22 @@ def _write_proven(instance: Instance, suspicions: list[Suspicion], result: Resul
         return
     for comparison in result.comparisons:
         _count_missing(comparison, comparison.unusual)
-    length = sum(suspicion.until - suspicion.since for suspicion in surest)
-    for suspicion in surest:
-        part = round(lost * (suspicion.until - suspicion.since) / length)
-        cause = Cause.ANSWER_LOST if suspicion.cause == Cause.RESTARTED else suspicion.cause
-        _write(instance, Suspicion(cause, suspicion.since, suspicion.until), part, is_measured=True)
-        lost, length = lost - part, length - (suspicion.until - suspicion.since)
+    spans = _spans(surest)
+    length = sum(span.until - span.since for span in spans)
+    for span in spans:
+        part = round(lost * (span.until - span.since) / length) if length else lost
+        _write(instance, span, part, is_measured=True)
+        lost, length = lost - part, length - (span.until - span.since)
+
+
+def _spans(suspicions: list[Suspicion]) -> list[Suspicion]:
+    """One for each cause: between two suspicions that no comparison told apart, either may have taken what is lost."""
+    spans: dict[Cause, Suspicion] = {}
+    for one in suspicions:
+        cause = Cause.ANSWER_LOST if one.cause == Cause.RESTARTED else one.cause
+        span = spans.setdefault(cause, Suspicion(cause, one.since, one.until))
+        span.since, span.until = min(span.since, one.since), max(span.until, one.until)
+    return list(spans.values())
 
 
 def _look_for_another_reader(instance: Instance, result: Result, now: datetime) -> None:
@@ -119,6 +137,19 @@ def note_snapshot(instance: Instance, before: CollectionState | None, details: i
     CollectionState.objects.filter(instance=instance).update(snapshot_details=details)
 
 
+def _end_when_gone(instance: Instance, suspicions: list[Suspicion]) -> None:
+    """Nothing was lost of a server that was gone: a gap that a snapshot told of ends when polls began to fail."""
+    for gone in suspicions:
+        until = moment(gone.until)
+        restarts = CollectionGap.objects.filter(
+            instance=instance, cause=Cause.RESTARTED, since__lt=until, until__gt=until
+        )
+        for gap in restarts:
+            gap.lost = _estimate(instance, Suspicion(Cause.RESTARTED, gap.since.timestamp(), gone.until))
+            gap.until = until
+            gap.save(update_fields=["until", "lost"])
+
+
 def _count_missing(comparison: Comparison, missing: int) -> None:
     if not comparison.lost:
         return
@@ -135,7 +166,7 @@ def _estimate(instance: Instance, suspicion: Suspicion) -> int | None:
         seen = _records(instance, since - span, since).aggregate(count=Count("pk"), first=Min("requested_at"))
         if seen["count"]:
             # Traffic may have begun within the span; but a burst of a second says nothing of a minute.
-            before = max(_SHORTEST_RATE_SPAN, min(length, span), since - seen["first"])
+            before = max(_SHORTEST_RATE_SPAN, length * _LEAST_RATE_SHARE, since - seen["first"])
             return int(seen["count"] * (length / before) + 0.5)
     return None
 

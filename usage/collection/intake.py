@@ -7,7 +7,7 @@ import time
 from django.utils.translation import gettext_noop as _
 
 from usage.collection.polling import HttpQueue, Polling, RespQueue, Snapshot
-from usage.collection.reckoning import Cause, Reckoning, Suspicion, encode
+from usage.collection.reckoning import Cause, Reckoning, encode
 from usage.collection.rhythm import Timer
 from usage.collection.site import Site
 from usage.collection.subscription import Subscription
@@ -42,8 +42,7 @@ class Intake:
         self._reckoning, self._next_reckoning = Timer(_RECKONING_SECONDS), Timer(_RECKON_AGAIN_SECONDS)
         # What came while the counters were being read blurs a reckoning: the first one, and the one after something went
         # wrong, are soon followed by another.
-        self._has_reckoned = self._is_blurred = False
-        self._unconfirmed: list[Suspicion] = []
+        self._has_reckoned = self._is_blurred = self._is_second = False
         self._subscribing = Timer(_SUBSCRIBE_AGAIN_SECONDS)
 
     def close(self) -> None:
@@ -69,6 +68,11 @@ class Intake:
             self._fall_back(error)
             self._take(client)
 
+    def take_rest(self, client: ManagementClient) -> None:
+        """Read once more before we leave: the server may be about to end too, and its queue with it."""
+        if isinstance(self._way, Polling) and not self.stands_by:
+            self._way.take(client)
+
     def reckoning_is_due(self) -> bool:
         """Whether it is time to compare, or something went wrong since.
 
@@ -84,6 +88,7 @@ class Intake:
 
     def reckon(self, client: ManagementClient) -> None:
         """Write down what may be missing, with the server's own counters; all that they count has come by then."""
+        arrived = self._way.arrived if self._way else 0
         # The server reads its counters at some moment of this call; what comes in its course may be in them or not.
         counted_at = time.time()
         if isinstance(self._way, Subscription):
@@ -96,12 +101,15 @@ class Intake:
             settled_at = time.time()
             time.sleep(self._way.longest_lag_seconds)
             self._way.drain(client)
-        suspicions = self._site.witness.suspicions
-        is_second = bool(self._unconfirmed)
-        reckoning = Reckoning(self._unconfirmed + suspicions, counters, counted_at, settled_at, is_second)
+        witness = self._site.witness
+        reckoning = Reckoning(
+            witness.suspicions, counters, counted_at, settled_at, self._is_second, witness.unconfirmed
+        )
         self._site.spool.keep(Kind.RECKONING, encode(reckoning))
-        self._is_blurred = bool(suspicions) or not self._has_reckoned
-        self._site.witness.suspicions, self._unconfirmed, self._has_reckoned = [], suspicions, True
+        self._is_blurred = bool(witness.suspicions) or not self._has_reckoned
+        self._is_second = any(not suspicion.is_idle for suspicion in witness.suspicions)
+        self._has_reckoned = True
+        witness.compared(settled_at, was_quiet=bool(counters and self._way and self._way.arrived == arrived))
         self._reckoning.restart()
         self._next_reckoning.restart()
         self._site.on_news()
@@ -111,9 +119,22 @@ class Intake:
             self._way.take(client, stands_by=self.stands_by)
         elif self._way and not self.stands_by:
             self._way.take(client)
+        if isinstance(self._way, Snapshot):
+            self._tell_when_gone()
+        if self.stands_by:
+            self._site.witness.forget_old(time.time())
         is_makeshift = self._site.instance.mode == Mode.SUBSCRIBE and not self._may_subscribe
         if self._way and self._way.way != self._site.instance.way and not is_makeshift:
             self._site.say(way=self._way.way)
+
+    def _tell_when_gone(self) -> None:
+        """A snapshot tells itself of a restart (gaps.py); that its server was gone before it, polls that failed told us."""
+        now, witness = time.time(), self._site.witness
+        read_at = witness.read_until or now
+        gone = [one for one in witness.suspicions if one.cause == Cause.RESTARTED and one.until < read_at]
+        if gone:
+            self._site.spool.keep(Kind.RECKONING, encode(Reckoning(gone, None, now, now)))
+        witness.suspicions = []
 
     def _choose_way(self) -> None:
         """A subscription takes the records from every other reader, so it is for those who ask for it (contract I)."""

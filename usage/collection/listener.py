@@ -40,14 +40,17 @@ _Replies = list[tuple[Reply, bytes]]
 class Listener:
     """One subscription, from `start` until it breaks or `stop`.
 
-    All that the server said until `heard_at` (seconds since 1970 UTC) is on disk. When it is over, `ended_at` says since
-    when, `error` why, None where we ended it ourselves, and `has_parted` whether the server heard our goodbye.
+    All that the server said until `heard_at` (seconds since 1970 UTC) is on disk, and `arrived` records were in it. When
+    it is over, `ended_at` says since when, `error` why, None where we ended it ourselves, `has_parted` whether the server
+    heard our goodbye, and `told_until` until when it was there and had told us all that it would, where that is known.
     Raises UpstreamError where the server cannot be subscribed to.
     """
 
     def __init__(self, site: Site) -> None:
         self.error: UpstreamError | None = None
         self.has_parted = False
+        self.arrived = 0
+        self.told_until: float | None = None
         self.names_changed = threading.Event()
         self._spool = site.spool
         self._on_news = site.on_news
@@ -91,6 +94,8 @@ class Listener:
             self.error = error
             self._keep_rest()
             self.heard_at = self._spoken_at  # what came of the last capture is on disk, although it broke off
+            # Who closes a connection that worked is there until then, and what it said before arrived before.
+            self.told_until = time.time() if self._pinged_at is None else None
         except OSError as error:
             logger.warning("%s: the spool cannot be written: %s", self._thread.name, error)
         finally:
@@ -133,7 +138,9 @@ class Listener:
         """Return the bytes of those replies that are records; note what else the server says."""
         if replies:
             self._spoken_at = time.time()
-        return b"".join(raw for reply, raw in replies if self._is_record(reply))
+        records = [raw for reply, raw in replies if self._is_record(reply)]
+        self.arrived += len(records)
+        return b"".join(records)
 
     def _is_record(self, reply: Reply) -> bool:
         kind = reply[0] if isinstance(reply, list) and reply else None

@@ -25,13 +25,14 @@ Way = Instance.Way
 
 
 class Polling(ABC):
-    """One way of asking; `take` is one poll. Methods raise UpstreamError."""
+    """One way of asking; `take` is one poll. `arrived` counts the records so far. Methods raise UpstreamError."""
 
     way: Instance.Way
     # How long after its counter a record comes into the queue: as a rule, and at most after that.
     lag_seconds, longest_lag_seconds = 0.1, 0.1
 
     def __init__(self, site: Site) -> None:
+        self.arrived = 0
         self._site = site
         self._connections = 0
 
@@ -75,6 +76,7 @@ class Polling(ABC):
                 self._site.witness.lose_answer()
             self._site.on_news()
             raise
+        self.arrived += taken
         if taken:  # who is idle wakes nobody
             self._site.on_news()
         return taken

@@ -14,11 +14,15 @@ Cause = CollectionGap.Cause
 
 
 class Suspicion(msgspec.Struct):
-    """Something went wrong between two moments (seconds since 1970 UTC), so that records may be missing."""
+    """Something went wrong between two moments (seconds since 1970 UTC), so that records may be missing.
+
+    `is_idle`: nothing did, but nobody read, so that a restart took along more than it seems.
+    """
 
     cause: Cause
     since: float
     until: float
+    is_idle: bool = False
 
 
 class Reckoning(msgspec.Struct):
@@ -26,8 +30,8 @@ class Reckoning(msgspec.Struct):
 
     They were read at some moment between `counted_at` and `settled_at` (seconds since 1970 UTC). What arrived before
     that is in them. Of what arrived after it only what was on its way through the server's own queues is, and comes
-    before this in the spool. `counters` is None where the server has none, or did not tell them. `is_second`: some of
-    the suspicions were told before.
+    before this in the spool. `counters` is None where the server has none, or did not tell them. `unconfirmed` are
+    suspicions that were told before, when what arrived meanwhile could hide a loss; `is_second`: the last time.
     """
 
     suspicions: list[Suspicion]
@@ -35,6 +39,7 @@ class Reckoning(msgspec.Struct):
     counted_at: float
     settled_at: float
     is_second: bool = False
+    unconfirmed: list[Suspicion] = []
 
 
 _decoder = msgspec.json.Decoder(Reckoning)

@@ -41,6 +41,11 @@ class Subscription:
             self._listener.stop()
             self._part_with(self._listener)
 
+    @property
+    def arrived(self) -> int:
+        """How many records came so far, by this subscription or the last one."""
+        return self._listener.arrived if self._listener else 0
+
     def names_have_changed(self) -> bool:
         """Whether the server said so since the last time."""
         if self._listener is None or not self._listener.names_changed.is_set():
@@ -95,7 +100,7 @@ class Subscription:
             self._site.witness.part()
         else:
             self._site.witness.lose_subscription()
-            self._site.witness.lose_touch(listener.ended_at)
+            self._site.witness.lose_touch(listener.ended_at, since=listener.told_until)
 
     def _mourn(self, listener: Listener) -> None:
         self._part_with(listener)

@@ -9,6 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -78,15 +79,19 @@ class Taker:
         self.begin()
         failures = 0
         while not self._stopping.is_set():
-            try:
-                self.turn()
-            except Exception:
-                logger.exception("%s: a mistake of ours; trying again", self.instance.name)
-                self.error = "a mistake of ours"
-                self._disconnect()
+            self._survive(self.turn)
             failures = failures + 1 if self.error else 0
             self._stopping.wait(pause_seconds(self.instance, failures))
+        self._survive(self.leave)
         self.end()
+
+    def _survive(self, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except Exception:
+            logger.exception("%s: a mistake of ours; trying again", self.instance.name)
+            self.error = "a mistake of ours"
+            self._disconnect()
 
     def stop(self) -> None:
         self._stopping.set()
@@ -111,8 +116,16 @@ class Taker:
     def turn(self) -> None:
         """Take what there is. What goes wrong becomes the state of the instance."""
         self.error = ""
+        self._attempt(self._take)
+
+    def leave(self) -> None:
+        """Take what waits, of a server that answered the last time; or learn that it is gone, and since when at the latest."""
+        if self._client and not self.error:
+            self._attempt(partial(self._intake.take_rest, self._client))
+
+    def _attempt(self, step: Callable[[], None]) -> None:
         try:
-            self._take()
+            step()
         except (UpstreamError, UnreadableSecret) as error:
             self._fail(error)
         except OSError as error:
@@ -233,8 +246,9 @@ class Taker:
         self._note(error)
         if self.instance.state == State.KEY_REJECTED and self._intake.hears():
             return
-        self._site.witness.lose_touch(time.time())
+        failed_at = time.time()
         self._disconnect()
+        self._site.witness.lose_touch(failed_at)
 
     def _note(self, error: UpstreamError | UnreadableSecret) -> None:
         if isinstance(error, UnreadableSecret):

@@ -190,28 +190,15 @@ def has_room() -> bool:
     return bool(shutil.disk_usage(settings.SPOOL_DIR).free >= settings.SPOOL_FREE_BYTES)
 
 
-class Word(StrEnum):
-    """What a reader leaves behind; all of one length, for one is written over the other."""
-
-    READING = "reading"  # it is still at it, or died
-    PARTING = "parting"  # it said goodbye; what had not been sent to it by then may be gone
-    AT_REST = "at rest"
-
-    @classmethod
-    def _missing_(cls, value: object) -> Word:
-        """After a power cut anything may stand there."""
-        return cls.READING
-
-
 class Presence:
-    """Says beyond the death of a process until when a server was read, and whether its reader left in good order."""
+    """Says beyond the death of a process until when a server was read, and what its reader remembered of it."""
 
     def __init__(self, spool: Spool) -> None:
         self._path = spool.folder / ".presence"
         self._descriptor: int | None = None
 
-    def begin(self) -> tuple[float, Word] | None:
-        """Be the reader of this server; return until when (seconds since 1970) there was one, and its last word.
+    def begin(self) -> tuple[float, bytes] | None:
+        """Be the reader of this server; return until when (seconds since 1970) there was one, and what it remembered.
 
         None where there was none before, or where another process reads right now and sees to it.
         """
@@ -220,12 +207,9 @@ class Presence:
             os.close(descriptor)
             return None
         self._descriptor = descriptor
-        word, seen = os.pread(descriptor, 16, 0), os.fstat(descriptor).st_mtime
-        os.pwrite(descriptor, Word.READING.encode(), 0)
-        if not word:
-            return None
-        os.utime(descriptor, (seen, seen))
-        return seen, Word(word.decode(errors="replace"))
+        seen = os.fstat(descriptor)
+        memory = os.pread(descriptor, seen.st_size, 0)
+        return (seen.st_mtime, memory.partition(b"\n")[0]) if memory else None
 
     @property
     def is_ours(self) -> bool:
@@ -237,12 +221,16 @@ class Presence:
         if self._descriptor is not None:
             os.utime(self._descriptor, (until, until))
 
-    def end(self, word: Word) -> None:
-        """Leave. Who is said to be still reading is as good as dead: the next one finds out what became of its answers."""
+    def remember(self, memory: bytes) -> None:
+        """Have the next reader know `memory`, one line, whatever becomes of us."""
         if self._descriptor is not None:
             seen = os.fstat(self._descriptor).st_mtime
-            os.pwrite(self._descriptor, word.encode(), 0)
+            os.pwrite(self._descriptor, memory + b"\n", 0)  # at once: of a longer one before it, only the rest stays
             os.utime(self._descriptor, (seen, seen))
+
+    def end(self) -> None:
+        """Leave."""
+        if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
 
