@@ -467,6 +467,28 @@ def test_what_the_new_run_counted_and_we_missed_is_measured(
     assert CollectionGap.objects.get(cause=Cause.AWAY).lost == 12
 
 
+def test_what_the_new_run_counted_is_not_estimated_besides(
+    cpa: FakeCPA, read: Callable[[], Reader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A restart in the first half of two minutes in which nobody read: its loss and the other's are told once."""
+    _steady(cpa, 5)
+    reader = read()
+    reader.reckon()
+    reader.taker.end()
+    _pass(monkeypatch, 30)
+    _steady(cpa, 5, seconds=30)
+    cpa.restart()
+    for _ in range(9):
+        _pass(monkeypatch, 10)
+        _steady(cpa, 5, seconds=10)
+    read()
+    gaps = {gap.cause: gap for gap in CollectionGap.objects.all()}
+    assert set(gaps) == {Cause.AWAY, Cause.RESTARTED}
+    assert (gaps[Cause.AWAY].lost, gaps[Cause.AWAY].is_measured) == (150, True)
+    assert abs(gaps[Cause.RESTARTED].lost - 150) <= 15
+    assert UsageRecord.objects.count() == 3000 + 300
+
+
 def test_a_restart_is_seen_though_the_counters_have_passed_what_they_were(
     cpa: FakeCPA, read: Callable[[], Reader]
 ) -> None:

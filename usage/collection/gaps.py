@@ -74,28 +74,34 @@ def _write_restarted(instance: Instance, suspicions: list[Suspicion], result: Re
     nearest = [suspicion for suspicion in ended if suspicion.cause == Cause.RESTARTED] or ended
     first = {one.since: one for one in sorted(nearest, key=lambda one: one.until, reverse=True)}
     a_moment = _A_MOMENT_LISTENING if instance.way == Instance.Way.SUBSCRIPTION else _A_MOMENT
+    others = [suspicion for suspicion in suspicions if suspicion.cause not in _ENDED_BY_RESTART]
+    measured = _write_proven(instance, others, result)
     for suspicion in (one for one in first.values() if one.until - one.since > a_moment):
         restarted = Suspicion(Cause.RESTARTED, suspicion.since, suspicion.until)
-        if lost := _estimated_loss(instance, restarted):
+        if lost := _estimated_loss(instance, restarted, measured):
             _write(instance, restarted, lost, is_measured=False)
-    _write_proven(instance, [suspicion for suspicion in suspicions if suspicion.cause not in _ENDED_BY_RESTART], result)
     _tell(instance, "info", _("CPA was restarted"))
 
 
-def _write_proven(instance: Instance, suspicions: list[Suspicion], result: Result) -> None:
-    """Give what is lost to the surest causes, by the length of their times; what nothing was lost of is no gap."""
+def _write_proven(instance: Instance, suspicions: list[Suspicion], result: Result) -> int:
+    """Give what is lost to the surest causes, by the length of their times; what nothing was lost of is no gap.
+
+    Return how many that are.
+    """
     lost = sum(comparison.unusual for comparison in result.comparisons)
     surest = next(filter(None, ([one for one in suspicions if one.cause in causes] for causes in _BY_CERTAINTY)), [])
     if not lost or not surest:
-        return
+        return 0
     for comparison in result.comparisons:
         _count_missing(comparison, comparison.unusual)
+    measured = lost
     spans = _spans(surest)
     length = sum(span.until - span.since for span in spans)
     for span in spans:
         part = round(lost * (span.until - span.since) / length) if length else lost
         _write(instance, span, part, is_measured=True)
         lost, length = lost - part, length - (span.until - span.since)
+    return measured
 
 
 def _spans(suspicions: list[Suspicion]) -> list[Suspicion]:
@@ -171,15 +177,18 @@ def _estimate(instance: Instance, suspicion: Suspicion) -> int | None:
     return None
 
 
-def _estimated_loss(instance: Instance, suspicion: Suspicion) -> int | None:
+def _estimated_loss(instance: Instance, suspicion: Suspicion, measured: int = 0) -> int | None:
     """Return how many of these we do not have: some came before touch was lost, and others waited in the queue.
+
+    Of what is missing, `measured` are told by another gap: of a new run that nobody read for too long.
 
     Of n records that come independently the count scatters by the root of n: less than that is no loss.
     """
     estimate = _estimate(instance, suspicion)
     if estimate is None:
         return None
-    lost = max(0, estimate - _records(instance, moment(suspicion.since), moment(suspicion.until)).count())
+    here = _records(instance, moment(suspicion.since), moment(suspicion.until)).count()
+    lost = max(0, estimate - here - measured)
     return lost if lost * lost >= estimate else 0
 
 
