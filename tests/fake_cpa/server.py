@@ -8,12 +8,13 @@ import socketserver
 import ssl
 import sys
 from functools import partial
-from threading import Lock, Thread
+from threading import Condition, Thread
 
 from tests.fake_cpa.connection import Connection
 from tests.fake_cpa.front import Front
 
 _POLL_SECONDS = 0.02
+_LAST_BREATH_SECONDS = 10
 
 
 class Server(socketserver.ThreadingTCPServer):
@@ -31,7 +32,7 @@ class Server(socketserver.ThreadingTCPServer):
             # Go offers h2 too; the fake does not speak it.
             tls.set_alpn_protocols(["http/1.1"])
         self._open: set[socket.socket] = set()
-        self._lock = Lock()
+        self._changed = Condition()
         super().__init__(address, partial(Connection, front))
         if send_buffer is not None:
             # Accepted connections inherit it.
@@ -45,9 +46,12 @@ class Server(socketserver.ThreadingTCPServer):
         self._front.stopping.set()
         self.shutdown()
         self.server_close()
-        with self._lock:
+        with self._changed:
             for connection in self._open:
                 _break(connection)
+            # Dead is dead: what had been read of a request must not be judged by what a test sets up next.
+            if not self._changed.wait_for(lambda: not self._open, _LAST_BREATH_SECONDS):
+                raise TimeoutError(f"{len(self._open)} connections of the fake outlive it by {_LAST_BREATH_SECONDS} s")
 
     def process_request(self, request: socket.socket, client_address: tuple[str, int]) -> None:  # type: ignore[override]
         if self._front.instance.profile.does("silent connections block the server"):
@@ -58,15 +62,16 @@ class Server(socketserver.ThreadingTCPServer):
     def finish_request(self, request: socket.socket, client_address: tuple[str, int]) -> None:  # type: ignore[override]
         # The handshake is done here, in the connection's own thread, so that a silent client blocks nobody.
         with self._tls.wrap_socket(request, server_side=True) if self._tls else request as stream:
-            with self._lock:
-                self._open.add(stream)
+            with self._changed:
                 if self._front.stopping.is_set():
-                    _break(stream)
+                    return
+                self._open.add(stream)
             try:
                 super().finish_request(stream, client_address)
             finally:
-                with self._lock:
+                with self._changed:
                     self._open.discard(stream)
+                    self._changed.notify()
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Clients may leave whenever they like; anything else is a mistake of ours and is shown."""
