@@ -13,7 +13,7 @@ run: .venv/installed
 demo: .venv/installed
 	$(BIN)/python -m tests.demo --bind $(BIND)
 
-# The suite on SQLite, then on a real PostgreSQL that comes from PyPI.
+# The suite on SQLite, then what touches the database on a real PostgreSQL that comes from PyPI.
 test: .venv/installed-for-tests
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 	$(BIN)/python -m tests.on_postgres $(BIN)/python -m pytest -n $(JOBS) --dist worksteal

@@ -22,6 +22,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--durability-kills", type=int, default=6, help="how often test_durability kills a collector")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On PostgreSQL, the second run of the suite, leave out what touches no database, or brings its own."""
+    if django_settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+        return
+    alike = [item for item in items if not _touches_the_database(item)]
+    config.hook.pytest_deselected(items=alike)
+    items[:] = [item for item in items if item not in set(alike)]
+
+
+def _touches_the_database(item: pytest.Item) -> bool:
+    fixtures = getattr(item, "fixturenames", ())
+    return bool(item.get_closest_marker("django_db")) or "db" in fixtures or "transactional_db" in fixtures
+
+
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
     """SQLite as it is in production: a file in WAL mode, that other processes can open too."""
