@@ -117,21 +117,28 @@ def aggregate_each(
     kept_since = records_since(database().alias)
     rows: list[tuple[Any, ...]] = []
     for start in range(0, len(spans), _SPANS_PER_QUERY):
-        numbered = enumerate(spans[start : start + _SPANS_PER_QUERY], start)
+        some = spans[start : start + _SPANS_PER_QUERY]
         queries = [
-            query for number, span in numbered for query in _queries(number, span, conditions, asked, sums, kept_since)
+            query
+            for number, span in enumerate(some, start)
+            for query in _queries(number, span, conditions, asked, sums, kept_since)
         ]
         if queries:
-            rows += _ask(queries, by, sums)
+            rows += _ask(queries, by, sums, only=start if len(some) == 1 else None)
     if conditions.failed is False:  # where all failed, all less the failed is nothing
         return [row for row in rows if any(row[1 + len(by) :])]
     return rows
 
 
-def _ask(queries: Sequence[str], by: Sequence[str], sums: Sequence[str]) -> list[tuple[Any, ...]]:
-    key = ", ".join(OF_SOURCES.get(name, f"pieces.{name}") for name in ("span", *by))
+def _ask(queries: Sequence[str], by: Sequence[str], sums: Sequence[str], only: int | None) -> list[tuple[Any, ...]]:
+    """Return what `queries` give together, of several spans or of that with the number `only`."""
+    span = "pieces.span" if only is None else str(only)
+    key = ", ".join((span, *(OF_SOURCES.get(name, f"pieces.{name}") for name in by)))
     totals = ", ".join(f"CAST(SUM({name}) AS BIGINT)" for name in sums)
-    places = ", ".join(str(place) for place in range(1, len(by) + 2))
+    # SQLite sorts by these, and a first one that all rows have alike takes it half as long again. Without any there would
+    # be a row even of nothing.
+    is_needed = only is None or not by
+    places = ", ".join(str(place) for place in range(1 if is_needed else 2, len(by) + 2))
     joined = WITH_SOURCES if any(name in OF_SOURCES for name in by) else ""
     with database().cursor() as cursor:
         cursor.execute(
