@@ -588,6 +588,52 @@ def test_statistics_that_were_off_for_a_while(cpa: FakeCPA, read: Callable[[], R
     assert reader.instance.state == State.OK
 
 
+def test_what_shows_later_of_two_times_without_statistics_stretches_neither(
+    cpa: FakeCPA, read: Callable[[], Reader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen on a real server: the gap of the first time reached to the end of the second."""
+
+    def keep_coming(queue: HttpQueue) -> float:
+        emit(cpa, 4)
+        return 0.1
+
+    reader = read()
+    emit(cpa, 10)
+    reader.reckon()
+    times = []
+    with monkeypatch.context() as patch:
+        patch.setattr(HttpQueue, "lag_seconds", property(keep_coming))
+        for _ in range(2):
+            time.sleep(0.2)  # in which all is well
+            reader.taker._flag.hurry()
+            reader.turn()
+            since = time.time()
+            times.append((since, _record_nothing_for_a_while(cpa, reader)))
+    reader.reckon()
+    reader.reckon()
+    gaps = list(CollectionGap.objects.order_by("since"))
+    assert [gap.cause for gap in gaps] == [Cause.STATISTICS_OFF] * 2
+    assert sum(gap.lost or 0 for gap in gaps) == 18
+    for gap, (since, until) in zip(gaps, times, strict=True):
+        assert since - 0.15 <= gap.since.timestamp() <= since + 0.15
+        assert until - 0.15 <= gap.until.timestamp() <= until + 1.0
+    assert gaps[0].until < gaps[1].since
+
+
+def _record_nothing_for_a_while(cpa: FakeCPA, reader: Reader) -> float:
+    """Lose nine records, and return when the server was to record again."""
+    cpa.set_statistics(False)
+    reader.taker._flag.hurry()
+    reader.turn()
+    emit(cpa, 9)
+    time.sleep(0.3)
+    reader.turn()
+    cpa.set_statistics(True)
+    on_again = time.time()
+    reader.turn()
+    return on_again
+
+
 def test_a_death_with_an_answer_on_its_way(cpa: FakeCPA, read: Callable[[], Reader]) -> None:
     reader = read()
     emit(cpa, 10)

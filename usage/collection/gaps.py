@@ -16,9 +16,8 @@ from usage.models import CollectionGap, CollectionState, CollectorEvent, Instanc
 from usage.models.fields import to_micros
 
 # The surest cause of a loss comes first: what was lost is then its.
-_BY_CERTAINTY = (
-    (Cause.AWAY, Cause.STATISTICS_OFF), (Cause.DROPPED,), (Cause.ANSWER_LOST,), (Cause.KILLED,), (Cause.RESTARTED,),
-)  # fmt: skip
+_SURE = (Cause.AWAY, Cause.STATISTICS_OFF)
+_BY_CERTAINTY = (_SURE, (Cause.DROPPED,), (Cause.ANSWER_LOST,), (Cause.KILLED,), (Cause.RESTARTED,))
 # What the end of a server takes along: it forgets what it held, whatever we suspected then.
 _ENDED_BY_RESTART = {Cause.RESTARTED, Cause.DROPPED, Cause.ANSWER_LOST, Cause.KILLED}
 # CPA counts some calls that it does not record; another reader takes a good part of everything.
@@ -105,11 +104,15 @@ def _write_proven(instance: Instance, suspicions: list[Suspicion], result: Resul
 
 
 def _spans(suspicions: list[Suspicion]) -> list[Suspicion]:
-    """One for each cause: between two suspicions that no comparison told apart, either may have taken what is lost."""
-    spans: dict[Cause, Suspicion] = {}
+    """One for each cause: between two suspicions that no comparison told apart, either may have taken what is lost.
+
+    But one for each time in which nobody read or nothing was recorded: each lost what came, and nothing between them was.
+    """
+    spans: dict[tuple[Cause, float | None], Suspicion] = {}
     for one in suspicions:
         cause = Cause.ANSWER_LOST if one.cause == Cause.RESTARTED else one.cause
-        span = spans.setdefault(cause, Suspicion(cause, one.since, one.until))
+        key = (cause, one.since if cause in _SURE else None)
+        span = spans.setdefault(key, Suspicion(cause, one.since, one.until))
         span.since, span.until = min(span.since, one.since), max(span.until, one.until)
     return list(spans.values())
 
