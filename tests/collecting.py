@@ -14,10 +14,12 @@ from usage.collection.collector import Collector
 
 # New servers are noticed, and facts about servers written down, so soon; one in a process of its own takes its time.
 _TICK_SECONDS = 0.2
+# Whether a server ends with us, few tests ask.
+_FAREWELL_SECONDS = 0.02
 
 
 @contextmanager
-def collecting() -> Iterator[Collector]:
+def collecting(farewell_seconds: float = _FAREWELL_SECONDS) -> Iterator[Collector]:
     """Run a collector while the block lasts."""
     stopping = threading.Event()
     collector = Collector(stopping)
@@ -29,7 +31,10 @@ def collecting() -> Iterator[Collector]:
             connection.close()
 
     thread = threading.Thread(target=run)
-    with patch("usage.collection.collector._TICK_SECONDS", _TICK_SECONDS):
+    with (
+        patch("usage.collection.collector._TICK_SECONDS", _TICK_SECONDS),
+        patch("usage.collection.intake._FAREWELL_SECONDS", farewell_seconds),
+    ):
         thread.start()
         try:
             yield collector

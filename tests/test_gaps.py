@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -331,6 +332,24 @@ def test_while_a_server_is_gone_nothing_is_lost(cpa: FakeCPA, mode: str, setting
         eventually(CollectorEvent.objects.filter(message="CPA was restarted").exists)
     assert [gap for gap in CollectionGap.objects.all() if gap.until.timestamp() > left] == []
     assert sum(gap.lost or 0 for gap in CollectionGap.objects.all()) <= 50 * (left - gone + 3) * (mode == Mode.QUEUE)
+
+
+@pytest.mark.parametrize("mode", [Mode.QUEUE, Mode.SUBSCRIBE])
+def test_of_a_machine_that_is_shut_down_nothing_is_estimated_of_the_time_without_it(cpa: FakeCPA, mode: str) -> None:
+    """Seen on a real v7.2.140: both are told to end, and we are the faster. What it took along is little."""
+    read_from(cpa, mode)
+    _steady(cpa, 50, seconds=30)
+    with collecting(farewell_seconds=2):
+        eventually(lambda: Reconciliation.objects.count() == 2 and UsageRecord.objects.count() == 1500)
+        threading.Timer(0.4, cpa.stop).start()
+    left = time.time()
+    time.sleep(3)
+    cpa.forget_run()
+    cpa.start()
+    with collecting():
+        eventually(CollectorEvent.objects.filter(message="CPA was restarted").exists)
+    assert [gap for gap in CollectionGap.objects.all() if gap.until.timestamp() > left] == []
+    assert sum(gap.lost or 0 for gap in CollectionGap.objects.all()) <= 50 * 2
 
 
 def test_a_death_after_a_restart_does_not_stretch_what_it_may_have_taken_along(

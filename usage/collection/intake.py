@@ -20,6 +20,8 @@ from usage.upstream.resp import NoSuchWay
 
 _RECKONING_SECONDS = 60.0
 _RECKON_AGAIN_SECONDS = 5.0
+# CPA needs a third of it to end.
+_FAREWELL_SECONDS = 1.0
 # A subscription that this server lacks may come with its next version, or when a proxy is gone.
 _SUBSCRIBE_AGAIN_SECONDS = 300.0
 
@@ -69,9 +71,18 @@ class Intake:
             self._take(client)
 
     def take_rest(self, client: ManagementClient) -> None:
-        """Read once more before we leave: the server may be about to end too, and its queue with it."""
-        if isinstance(self._way, Polling) and not self.stands_by:
+        """Read once more before we leave, and a moment later again.
+
+        Where a machine is shut down the server ends just then too: if we saw it end, all the time until the next start
+        is none in which it may have held something for us.
+        """
+        if isinstance(self._way, Subscription):
+            self._way.outlive(_FAREWELL_SECONDS)
+        elif isinstance(self._way, Polling) and not self.stands_by:
             self._way.take(client)
+            if not isinstance(self._way, Snapshot):
+                time.sleep(_FAREWELL_SECONDS)
+                self._way.take(client)
 
     def reckoning_is_due(self) -> bool:
         """Whether it is time to compare, or something went wrong since.

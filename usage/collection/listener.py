@@ -78,6 +78,10 @@ class Listener:
         self._stopping.set()
         self._thread.join()
 
+    def ends_within(self, seconds: float) -> bool:
+        self._thread.join(seconds)
+        return not self.is_alive
+
     def finish_capture(self) -> None:
         """Wait until the capture that is being written, which bears the time of its beginning, is whole."""
         if self._writing.acquire(timeout=_LONGEST_CAPTURE_SECONDS):

@@ -68,6 +68,11 @@ class Subscription:
             self._site.say(synced_at=timezone.now())
             self._heartbeat.restart()
 
+    def outlive(self, seconds: float) -> None:
+        """See whether the server ends within `seconds`."""
+        if self._listener and self._listener.ends_within(seconds):
+            self._mourn(self._listener)
+
     def hears(self) -> bool:
         """Whether it goes on by itself, which it does when the key was changed after it began."""
         if self._listener is None or not self._listener.is_alive:
