@@ -23,7 +23,7 @@ from usage.collection.booker import Booker
 from usage.collection.gaps import judge
 from usage.collection.intake import Intake
 from usage.collection.polling import HttpQueue
-from usage.collection.reckoning import Reckoning, Suspicion
+from usage.collection.reckoning import Reckoning, Suspicion, moment
 from usage.collection.taker import Taker
 from usage.models import CollectionGap, CollectorEvent, Instance, Reconciliation, UsageRecord
 from usage.upstream.client import ManagementClient
@@ -397,6 +397,66 @@ def test_the_rate_of_young_traffic_is_not_diluted_nor_that_of_a_burst_believed(
     instance = read().instance
     judge(instance, Reckoning([Suspicion(Cause.KILLED, since, since + length)], None, since, since))
     assert least <= the_gap().lost <= most
+
+
+def test_the_rate_before_a_gap_is_not_diluted_by_other_gaps(cpa: FakeCPA, read: Callable[[], Reader]) -> None:
+    """Seen on real servers: a third restart within minutes lost far more than was estimated."""
+    since = time.time()
+    for begin in (-60, -20):  # thirty a second, for twice ten seconds
+        for number in range(300):
+            when = int((since + begin) * 10**9) + number * 10**9 // 30
+            cpa.emit(cpa.credentials.files[0], "gpt-5.4", when=when)
+    instance = read().instance
+    for begin, end in ((-50, -30), (-35, -20), (-10, 0)):
+        CollectionGap.objects.create(
+            instance=instance, cause=Cause.RESTARTED, since=moment(since + begin), until=moment(since + end), lost=1
+        )
+    judge(instance, Reckoning([Suspicion(Cause.KILLED, since, since + 10)], None, since, since))
+    assert 290 <= CollectionGap.objects.get(cause=Cause.KILLED).lost <= 310
+
+
+@pytest.mark.parametrize("version", ["7.2.140", "6.10.0", "6.9.49"])
+def test_a_server_that_ends_between_two_polls_is_noticed_then(version: str, settings: Any) -> None:
+    """What it would have served until the next poll is no loss of it."""
+    settings.POLL_SECONDS = settings.LEGACY_POLL_SECONDS = 20
+    with fake_cpa(version) as cpa:
+        cpa.credentials.add_oauth("codex", "dave@example.com")
+        _steady(cpa, 20, seconds=30)
+        instance = read_from(cpa)
+        with collecting():
+            eventually(lambda: UsageRecord.objects.count() == 600)
+            eventually(lambda: version == "6.9.49" or Reconciliation.objects.count() == 1)
+            time.sleep(1.5)
+            cpa.stop()
+            gone = time.time()
+            eventually(lambda: Instance.objects.get(pk=instance.pk).state == State.UNREACHABLE, seconds=5)
+            time.sleep(3)
+            cpa.forget_run()
+            cpa.start()
+            eventually(lambda: Instance.objects.get(pk=instance.pk).state == State.OK)
+            eventually(lambda: CollectionGap.objects.exists())
+    assert the_gap().cause == Cause.RESTARTED
+    assert gone - 0.1 <= the_gap().until.timestamp() <= gone + 1
+    assert (the_gap().lost or 0) <= 20 * (the_gap().length.total_seconds() + 0.5)
+
+
+@pytest.mark.parametrize("after", [0.0, 0.2])
+def test_a_proxy_that_ends_each_connection_is_not_asked_all_the_time(
+    cpa: FakeCPA, settings: Any, monkeypatch: pytest.MonkeyPatch, after: float
+) -> None:
+    monkeypatch.setattr("usage.collection.taker._WATCH_SECONDS", 0.02)
+    settings.POLL_SECONDS = 1
+    read_from(cpa)
+    with collecting():
+        eventually(lambda: Reconciliation.objects.count() == 2)
+        time.sleep(0.5)  # in which what follows the first poll is asked
+        cpa.faults.next(faults.hang_up(after), path="usage-queue?", times=10_000)
+        asked, begun = len(cpa.requests), time.monotonic()
+        time.sleep(4)
+        polls = [request for request in cpa.requests[asked:] if "usage-queue?" in request.path]
+        assert len(polls) <= 2 * (time.monotonic() - begun) + 3
+    cpa.faults.clear()
+    assert CollectionGap.objects.count() == 0
 
 
 def test_a_small_loss_under_steady_traffic_is_found_when_it_pauses(

@@ -138,6 +138,23 @@ def wrong_length(by: int) -> Fault:
     return fault
 
 
+def hang_up(after: float) -> Fault:
+    """Answer well, and end the connection so many seconds later: a proxy without patience."""
+
+    def fault(answer: Answer, stopping: Event) -> Response:
+        response = answer()
+        body = response.read()
+        return replace(response, body=_wait_and_break(body, after, stopping), announced_length=len(body))
+
+    return fault
+
+
+def _wait_and_break(body: bytes, seconds: float, stopping: Event) -> Iterator[bytes]:
+    yield body
+    stopping.wait(seconds)
+    raise Broken([])
+
+
 @dataclass(slots=True)
 class _Planned:
     fault: Fault

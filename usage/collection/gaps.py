@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Count, Min, QuerySet
+from django.db.models import Min, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop as _
 from django.utils.translation import override
@@ -24,9 +24,9 @@ _ENDED_BY_RESTART = {Cause.RESTARTED, Cause.DROPPED, Cause.ANSWER_LOST, Cause.KI
 _THEFT_ATTEMPTS, _THEFT_SHARE = 5, 0.25
 # One release kept 1,000 details of a model only (contract B).
 _CAPPED = {"6.6.96", "v6.6.96"}
-# The rate before a gap is that of as long a time, or of the last hour if that was quiet.
-_RATE_SPANS = (timedelta(minutes=10), timedelta(hours=1))
-_SHORTEST_RATE_SPAN, _LONGEST_RATE_SPAN = timedelta(seconds=5), timedelta(hours=6)
+# The rate before a gap is that of as long a time, or of the last hour if that was quiet (seconds).
+_RATE_SPANS = (600.0, 3600.0)
+_SHORTEST_RATE_SPAN, _LONGEST_RATE_SPAN = 5.0, 6 * 3600.0
 _LEAST_RATE_SHARE = 0.5
 
 # What might have come in the last moment is no loss worth a row. A subscription brings each record at once, but a busy
@@ -169,15 +169,31 @@ def _count_missing(comparison: Comparison, missing: int) -> None:
 
 def _estimate(instance: Instance, suspicion: Suspicion) -> int | None:
     """Return how many records would have come between two moments at the rate of the time before; None: nobody knows."""
-    since, length = moment(suspicion.since), timedelta(seconds=suspicion.until - suspicion.since)
+    since, length = suspicion.since, suspicion.until - suspicion.since
     for shortest in _RATE_SPANS:
-        span = min(max(shortest, length), _LONGEST_RATE_SPAN)
-        seen = _records(instance, since - span, since).aggregate(count=Count("pk"), first=Min("requested_at"))
-        if seen["count"]:
+        begin = since - min(max(shortest, length), _LONGEST_RATE_SPAN)
+        first = _records(instance, begin, since).aggregate(Min("requested_at"))["requested_at__min"]
+        if first:
             # Traffic may have begun within the span; but a burst of a second says nothing of a minute.
-            before = max(_SHORTEST_RATE_SPAN, length * _LEAST_RATE_SHARE, since - seen["first"])
-            return int(seen["count"] * (length / before) + 0.5)
+            seen, seconds = _seen_outside_gaps(instance, max(begin, first.timestamp()), since)
+            return int(seen * (length / max(_SHORTEST_RATE_SPAN, length * _LEAST_RATE_SHARE, seconds)) + 0.5)
     return None
+
+
+def _seen_outside_gaps(instance: Instance, since: float, until: float) -> tuple[int, float]:
+    """Return how many records began between two moments, and in how many seconds: those of gaps tell of no rate."""
+    gaps = CollectionGap.objects.filter(instance=instance, since__lt=moment(until), until__gt=moment(since))
+    seen, seconds, last = 0, 0.0, since
+    for gap in gaps.order_by("since"):
+        begin, end = gap.since.timestamp(), gap.until.timestamp()
+        if begin > last:
+            seen, seconds = seen + _records(instance, last, begin).count(), seconds + begin - last
+        last = max(last, end)
+    if until > last:
+        seen, seconds = seen + _records(instance, last, until).count(), seconds + until - last
+    if seconds < _SHORTEST_RATE_SPAN:  # what came in the gaps is then all that we know
+        return _records(instance, since, until).count(), until - since
+    return seen, seconds
 
 
 def _estimated_loss(instance: Instance, suspicion: Suspicion, measured: int = 0) -> int | None:
@@ -190,16 +206,16 @@ def _estimated_loss(instance: Instance, suspicion: Suspicion, measured: int = 0)
     estimate = _estimate(instance, suspicion)
     if estimate is None:
         return None
-    here = _records(instance, moment(suspicion.since), moment(suspicion.until)).count()
+    here = _records(instance, suspicion.since, suspicion.until).count()
     lost = max(0, estimate - here - measured)
     return lost if lost * lost >= estimate else 0
 
 
-def _records(instance: Instance, since: datetime, until: datetime) -> QuerySet[UsageRecord]:
+def _records(instance: Instance, since: float, until: float) -> QuerySet[UsageRecord]:
     """Return what began between two moments of our clock; records bear those of the server's."""
-    ahead = timedelta(seconds=instance.clock_offset_seconds or 0)
+    ahead = instance.clock_offset_seconds or 0
     return UsageRecord.objects.filter(
-        source__instance=instance, requested_at__gte=since + ahead, requested_at__lt=until + ahead
+        source__instance=instance, requested_at__gte=moment(since + ahead), requested_at__lt=moment(until + ahead)
     )
 
 

@@ -37,6 +37,8 @@ _NAMES_AGAIN_SECONDS = 30.0
 # Changes come in bursts: one file is saved several times, and each time the server says so.
 _NAMES_SETTLE_SECONDS = 2.0
 _FLAG_SECONDS = 15.0
+# How long a server may be gone before we notice that it hung up.
+_WATCH_SECONDS = 0.5
 
 State, Source = Instance.State, Instance.Source
 
@@ -73,6 +75,7 @@ class Taker:
         self._client: ManagementClient | None = None
         self._names, self._flag = Timer(_NAMES_SECONDS), Timer(_FLAG_SECONDS)
         self._stopping = threading.Event()
+        self._was_cut_short = False
 
     def run(self) -> None:
         """Take turns until `stop`. Nothing ends it before: this is the edge where also our own mistakes are caught."""
@@ -81,9 +84,23 @@ class Taker:
         while not self._stopping.is_set():
             self._survive(self.turn)
             failures = failures + 1 if self.error else 0
-            self._stopping.wait(pause_seconds(self.instance, failures))
+            self._rest(pause_seconds(self.instance, failures))
         self._survive(self.leave)
         self.end()
+
+    def _rest(self, seconds: float) -> None:
+        """Wait for the next turn, but no longer than the server holds the line: who asks at once learns when it ended.
+
+        A proxy that ends each connection has us ask twice as often, not all the time.
+        """
+        client = None if self._was_cut_short else self._client
+        watched = client if client and not client.is_hung_up else None
+        self._was_cut_short = False
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0 and not self._stopping.wait(min(left, _WATCH_SECONDS)):
+            if watched and watched.is_hung_up:
+                self._was_cut_short = True
+                return
 
     def _survive(self, step: Callable[[], None]) -> None:
         try:

@@ -40,7 +40,7 @@ class ManagementClient:
         self.version = ""
         self.clock_offset: timedelta | None = None
         self.connections = 0
-        self._connection: object = None
+        self._stream: Any = None  # httpcore.NetworkStream of the last answer
         self._http = httpx.Client(
             base_url=instance.base_url + MANAGEMENT,
             headers={
@@ -63,6 +63,11 @@ class ManagementClient:
 
     def close(self) -> None:
         self._http.close()
+
+    @property
+    def is_hung_up(self) -> bool:
+        """Whether the server ended the connection of the last answer, or did not leave it open in the first place."""
+        return self._stream is not None and bool(self._stream.get_extra_info("is_readable"))
 
     def get_json(self, path: str) -> Any:
         """Return the JSON at `path`, or None where this server has no such endpoint (404)."""
@@ -117,8 +122,8 @@ class ManagementClient:
         if date := _date(response.headers.get("Date", "")):
             self.clock_offset = date + _HALF_A_SECOND - timezone.now()  # a Date is cut to whole seconds
         stream = response.extensions.get("network_stream")
-        if stream is not self._connection:
-            self._connection = stream
+        if stream is not self._stream:
+            self._stream = stream
             self.connections += 1
 
 
