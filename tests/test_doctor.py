@@ -335,6 +335,30 @@ def test_what_cpa_counted_and_nobody_booked_is_told(instance: Instance, missing:
     assert f"{100 - missing}" in found.text
 
 
+def test_what_went_with_restarts_is_not_complete_either(instance: Instance) -> None:
+    """Seen on a real server: 1,700 of 10,000 were lost by 20 restarts, which gaps told, and completeness was 100%."""
+    list_names(instance, auth_files=auth_files(auth_file("a.json", "codex")))
+    now = timezone.now()
+    Reconciliation.objects.create(
+        account=Account.objects.get(), since=now, checked_at=now, counted=90, booked=90, missing=0, unrecorded=0,
+        counter=60, sum_booked=50, day=now, ceiling=0,
+    )  # fmt: skip
+    for start, is_measured in ((1, False), (2, True), (-60, False)):
+        since = now + timedelta(minutes=start)
+        until = since + timedelta(minutes=1)
+        CollectionGap.objects.create(
+            instance=instance,
+            cause=CollectionGap.Cause.RESTARTED,
+            since=since,
+            until=until,
+            lost=10,
+            is_measured=is_measured,
+        )
+    found = at(instance)["completeness"]
+    assert (found.level, "about 10 more went with its restarts: 90.0% complete" in found.text) == ("warn", True)
+    assert "subscription" in found.mend
+
+
 def test_names_that_are_old_or_were_never_fetched_are_told(instance: Instance) -> None:
     assert "names" not in at(instance)  # it was never read at all
     Instance.objects.update(synced_at=timezone.now())

@@ -67,13 +67,13 @@ class CollectorPage:
     def servers(self) -> list[ServerBlock]:
         """The enabled ones first."""
         everyone = Instance.objects.select_related("collection").order_by("-enabled", "name")
-        volume = volumes(self.now)
+        volume, shares = volumes(self.now), {pk: whole.share for pk, whole in self.survey.completeness.items()}
         return [
             ServerBlock(
                 instance,
                 freshness(instance, self.survey.pulse, self.now),
                 volume.get(instance.pk, Volume.none()),
-                self.survey.completeness.get(instance.pk),
+                shares.get(instance.pk),
                 [warning for warning in self._warnings if warning.instance == instance],
                 self.survey.pulse.stopped_at is not None,
                 self.now,

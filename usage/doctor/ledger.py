@@ -6,15 +6,16 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from django.conf import settings
-from django.db.models import Min, QuerySet, Sum
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from config.report_zone import report_zone
 from usage import formats
+from usage.completeness import completeness as measured_completeness
 from usage.doctor.diagnosis import FAIL, INFO, OK, WARN, Diagnosis
-from usage.models import Account, CollectionGap, Instance, Reconciliation
+from usage.models import Account, CollectionGap, Instance
 
 _RECENT = timedelta(days=7)
 _COMPLETE_ENOUGH = 0.98
@@ -84,27 +85,37 @@ def gaps(instance: Instance) -> Iterator[Diagnosis]:
 
 
 def completeness(instance: Instance) -> Iterator[Diagnosis]:
-    """Of what CPA counted, what never came (contract C, several consumers)."""
-    accounts = Reconciliation.objects.filter(account__instance=instance)
-    sums = accounts.aggregate(*map(Sum, ("counted", "booked", "missing")), since=Min("since"))
-    since = sums.pop("since")
-    whole = Reconciliation(**{name.removesuffix("__sum"): value or 0 for name, value in sums.items()})
-    if whole.completeness is None:
+    """Of what CPA counted, what never came (contract C, several consumers), and what went with its restarts."""
+    whole = measured_completeness([instance]).get(instance.pk)
+    if whole is None or whole.share is None:
         return
-    text = _(
-        "Of the %(counted)s requests that CPA counted since %(time)s, %(missing)s never reached us: %(share)s complete."
+    text = (
+        _(
+            "Of the %(counted)s requests that CPA counted since %(time)s, %(missing)s never reached us, and about "
+            "%(estimated)s more went with its restarts: %(share)s complete."
+        )
+        if whole.estimated
+        else _(
+            "Of the %(counted)s requests that CPA counted since %(time)s, %(missing)s never reached us: "
+            "%(share)s complete."
+        )
     )
     text %= {
         "counted": formats.grouped(whole.counted),
-        "time": formats.minute(since, report_zone(), timezone.now()),
+        "time": formats.minute(whole.since, report_zone(), timezone.now()),
         "missing": formats.grouped(whole.missing),
-        "share": formats.percent(whole.completeness),
+        "estimated": formats.grouped(whole.estimated),
+        "share": formats.percent(whole.share),
     }
-    if whole.completeness < _COMPLETE_ENOUGH:
-        mend = _("Look for a second reader of this server, and at its gaps.")
-        yield Diagnosis(WARN, "completeness", text, mend)
-    else:
+    if whole.share >= _COMPLETE_ENOUGH:
         yield Diagnosis(OK, "completeness", text)
+        return
+    mend = _("Look for a second reader of this server, and at its gaps.")
+    if whole.estimated and instance.mode != Instance.Mode.SUBSCRIBE:
+        mend = _(
+            "A subscription leaves nothing in the queue that a restart of CPA could empty: choose it as collection mode."
+        )
+    yield Diagnosis(WARN, "completeness", text, mend)
 
 
 def _gaps(instance: Instance) -> QuerySet[CollectionGap]:

@@ -123,7 +123,8 @@ def overrun(survey: Survey) -> Iterator[Warning]:
 def others_read(survey: Survey) -> Iterator[Warning]:
     for instance in survey.instances:
         causes = {gap.cause for gap in survey.gaps.get(instance.pk, [])}
-        complete = survey.completeness.get(instance.pk)
+        whole = survey.completeness.get(instance.pk)
+        complete = whole.share_of_counted if whole else None
         if causes & {Cause.DROPPED, Cause.SECOND_READER} or (complete is not None and complete < COMPLETE_ENOUGH):
             text = _(
                 "Some records were missed, or another collector is reading the same queue. "

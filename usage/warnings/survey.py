@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from django.db.models import QuerySet, Sum
+from django.db.models import QuerySet
 
+from usage.completeness import Completeness, completeness
 from usage.freshness import Pulse, pulse
 from usage.ingest.rollup import DAILY
-from usage.models import CollectionGap, CollectorProcess, Instance, Reconciliation, UsageDaily
+from usage.models import CollectionGap, CollectorProcess, Instance, UsageDaily
 from usage.models.fields import to_micros
 from usage.storage import Backlog, spool_backlog
 
@@ -48,11 +49,9 @@ class Survey:
         return found
 
     @cached_property
-    def completeness(self) -> dict[int, float | None]:
-        """Share of what CPA counted that is not missing (metric M31), by server."""
-        names = ("booked", "missing")
-        rows = Reconciliation.objects.values_list("account__instance").annotate(*map(Sum, names)).order_by()
-        return {pk: Reconciliation(**dict(zip(names, sums, strict=True))).completeness for pk, *sums in rows}
+    def completeness(self) -> dict[int, Completeness]:
+        """How much of what there was is booked (metric M31), by server."""
+        return completeness(Instance.objects.all())
 
     @cached_property
     def backlog(self) -> Backlog:
