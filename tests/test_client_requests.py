@@ -23,7 +23,7 @@ from usage.housekeeping import jobs
 from usage.ingest import attempts, rollup
 from usage.ingest.attempts import LONGEST_PATH, derive, stale_records, stale_stretches
 from usage.ingest.pruning import prune
-from usage.models import Attempt, Instance, UsageRecord
+from usage.models import Attempt, Instance, StaleHour, UsageRecord
 from usage.models.fields import to_micros
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -311,6 +311,23 @@ def test_booking_the_same_again_makes_nothing_stale(named: Instance) -> None:
     derive()
     book(named, attempt(0, failed=True), attempt(1))
     assert stale_records() == 0
+
+
+def test_an_hour_that_goes_on_has_its_turn_once(named: Instance) -> None:
+    """Who lets others write would else never end under steady traffic."""
+    turns = 0
+
+    def others() -> None:
+        nonlocal turns
+        turns += 1
+        assert turns < 3
+        book(named, attempt(turns, "one", failed=True))
+
+    book(named, attempt(-120, "before"), attempt(0, "one", failed=True))
+    assert derive(between=others) == 2
+    assert StaleHour.objects.count() == 1
+    derive()
+    assert [len(group) for group in stored()] == [3]
 
 
 def test_an_hour_that_goes_on_is_left_alone_unless_it_has_many(

@@ -22,8 +22,9 @@ _STALLED_SECONDS = 60.0
 _PAGE = "/api/channels/?range=24h"
 # Somebody who goes from page to page; one that lies open asks once a minute.
 _PAUSE_OF_READERS_SECONDS = 5.0
-# Records that come one by one: twenty a second.
-_SINGLES, _PAUSE_SECONDS = 200, 0.05
+# Records that come one by one, for as long as it takes that the housekeeping has its turn too.
+_SINGLES, _PAUSE_SECONDS = 400, 0.25
+_RECORDS_FOR_A_SINGLE = 500
 
 Progress = Callable[[int], None]
 
@@ -38,7 +39,9 @@ def measure_end_to_end(
         try:
             _wait_for(instance, before + records, progress)
             seconds = time.perf_counter() - (upstream.first_taken_at or 0.0)
-            visible_seconds = _watch_singles(pages, upstream, traffic)
+            visible_seconds = _watch_singles(
+                pages, upstream, traffic, min(_SINGLES, records // _RECORDS_FOR_A_SINGLE + 1)
+            )
         finally:
             peak = _end(collector)
     return (
@@ -65,14 +68,14 @@ def _booked(instance: Instance) -> int:
     return sum(CollectionState.objects.filter(instance=instance).values_list("booked", flat=True))
 
 
-def _watch_singles(pages: Pages, upstream: Upstream, traffic: Traffic) -> list[float]:
+def _watch_singles(pages: Pages, upstream: Upstream, traffic: Traffic, count: int) -> list[float]:
     """Nothing else is of this span: the traffic before ended when it was made."""
     since = timezone.now()
     return pages.watch(
         since,
         since + timedelta(hours=1),
         lambda: upstream.give([traffic.record(timezone.now())]),
-        _SINGLES,
+        count,
         _PAUSE_SECONDS,
     )
 

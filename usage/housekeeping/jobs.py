@@ -21,6 +21,7 @@ from django.utils.translation import gettext_noop
 from usage.collection import refresh_names
 from usage.housekeeping.gaps import estimate_losses
 from usage.ingest import attempts, distribution, rollup
+from usage.ingest.courtesy import let_others_write
 from usage.ingest.peaks import follow_names
 from usage.ingest.prices import price_unpriced
 from usage.ingest.pruning import prune as prune_records
@@ -106,9 +107,9 @@ def prices() -> Report:
 def client_requests() -> Report:
     """Find out which records served one call of a client; of the hour that is not over only where many wait."""
     now = to_micros(timezone.now())
-    hours = attempts.derive(now - now % rollup.HOUR)
+    hours = attempts.derive(now - now % rollup.HOUR, between=let_others_write)
     if attempts.stale_records() > _MANY_STALE:
-        hours += attempts.derive()
+        hours += attempts.derive(between=let_others_write)
     return Report(gettext_noop("%(hours)s hours looked through"), hours=hours)
 
 
@@ -119,7 +120,7 @@ def peaks() -> Report:
 
 def distributions() -> Report:
     """Take the newest records into the distributions, so that percentiles need not read them one by one."""
-    return Report(gettext_noop("%(records)s records taken in"), records=distribution.fold())
+    return Report(gettext_noop("%(records)s records taken in"), records=distribution.fold(between=let_others_write))
 
 
 def verify() -> Report:

@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
 
-from usage.ingest import peaks
+from usage.ingest import courtesy, peaks
+from usage.ingest.courtesy import Courtesy
 from usage.ingest.insertion import lock_booking
 from usage.ingest.rollup import HOUR, HOURLY_BY_MODEL, OF_RECORDS, RECORDS, records_since
 from usage.models import Attempt, RequestTraits, Source, StaleHour
@@ -202,27 +203,31 @@ def stale_records() -> int:
     return sum(count for _hour, count in _stale_hours())
 
 
-def derive(until: int | None = None, is_stopping: Callable[[], bool] = lambda: False) -> int:
+def derive(
+    until: int | None = None, is_stopping: Callable[[], bool] = lambda: False, between: Courtesy = courtesy.none
+) -> int:
     """Derive the attempts of the stale hours that began before `until` (None: of all); return how many hours.
 
-    Some hours are a transaction: what stops it leaves the rest stale.
+    Some hours are a transaction: what stops it leaves the rest stale. `between` is called between two of these. Each hour
+    has its turn once, although records that come meanwhile make the present one stale again.
     """
-    derived = 0
-    while not is_stopping() and (hours := _derive_some(until)):
-        derived += hours
+    derived, since = 0, None
+    while not is_stopping() and (hours := _derive_some(since, until)):
+        derived, since = derived + len(hours), hours[-1] + HOUR
+        between()
     return derived
 
 
-def _derive_some(until: int | None) -> int:
+def _derive_some(since: int | None, until: int | None) -> list[int]:
     """Those who book are done or wait: so a record is either seen here, or marks its hour again."""
     with transaction.atomic():
         lock_booking()
-        hours = next(_stretches(islice(_stale_hours(until=until), 100)), [])
+        hours = next(_stretches(islice(_stale_hours(since, until), 100)), [])
         if hours:
             _replace(hours[0], hours[-1] + HOUR)
             peaks.add(hours[0], hours[-1] + HOUR)
             _unmark(hours[0], hours[-1] + HOUR)
-        return len(hours)
+        return hours
 
 
 def _stale_hours(

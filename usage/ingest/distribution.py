@@ -16,7 +16,8 @@ from typing import TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connection, transaction
 
-from usage.ingest import rollup
+from usage.ingest import courtesy, rollup
+from usage.ingest.courtesy import Courtesy
 from usage.ingest.rollup import DAILY, DAY, FOREVER, HOUR, OF_RECORDS, RECORDS, WEEK, Grain
 from usage.models import DistributionState, UsageDistribution
 
@@ -25,8 +26,8 @@ _BINS_PER_OCTAVE = 10
 _LAST_BIN = 255  # from 13 hours on
 # So few are read from the records in no time.
 _WORTH_FOLDING = 20_000
-# Of more at once each costs less, but the collector of a small machine has not the memory.
-_STEP = 20_000
+# Of more at once each costs less, but the collector of a small machine has not the memory, and who books waits.
+_STEP = 10_000
 
 TABLE = UsageDistribution._meta.db_table
 DIMENSIONS = ("source_id", "model_id", "api_key_id")
@@ -97,13 +98,14 @@ def _little_endian(entries: array[int]) -> array[int]:
     return entries
 
 
-def fold(least: int | None = None) -> int:
+def fold(least: int | None = None, between: Courtesy = courtesy.none) -> int:
     """Take in the records that were booked since, if there are `least` at least (None: enough to be worth it); return how
-    many records that may be.
+    many records that may be. `between` is called between two transactions.
     """
     folded, least = 0, _WORTH_FOLDING if least is None else least
     while step := _fold_step(least if not folded else 1):
         folded += step
+        between()
     return folded
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from django.db import connection, transaction
 
 from usage.ingest import attempts, distribution, rollup
+from usage.ingest.courtesy import let_others_write
 from usage.ingest.insertion import lock_booking
 from usage.models import FailureText, RollupState, UsageRecord
 from usage.models.fields import from_micros, to_micros
@@ -28,16 +29,17 @@ def prune(until: datetime) -> int:
     """
     edge = _edge(until)
     stale = to_micros(edge)
-    attempts.derive(stale)
+    attempts.derive(stale, between=let_others_write)
     with transaction.atomic():
         lock_booking()
         attempts.derive(stale)  # what was booked meanwhile
         if to_micros(edge) > rollup.records_since():
             RollupState.objects.update_or_create(pk=1, defaults={"records_since": edge})  # type: ignore[misc]
-    distribution.fold(1)
+    distribution.fold(1, between=let_others_write)
     deleted = 0
     while chunk := _delete_chunk(from_micros(rollup.records_since())):
         deleted += chunk
+        let_others_write()
     return deleted
 
 
