@@ -180,9 +180,9 @@ class Ledger:
 
     def _cost(self, payload: Payload, model: str, buckets: Buckets) -> _Cost:
         """A failed attempt that used nothing costs nothing, whatever its model."""
-        price = self._prices.find(model, payload.requested_at)
+        price = self._prices.find(model, payload.requested_at, payload.provider, payload.tier, buckets.total_input)
         if price is not None:
-            return price.cost(buckets), price.id
+            return price.cost(buckets, failed=payload.failed), price.id
         if (model, payload.provider) not in self._asked:
             raise KeyError(model)
         return (None if buckets.total or not payload.failed else 0), None

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from decimal import Decimal
 
 from django.db import transaction
 from django.db.models import Count, Max
 from django.utils import timezone
 
-from usage.accounting.pricing import Price, PriceBook
+from usage.accounting.price_book import PriceBook
 from usage.accounting.tokens import Buckets
 from usage.ingest import rollup
 from usage.ingest.catalog import Catalog
 from usage.ingest.catalog_answers import Asked
 from usage.models import ModelName, ModelPrice, UsageRecord
-from usage.models.fields import UsdPerMillionField, to_micros
+from usage.models.fields import to_micros
 
 _CHUNK = 1_000
 _catalog = Catalog()
@@ -23,18 +22,7 @@ _catalog = Catalog()
 
 def load_prices() -> PriceBook:
     """Return all prices of the database."""
-    return PriceBook(
-        Price(
-            pattern=row.pattern,
-            input=_nano_per_thousand(row.input),
-            output=_nano_per_thousand(row.output),
-            cached_input=None if row.cached_input is None else _nano_per_thousand(row.cached_input),
-            cache_write=None if row.cache_write is None else _nano_per_thousand(row.cache_write),
-            effective_from=to_micros(row.effective_from),
-            id=row.pk,
-        )
-        for row in ModelPrice.objects.all()
-    )
+    return PriceBook(row.price for row in ModelPrice.objects.all())
 
 
 def version_of_prices() -> tuple[object, ...]:
@@ -85,7 +73,7 @@ def _price_chunk(prices: PriceBook, model: str, model_id: int, *, after: int) ->
     """
     with transaction.atomic():
         rows = UsageRecord.objects.select_for_update().filter(model=model_id, cost_nanousd=None, pk__gt=after)
-        records = list(rows.order_by("pk")[:_CHUNK])
+        records = list(rows.order_by("pk").prefetch_related("source", "traits")[:_CHUNK])
         found = [record for record in records if _apply_price(prices, model, record)]
         with rollup.changing([record.pk for record in found]):
             UsageRecord.objects.bulk_update(found, ["cost_nanousd", "price"])
@@ -93,12 +81,10 @@ def _price_chunk(prices: PriceBook, model: str, model_id: int, *, after: int) ->
 
 
 def _apply_price(prices: PriceBook, model: str, record: UsageRecord) -> bool:
-    price = prices.find(model, to_micros(record.requested_at))
+    buckets = Buckets(*(getattr(record, name) for name in rollup.TOKENS))
+    provider, tier = record.source.provider, record.traits.tier
+    price = prices.find(model, to_micros(record.requested_at), provider, tier, buckets.total_input)
     if price:
-        record.cost_nanousd = price.cost(Buckets(*(getattr(record, name) for name in rollup.TOKENS)))
+        record.cost_nanousd = price.cost(buckets, failed=record.failed)
         record.price_id = price.id
     return price is not None
-
-
-def _nano_per_thousand(usd_per_million: Decimal) -> int:
-    return int(usd_per_million * UsdPerMillionField.SCALE)
