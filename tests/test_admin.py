@@ -107,7 +107,7 @@ def test_a_price_is_entered_in_usd_per_million_and_prices_what_had_none(staff: C
 
 
 def test_an_edited_price_is_never_overwritten(staff: Client, traffic: Instance) -> None:
-    price = ModelPrice.objects.get(pattern="gpt-5.4")
+    price = ModelPrice.objects.get(pattern="gpt-5.4", service_tier="", above_input_tokens=0)
     assert price.origin == ModelPrice.Origin.CATALOG
     staff.post(f"/admin/usage/modelprice/{price.pk}/change/", PRICE | {"pattern": "gpt-5.4", "input": "1.5"})
     with fake_cpa() as cpa:

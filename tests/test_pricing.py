@@ -280,8 +280,9 @@ class TestBooking:
 
     def test_known_model_gets_the_catalogs_price_by_itself(self, instance: Instance) -> None:
         book(instance, payload(model="gpt-4o", provider="codex"))
-        row = ModelPrice.objects.get()
-        assert (row.pattern, row.origin) == ("gpt-4o", ModelPrice.Origin.CATALOG)
+        row = ModelPrice.objects.get(service_tier="")
+        assert (row.pattern, row.origin, row.locked) == ("gpt-4o", ModelPrice.Origin.CATALOG, False)
+        assert row.catalog_name == "openai/gpt-4o"
         record = UsageRecord.objects.get()
         assert record.price == row
         assert record.cost_nanousd == 100 * row.input * 1000 + 20 * row.output * 1000

@@ -12,7 +12,8 @@ from usage.accounting.price_book import PriceBook
 from usage.accounting.tokens import Buckets
 from usage.ingest import rollup
 from usage.ingest.catalog import Catalog
-from usage.ingest.catalog_answers import Asked
+from usage.ingest.catalog_additions import additions
+from usage.ingest.catalog_answers import Answer, Asked
 from usage.models import ModelName, ModelPrice, UsageRecord
 from usage.models.fields import to_micros
 
@@ -31,15 +32,33 @@ def version_of_prices() -> tuple[object, ...]:
 
 
 def price_new_models(models: Iterable[Asked], prices: PriceBook) -> int:
-    """Add catalog prices for those (model, provider) that have no price at all; return how many were added."""
+    """Add the catalog's prices of those (model, provider) that have none at all; return how many rows were added."""
     now = to_micros(timezone.now())
-    found = _catalog.look_up((model, provider) for model, provider in models if prices.find(model, now) is None)
-    rows = {
-        model: ModelPrice(pattern=model, origin=ModelPrice.Origin.CATALOG, **amounts)
-        for (model, _provider), amounts in sorted(found.items(), key=lambda item: item[0])
-    }
-    ModelPrice.objects.bulk_create(rows.values(), ignore_conflicts=True)
-    return len(rows)
+    return _add(_catalog.look_up(asked for asked in models if prices.find(asked[0], now, asked[1]) is None), now)
+
+
+def complement_prices(models: Iterable[Asked]) -> int:
+    """Add what the catalog says more, or otherwise, of those that have its prices; return how many rows were added."""
+    models = set(models)
+    known = ModelPrice.objects.filter(pattern__in={model for model, _provider in models})
+    names = set(known.filter(origin=ModelPrice.Origin.CATALOG).values_list("pattern", flat=True))
+    return _add(_catalog.look_up(asked for asked in models if asked[0] in names), to_micros(timezone.now()))
+
+
+def _add(found: dict[Asked, Answer], now: int) -> int:
+    known: dict[str, list[ModelPrice]] = {model: [] for model, _provider in found}
+    for row in ModelPrice.objects.filter(pattern__in=known) if known else ():
+        known[row.pattern].append(row)
+    new = list[ModelPrice]()
+    for (model, _provider), answer in sorted(found.items()):
+        rows = [
+            ModelPrice.of(price, origin=ModelPrice.Origin.CATALOG, locked=False, catalog_name=answer.name)
+            for price in additions(known[model], answer, now)
+        ]
+        known[model] += rows
+        new += rows
+    ModelPrice.objects.bulk_create(new, ignore_conflicts=True)
+    return len(new)
 
 
 def price_unpriced() -> int:
