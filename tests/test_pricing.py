@@ -315,6 +315,15 @@ class TestBooking:
         assert price_unpriced() == len(asked)
         assert list(UsageRecord.objects.order_by("id").values_list("cost_nanousd", flat=True)) == expected
 
+    def test_price_of_some_requests_alone_leaves_the_others_to_the_catalog(self, instance: Instance) -> None:
+        add_price("gpt-4o", "9", "9", service_tier="priority")
+        add_price(OWN, "9", "9", service_tier="priority")
+        book(instance, payload(model="gpt-4o"), payload(model=OWN))
+        found = dict(UsageRecord.objects.values_list("model__name", "cost_nanousd"))
+        assert found == {"gpt-4o": 100 * 2_500 + 20 * 10_000, OWN: None}
+        assert [row.input for row in ModelPrice.objects.filter(pattern="gpt-4o", service_tier="priority")] == [9]
+        assert price_unpriced() == 0
+
     def test_free_is_not_unpriced(self, instance: Instance) -> None:
         add_price(OWN, "0", "0")
         book(instance, payload(model=OWN))
@@ -356,6 +365,17 @@ class TestBooking:
         row.save()
         assert price_unpriced() == 0
         assert UsageRecord.objects.get().cost_nanousd == 120_000
+
+
+@pytest.mark.parametrize(
+    ("conditions", "text"),
+    [
+        ({}, "m"),
+        ({"provider": "codex", "service_tier": "flex", "above_input_tokens": 200_000}, "m · codex · flex · > 200,000"),
+    ],
+)
+def test_row_is_called_by_its_conditions(conditions: dict[str, Any], text: str) -> None:
+    assert str(ModelPrice(pattern="m", **conditions)) == text
 
 
 def test_dates_of_prices_are_utc() -> None:

@@ -66,7 +66,7 @@ def price_unpriced() -> int:
     unpriced = UsageRecord.objects.filter(cost_nanousd=None)
     names = dict(ModelName.objects.filter(pk__in=unpriced.values("model")).values_list("pk", "name"))
     prices = load_prices()
-    if price_new_models(_questions(names, prices), prices):
+    if price_new_models(_questions(names), prices):
         prices = load_prices()
     priced = 0
     for model_id, name in names.items():
@@ -77,12 +77,11 @@ def price_unpriced() -> int:
     return priced
 
 
-def _questions(names: dict[int, str], prices: PriceBook) -> Iterator[Asked]:
+def _questions(names: dict[int, str]) -> Iterator[Asked]:
     """What the catalog is to be asked of models that have no price: it may not have been to be asked when they came."""
     for model_id, name in names.items():
-        if not prices.knows(name):
-            records = UsageRecord.objects.filter(cost_nanousd=None, model=model_id).values_list("source__provider")
-            yield from ((name, provider) for (provider,) in records[:1])
+        records = UsageRecord.objects.filter(cost_nanousd=None, model=model_id).values_list("source__provider")
+        yield from ((name, provider) for (provider,) in records[:1])
 
 
 def _price_chunk(prices: PriceBook, model: str, model_id: int, *, after: int) -> tuple[int, int] | None:

@@ -82,7 +82,8 @@ class ModelPrice(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.pattern
+        above = f"> {self.above_input_tokens:,}" if self.above_input_tokens else ""
+        return " · ".join(word for word in (self.pattern, self.provider, self.service_tier, above) if word)
 
     @classmethod
     def of(cls, price: Price, **others: Any) -> ModelPrice:
