@@ -65,5 +65,9 @@ class ModelPriceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         obj.updated_at = timezone.now()
         super().save_model(request, obj, form, change)
         self.message_user(
-            request, _("Records that have no price yet get one within a few minutes; priced ones keep theirs.")
+            request,
+            _(
+                "Records that have no price yet get one within a few minutes; priced ones keep theirs until "
+                "“manage.py reprice”."
+            ),
         )
