@@ -60,15 +60,12 @@ def left_out(info: ModelInfo) -> set[str]:
     every = [one.prices for one in (*_conditional(info), *(info.price_variants or ()))]
     units = {key for one in every for key, amount in vars(one).items() if amount is not None} - set(_COLUMNS.values())
     times = {"time of day" for constraint in _constraints(info) if isinstance(constraint, TimeOfDateConstraint)}
-    return (
-        {f"unit {key}" for key in units}
-        | times
-        | {
-            ", ".join(f"{key}={value}" for key, value in sorted(variant.when.items()))
-            for variant in info.price_variants or ()
-            if set(variant.when) != {_TIER}
-        }
-    )
+    conditions = {
+        ", ".join(f"{key}={value}" for key, value in sorted(variant.when.items()))
+        for variant in info.price_variants or ()
+        if set(variant.when) != {_TIER}
+    }
+    return {f"unit {key}" for key in units} | times | conditions
 
 
 def _without_what_is_left_out(info: ModelInfo) -> ModelInfo:
