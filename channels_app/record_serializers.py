@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from channels_app.cost_explanation import ExplanationSerializer, explain
 from channels_app.filters import UNKNOWN_CHANNEL
 from channels_app.records import with_names
 from channels_app.serializers import PeriodSerializer, TokensSerializer
@@ -128,6 +129,7 @@ class RecordDetailSerializer(RecordSerializer):
     """One upstream attempt, with what upstream said of its failure: without secrets, as it is stored."""
 
     error = serializers.SerializerMethodField()
+    cost_explanation = serializers.SerializerMethodField()
     client_request = serializers.SerializerMethodField(
         help_text="with all attempts; each turn of a websocket is a client request of its own"
     )
@@ -136,6 +138,10 @@ class RecordDetailSerializer(RecordSerializer):
     def get_error(self, row: UsageRecord) -> str | None:
         text = FailureText.objects.filter(record=row).first()
         return text.text if text else None
+
+    @extend_schema_field(ExplanationSerializer)
+    def get_cost_explanation(self, row: UsageRecord) -> Any:
+        return ExplanationSerializer(explain(row)).data
 
     @extend_schema_field(AttemptsSerializer)
     def get_client_request(self, row: UsageRecord) -> Any:

@@ -20,6 +20,7 @@ KEY = "mgmt-FAKE-key-0001"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--durability-kills", type=int, default=6, help="how often test_durability kills a collector")
+    parser.addoption("--all-prices", action="store_true", help="compare 200 usages of each model of the catalog")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

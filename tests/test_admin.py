@@ -107,7 +107,7 @@ def test_a_price_is_entered_in_usd_per_million_and_prices_what_had_none(staff: C
 
 
 def test_an_edited_price_is_never_overwritten(staff: Client, traffic: Instance) -> None:
-    price = ModelPrice.objects.get(pattern="gpt-5.4")
+    price = ModelPrice.objects.get(pattern="gpt-5.4", service_tier="", above_input_tokens=0)
     assert price.origin == ModelPrice.Origin.CATALOG
     staff.post(f"/admin/usage/modelprice/{price.pk}/change/", PRICE | {"pattern": "gpt-5.4", "input": "1.5"})
     with fake_cpa() as cpa:
@@ -124,6 +124,43 @@ def test_a_negative_price_and_a_second_one_from_the_same_moment_are_refused(staf
         assert page.status_code == 200
         assert b"errorlist" in page.content
     assert ModelPrice.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "column", ["input", "cached_input", "reasoning", "per_request", "multiplier", "above_input_tokens"]
+)
+@pytest.mark.parametrize("wrong", ["-1", "NaN", "Infinity", "1e99", "1e-9999", "0.0000000001", "cheap", "１٫5"])
+def test_what_is_no_amount_is_refused_beside_its_field(staff: Client, column: str, wrong: str) -> None:
+    page = staff.post("/admin/usage/modelprice/add/", PRICE | {column: wrong})
+    assert page.status_code == 200
+    assert list(page.context["adminform"].form.errors) == [column]
+    assert wrong in page.content.decode()
+    assert not ModelPrice.objects.exists()
+
+
+def test_empty_conditions_are_none_and_prices_differ_by_them(staff: Client) -> None:
+    nothing = {"above_input_tokens": "", "per_request": "", "multiplier": "", "reasoning": ""}
+    tier = {"service_tier": " priority ", "above_input_tokens": "200000", "multiplier": "0.3", "per_request": "0.01"}
+    for form in (PRICE | nothing, PRICE | tier):
+        assert staff.post("/admin/usage/modelprice/add/", form).status_code == 302
+    plain, priority = (row.price for row in ModelPrice.objects.order_by("above_input_tokens"))
+    assert (plain.above_input_tokens, plain.per_request, plain.multiplier, plain.reasoning) == (0, 0, 10_000, None)
+    assert (priority.service_tier, priority.per_request, priority.multiplier) == ("priority", 10_000_000, 3_000)
+
+
+def test_whoever_edits_a_price_locks_it_and_may_unlock_it(staff: Client) -> None:
+    row = ModelPrice.objects.create(pattern="m", input=1, output=1, origin=ModelPrice.Origin.CATALOG, locked=False)
+    path, form = f"/admin/usage/modelprice/{row.pk}/change/", PRICE | {"pattern": "m", "input": "1", "output": "1"}
+    form |= {"cached_input": "", "above_input_tokens": "0", "per_request": "0", "multiplier": "1"}
+
+    def after(**fields: str) -> tuple[str, bool]:
+        assert staff.post(path, form | fields).status_code == 302
+        row.refresh_from_db()
+        return row.origin, row.locked
+
+    assert after(locked="on") == (ModelPrice.Origin.CATALOG, True)
+    assert after() == (ModelPrice.Origin.CATALOG, False)
+    assert after(multiplier="0.3") == (ModelPrice.Origin.MANUAL, True)
 
 
 def test_the_management_key_is_written_and_never_shown(staff: Client, traffic: Instance) -> None:

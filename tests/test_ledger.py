@@ -543,7 +543,7 @@ class TestMemory:
             remembered = booked()
         for limit in (
             "usage.ingest.dimensions._MOST_WORDS", "usage.ingest.dimensions._MOST_COMBINATIONS",
-            "usage.ingest.sources._MOST_KNOWN", "usage.accounting.pricing._MOST_NAMES",
+            "usage.ingest.sources._MOST_KNOWN", "usage.accounting.price_book._MOST_CHOICES",
             "usage.ingest.ledger._MOST_ASKED",
         ):  # fmt: skip
             monkeypatch.setattr(limit, 2)

@@ -17,6 +17,8 @@ from django.db.migrations.state import StateApps
 from django.db.models import BigIntegerField, ForeignKey
 
 from tests.factories import NOON
+from usage.accounting.pricing import Price
+from usage.models import ModelPrice
 from usage.models.rollup import Rollup
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -157,6 +159,16 @@ def test_what_pointed_to_a_record_points_to_it_again(empty_database: None) -> No
         left = [name for name in connection.introspection.table_names(cursor) if name.endswith("_before")]
     assert relations["record_id"][:2] == ("id", "usage_usagerecord")
     assert left == []
+
+
+def test_what_a_person_entered_is_locked_and_costs_what_it_cost(empty_database: None) -> None:
+    price = migrate("0009_peaks").get_model("usage", "ModelPrice")
+    price.objects.create(pattern="own", input=1, output=2)
+    price.objects.create(pattern="listed", input=3, output=4, origin="genai-prices")
+    migrate("0010_price_conditions")
+    own, listed = ModelPrice.objects.order_by("input")
+    assert (own.locked, listed.locked) == (True, False)
+    assert listed.price == Price("listed", 3_000_000, 4_000_000, id=listed.pk)
 
 
 @pytest.mark.parametrize("table", ["usage_usagerecord", "usage_usagehourly", "usage_usagedailybysourcekey"])

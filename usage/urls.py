@@ -5,6 +5,7 @@ from django.urls import path
 from usage.api import SyncView
 from usage.collector_page import views as collector
 from usage.health import healthz, readyz
+from usage.prices_api import ResolveView
 from usage.setup.views import AdministratorView, ServerView
 
 urlpatterns = [
@@ -21,5 +22,6 @@ urlpatterns = [
     path("collector/quarantine/<int:pk>/retry/", collector.RetryPayload.as_view(), name="collector_retry"),
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
+    path("api/prices/resolve/", ResolveView.as_view(), name="api_resolve_price"),
     path("api/sync/", SyncView.as_view(), name="api_sync"),
 ]

@@ -85,6 +85,11 @@ class Payload(msgspec.Struct, rename=_OURS, gc=False):
         return self.token_breakdown if (self.accounting_version or 0) >= 2 else None
 
     @property
+    def tier(self) -> str:
+        """The service tier that upstream says it billed, else the one asked for."""
+        return self.response_service_tier or self.service_tier or ""
+
+    @property
     def status_code(self) -> int | None:
         return self.fail.status_code if self.fail else None
 

@@ -80,6 +80,11 @@ class Buckets(NamedTuple):
     def total(self) -> int:
         return sum(self)
 
+    @property
+    def total_input(self) -> int:
+        """All that was read, also from and into the cache; what is unclassified may be output."""
+        return self[0] + self[1] + self[2]
+
 
 # Without an executor only exact ids tell: an openai-compatibility entry may be called `my-claude`.
 _EXACT = {

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from decimal import Decimal
 from itertools import product
 from typing import NamedTuple
 
 from usage.accounting.payload import Payload, read_record
-from usage.accounting.pricing import Price, PriceBook
+from usage.accounting.price_book import PriceBook
+from usage.accounting.pricing import Price
 from usage.benchmark.traffic import Traffic
 from usage.benchmark.upstream import Upstream
 from usage.ingest.accounts import apply_listing
@@ -97,9 +97,9 @@ def _alias(name: str) -> str:
 
 
 def _price(name: str, rank: int) -> ModelPrice:
-    """The popular models are the dear ones; USD per 1M tokens."""
-    dear = Decimal(5) / 2**rank
-    return ModelPrice(pattern=name, input=dear, cached_input=dear / 10, cache_write=dear * 5 / 4, output=dear * 5)
+    """The popular models are the dear ones; nano-USD per 1,000 tokens."""
+    dear = 5_000_000 >> rank
+    return ModelPrice.of(Price(name, dear, dear * 5, cached_input=dear // 10, cache_write=dear * 5 // 4))
 
 
 def _model(name: str, names: dict[str, int], prices: PriceBook, at: datetime) -> Model:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from usage.ingest import catalog_answers
-from usage.ingest.catalog_answers import Amounts, Asked
+from usage.ingest.catalog_answers import Answer, Asked, read
 
 logger = logging.getLogger(__name__)
 
@@ -26,10 +26,10 @@ class Catalog:
     """Each question is asked once in the life of this process; what it has no price for is not asked again."""
 
     def __init__(self) -> None:
-        self._answers: dict[Asked, Amounts | None] = {}
+        self._answers: dict[Asked, Answer | None] = {}
         self._failed_at: float | None = None
 
-    def look_up(self, questions: Iterable[Asked]) -> dict[Asked, Amounts]:
+    def look_up(self, questions: Iterable[Asked]) -> dict[Asked, Answer]:
         """Return what those of `questions` cost that the catalog knows.
 
         While it cannot be asked, which is tried every ten minutes, it knows nothing new: no record waits for a price.
@@ -38,7 +38,7 @@ class Catalog:
         new = questions - self._answers.keys()
         if new and (self._failed_at is None or time.monotonic() - self._failed_at >= _AGAIN_SECONDS):
             self._ask(sorted(new))
-        return {asked: amounts for asked in questions if (amounts := self._answers.get(asked))}
+        return {asked: answer for asked in questions if (answer := self._answers.get(asked))}
 
     def _ask(self, questions: list[Asked]) -> None:
         if len(self._answers) > _MOST_ANSWERS:
@@ -48,7 +48,7 @@ class Catalog:
                 _COMMAND, input=json.dumps(questions), cwd=_FOLDER, timeout=_TIMEOUT_SECONDS, capture_output=True,
                 check=True, encoding="utf-8",
             )  # fmt: skip
-            self._answers |= zip(questions, json.loads(done.stdout), strict=True)
+            self._answers |= zip(questions, map(read, json.loads(done.stdout)), strict=True)
             self._failed_at = None
         except (OSError, subprocess.SubprocessError, ValueError) as error:
             if self._failed_at is None:

@@ -8,15 +8,21 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable
-from datetime import UTC, datetime
-from decimal import Decimal
-from typing import Any
+from dataclasses import fields
+from typing import Any, NamedTuple
 
+from usage.accounting.pricing import Price
 from usage.accounting.resolver import COMPATIBLE_PREFIX
 
 Asked = tuple[str, str]  # a model, and CPA's name for the provider
-Amounts = dict[str, str | None]  # decimal USD per 1M tokens, by our columns; those of caches may be None
+
+
+class Answer(NamedTuple):
+    """What the catalog calls a model, such as openai/gpt-4o, and its prices under all their conditions."""
+
+    name: str
+    prices: tuple[Price, ...]
+
 
 # How CPA's provider ids are called in genai-prices; others are looked up by the model's name alone.
 _CATALOG_PROVIDERS = {
@@ -30,31 +36,36 @@ _CATALOG_PROVIDERS = {
     **dict.fromkeys(("gemini", "gemini-cli", "gemini-interactions", "vertex", "aistudio", "antigravity"), "google"),
 }
 _EFFORT = re.compile(r"\([^)]*\)$")
-_COLUMNS = {
-    "input": "input_mtok",
-    "output": "output_mtok",
-    "cached_input": "cache_read_mtok",
-    "cache_write": "cache_write_mtok",
-}
+
+
+def read(said: Any) -> Answer | None:
+    """Return the answer in what the process said of one question."""
+    return Answer(said[0], tuple(Price(**columns) for columns in said[1])) if said else None
 
 
 def main() -> None:
-    json.dump(_answer(tuple(asked) for asked in json.load(sys.stdin)), sys.stdout)
+    json.dump([_answer((model, provider)) for model, provider in json.load(sys.stdin)], sys.stdout)
 
 
-def _answer(questions: Iterable[Asked]) -> list[Amounts | None]:
-    """Return the amounts for each of `questions`, None where the catalog knows none that fits our columns."""
-    return [_amounts(model, provider) for model, provider in questions]
+def _answer(question: Asked) -> Any:
+    """Return what an Answer is made of, None where the catalog knows no price that fits our columns."""
+    from usage.ingest.catalog_prices import prices_of
+
+    model, provider = question
+    found = None if "*" in model else _find(model, provider)  # as a pattern it would be the price of others
+    prices = prices_of(found[1], model) if found else []
+    return [f"{found[0].id}/{found[1].id}", [_say(price) for price in prices]] if found and prices else None
 
 
-def _amounts(model: str, provider: str) -> Amounts | None:
-    found = _find(model, provider)
-    amounts = {ours: _base_amount(getattr(found, theirs, None)) for ours, theirs in _COLUMNS.items()}
-    return None if amounts["input"] is None or amounts["output"] is None else amounts
+def _say(price: Price) -> dict[str, Any]:
+    return {column.name: getattr(price, column.name) for column in fields(price) if column.init}
 
 
 def _find(model: str, provider: str) -> Any:
-    """Try the provider's own list, then the vendor that the name begins with, then all lists."""
+    """Return the catalog's provider and model.
+
+    Try the provider's own list, then the vendor that the name begins with, then all lists.
+    """
     from genai_prices.data_snapshot import get_snapshot
 
     catalog = get_snapshot()
@@ -65,17 +76,10 @@ def _find(model: str, provider: str) -> Any:
         if provider_id == "":
             continue
         try:
-            _, info = catalog.find_provider_model(model_ref, None, provider_id, None)
+            return catalog.find_provider_model(model_ref, None, provider_id, None)
         except LookupError:
             continue
-        return info.get_prices(datetime.now(UTC))
     return None
-
-
-def _base_amount(amount: Any) -> str | None:
-    """Of a tiered price the base tier, since a ModelPrice has one."""
-    base = getattr(amount, "base", amount)
-    return None if base is None else str(Decimal(base).quantize(Decimal("0.000001")))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from usage.ingest import progress, quarantine, rollup
 from usage.ingest.catalog_answers import Asked
 from usage.ingest.dimensions import Dimension, clean
 from usage.ingest.insertion import Ids, Row, insert
-from usage.ingest.prices import load_prices, price_new_models, version_of_prices
+from usage.ingest.prices import complement_prices, load_prices, price_new_models, version_of_prices
 from usage.ingest.quarantine import Rejected
 from usage.ingest.sources import Sources
 from usage.models import ApiKey, FailureText, Instance, ModelName, RequestTraits
@@ -154,8 +154,9 @@ class Ledger:
         self._traits.ensure(map(_traits, payloads))
         if len(self._asked) > _MOST_ASKED:
             self._asked.clear()
+        complemented = complement_prices(asked - self._asked)
         self._asked |= asked
-        if price_new_models(asked, self._prices):
+        if price_new_models(asked, self._prices) or complemented:
             self._load_prices()
 
     def _row(self, payload: Payload) -> Row:
@@ -180,9 +181,9 @@ class Ledger:
 
     def _cost(self, payload: Payload, model: str, buckets: Buckets) -> _Cost:
         """A failed attempt that used nothing costs nothing, whatever its model."""
-        price = self._prices.find(model, payload.requested_at)
+        price = self._prices.find(model, payload.requested_at, payload.provider, payload.tier, buckets.total_input)
         if price is not None:
-            return price.cost(buckets), price.id
+            return price.cost(buckets, failed=payload.failed), price.id
         if (model, payload.provider) not in self._asked:
             raise KeyError(model)
         return (None if buckets.total or not payload.failed else 0), None

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from decimal import Decimal
 
 from django.db import transaction
 from django.db.models import Count, Max
 from django.utils import timezone
 
-from usage.accounting.pricing import Price, PriceBook
+from usage.accounting.price_book import PriceBook
 from usage.accounting.tokens import Buckets
 from usage.ingest import rollup
 from usage.ingest.catalog import Catalog
-from usage.ingest.catalog_answers import Asked
+from usage.ingest.catalog_additions import additions
+from usage.ingest.catalog_answers import Answer, Asked
 from usage.models import ModelName, ModelPrice, UsageRecord
-from usage.models.fields import UsdPerMillionField, to_micros
+from usage.models.fields import to_micros
 
 _CHUNK = 1_000
 _catalog = Catalog()
@@ -23,18 +23,7 @@ _catalog = Catalog()
 
 def load_prices() -> PriceBook:
     """Return all prices of the database."""
-    return PriceBook(
-        Price(
-            pattern=row.pattern,
-            input=_nano_per_thousand(row.input),
-            output=_nano_per_thousand(row.output),
-            cached_input=None if row.cached_input is None else _nano_per_thousand(row.cached_input),
-            cache_write=None if row.cache_write is None else _nano_per_thousand(row.cache_write),
-            effective_from=to_micros(row.effective_from),
-            id=row.pk,
-        )
-        for row in ModelPrice.objects.all()
-    )
+    return PriceBook(row.price for row in ModelPrice.objects.all())
 
 
 def version_of_prices() -> tuple[object, ...]:
@@ -43,15 +32,33 @@ def version_of_prices() -> tuple[object, ...]:
 
 
 def price_new_models(models: Iterable[Asked], prices: PriceBook) -> int:
-    """Add catalog prices for those (model, provider) that have no price at all; return how many were added."""
+    """Add the catalog's prices of those (model, provider) that have none at all; return how many rows were added."""
     now = to_micros(timezone.now())
-    found = _catalog.look_up((model, provider) for model, provider in models if prices.find(model, now) is None)
-    rows = {
-        model: ModelPrice(pattern=model, origin=ModelPrice.Origin.CATALOG, **amounts)
-        for (model, _provider), amounts in sorted(found.items(), key=lambda item: item[0])
-    }
-    ModelPrice.objects.bulk_create(rows.values(), ignore_conflicts=True)
-    return len(rows)
+    return _add(_catalog.look_up(asked for asked in models if prices.find(asked[0], now, asked[1]) is None), now)
+
+
+def complement_prices(models: Iterable[Asked]) -> int:
+    """Add what the catalog says more, or otherwise, of those that have its prices; return how many rows were added."""
+    models = set(models)
+    known = ModelPrice.objects.filter(pattern__in={model for model, _provider in models})
+    names = set(known.filter(origin=ModelPrice.Origin.CATALOG).values_list("pattern", flat=True))
+    return _add(_catalog.look_up(asked for asked in models if asked[0] in names), to_micros(timezone.now()))
+
+
+def _add(found: dict[Asked, Answer], now: int) -> int:
+    known: dict[str, list[ModelPrice]] = {model: [] for model, _provider in found}
+    for row in ModelPrice.objects.filter(pattern__in=known) if known else ():
+        known[row.pattern].append(row)
+    new = list[ModelPrice]()
+    for (model, _provider), answer in sorted(found.items()):
+        rows = [
+            ModelPrice.of(price, origin=ModelPrice.Origin.CATALOG, locked=False, catalog_name=answer.name)
+            for price in additions(known[model], answer, now)
+        ]
+        known[model] += rows
+        new += rows
+    ModelPrice.objects.bulk_create(new, ignore_conflicts=True)
+    return len(new)
 
 
 def price_unpriced() -> int:
@@ -59,7 +66,7 @@ def price_unpriced() -> int:
     unpriced = UsageRecord.objects.filter(cost_nanousd=None)
     names = dict(ModelName.objects.filter(pk__in=unpriced.values("model")).values_list("pk", "name"))
     prices = load_prices()
-    if price_new_models(_questions(names, prices), prices):
+    if price_new_models(_questions(names), prices):
         prices = load_prices()
     priced = 0
     for model_id, name in names.items():
@@ -70,12 +77,11 @@ def price_unpriced() -> int:
     return priced
 
 
-def _questions(names: dict[int, str], prices: PriceBook) -> Iterator[Asked]:
+def _questions(names: dict[int, str]) -> Iterator[Asked]:
     """What the catalog is to be asked of models that have no price: it may not have been to be asked when they came."""
     for model_id, name in names.items():
-        if not prices.knows(name):
-            records = UsageRecord.objects.filter(cost_nanousd=None, model=model_id).values_list("source__provider")
-            yield from ((name, provider) for (provider,) in records[:1])
+        records = UsageRecord.objects.filter(cost_nanousd=None, model=model_id).values_list("source__provider")
+        yield from ((name, provider) for (provider,) in records[:1])
 
 
 def _price_chunk(prices: PriceBook, model: str, model_id: int, *, after: int) -> tuple[int, int] | None:
@@ -85,7 +91,7 @@ def _price_chunk(prices: PriceBook, model: str, model_id: int, *, after: int) ->
     """
     with transaction.atomic():
         rows = UsageRecord.objects.select_for_update().filter(model=model_id, cost_nanousd=None, pk__gt=after)
-        records = list(rows.order_by("pk")[:_CHUNK])
+        records = list(rows.order_by("pk").prefetch_related("source", "traits")[:_CHUNK])
         found = [record for record in records if _apply_price(prices, model, record)]
         with rollup.changing([record.pk for record in found]):
             UsageRecord.objects.bulk_update(found, ["cost_nanousd", "price"])
@@ -93,12 +99,10 @@ def _price_chunk(prices: PriceBook, model: str, model_id: int, *, after: int) ->
 
 
 def _apply_price(prices: PriceBook, model: str, record: UsageRecord) -> bool:
-    price = prices.find(model, to_micros(record.requested_at))
+    buckets = Buckets(*(getattr(record, name) for name in rollup.TOKENS))
+    provider, tier = record.source.provider, record.traits.tier
+    price = prices.find(model, to_micros(record.requested_at), provider, tier, buckets.total_input)
     if price:
-        record.cost_nanousd = price.cost(Buckets(*(getattr(record, name) for name in rollup.TOKENS)))
+        record.cost_nanousd = price.cost(buckets, failed=record.failed)
         record.price_id = price.id
     return price is not None
-
-
-def _nano_per_thousand(usd_per_million: Decimal) -> int:
-    return int(usd_per_million * UsdPerMillionField.SCALE)

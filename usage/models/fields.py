@@ -59,27 +59,57 @@ class InstantField(models.BigIntegerField):  # type: ignore[type-arg]
         return "" if moment is None else moment.isoformat()
 
 
-class UsdPerMillionField(models.BigIntegerField):  # type: ignore[type-arg]
-    """A price as Decimal USD per 1M tokens, stored as integer nano-USD per 1,000 tokens: six decimals, exact.
+class ExactDecimalField(models.BigIntegerField):  # type: ignore[type-arg]
+    """A Decimal of `places` decimals, stored as an integer of its smallest unit.
 
     A DecimalField would be a binary float on SQLite.
     """
 
-    SCALE = 1_000_000
+    places = 0
+    max_digits = 12
+
+    def to_units(self, value: Decimal | int) -> int:
+        """Return `value` in units of its last place. Raises ValueError for one that has more places than are kept."""
+        units = Decimal(str(value)).scaleb(self.places)
+        if units != int(units):
+            raise ValueError(f"{value} has more than {self.places} decimals; round it first")
+        return int(units)
+
+    def from_units(self, units: int) -> Decimal:
+        return Decimal(units) / Decimal(10) ** self.places
 
     def from_db_value(self, value: int | None, *_: Any) -> Decimal | None:
-        return None if value is None else Decimal(value) / self.SCALE
+        return None if value is None else self.from_units(value)
 
     def to_python(self, value: Any) -> Decimal | None:
         return value if value is None or isinstance(value, Decimal) else Decimal(str(value))
 
     def get_prep_value(self, value: Any) -> int | None:
-        return None if value is None else int(Decimal(str(value)) * self.SCALE)
+        return None if value is None else self.to_units(value)
 
     def formfield(self, **kwargs: Any) -> forms.Field | None:
-        limits: dict[str, Any] = {"min_value": 0, "max_digits": 12, "decimal_places": 6}
+        limits: dict[str, Any] = {"min_value": 0, "max_digits": self.max_digits, "decimal_places": self.places}
         return models.Field.formfield(self, form_class=forms.DecimalField, **(limits | kwargs))
 
     @property
     def validators(self) -> list[Any]:
         return []  # those of an integer column compare the stored number, not the Decimal
+
+
+class UsdPerMillionField(ExactDecimalField):
+    """A price as Decimal USD per 1M tokens, stored as integer nano-USD per 1,000 tokens."""
+
+    places = 6
+
+
+class UsdField(ExactDecimalField):
+    """An amount as Decimal USD, stored as integer nano-USD."""
+
+    places = 9
+
+
+class FactorField(ExactDecimalField):
+    """A factor below 100, stored as integer ten-thousandths."""
+
+    places = 4
+    max_digits = 6

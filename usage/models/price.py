@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from typing import Any
+
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from usage.models.fields import EPOCH, InstantField, UsdPerMillionField
+from usage.accounting.pricing import Price
+from usage.models.fields import (
+    EPOCH,
+    ExactDecimalField,
+    FactorField,
+    InstantField,
+    UsdField,
+    UsdPerMillionField,
+    from_micros,
+    to_micros,
+)
 
 
 class ModelPrice(models.Model):
-    """Prices of a model, or of all models that a pattern with `*` fits, from a moment on; USD per 1M tokens."""
+    """Prices of a model, or of all models that a pattern with `*` fits, under conditions; USD per 1M tokens.
+
+    Of several that fit a request the PriceBook says which counts.
+    """
 
     class Origin(models.TextChoices):
         MANUAL = "manual", _("Manual")
@@ -20,6 +36,17 @@ class ModelPrice(models.Model):
     pattern = models.CharField(
         _("model or pattern"), max_length=300, help_text=_("A model's name, or a pattern such as claude-opus-*")
     )
+    provider = models.CharField(
+        _("provider"), max_length=100, blank=True, help_text=_("As CPA calls it, such as codex. Empty: any")
+    )
+    service_tier = models.CharField(
+        _("service tier"), max_length=40, blank=True,
+        help_text=_("Such as priority: the one billed, else the one asked for. Empty: any"),
+    )  # fmt: skip
+    above_input_tokens = models.PositiveBigIntegerField(
+        _("above input tokens"), default=0, blank=True,
+        help_text=_("For requests with more input than this, cached included: all of their tokens. 0: any"),
+    )  # fmt: skip
     effective_from = InstantField(
         _("effective from"), default=EPOCH, help_text=_("1970-01-01: since ever. Times are UTC.")
     )
@@ -27,19 +54,62 @@ class ModelPrice(models.Model):
     cached_input = UsdPerMillionField(_("cached input"), null=True, blank=True, help_text=_("Empty: as input"))
     cache_write = UsdPerMillionField(_("cache write"), null=True, blank=True, help_text=_("Empty: as input"))
     output = UsdPerMillionField(_("output"))
+    reasoning = UsdPerMillionField(_("reasoning"), null=True, blank=True, help_text=_("Empty: as output"))
+    per_request = UsdField(
+        _("per request"), default=Decimal(0), blank=True, help_text=_("USD for each request, beside its tokens")
+    )
+    multiplier = FactorField(
+        _("multiplier"), default=Decimal(1), blank=True,
+        help_text=_("Of the prices of tokens: 0.3 for an account bought at 0.3 of the list price"),
+    )  # fmt: skip
     origin = models.CharField(_("origin"), max_length=20, choices=Origin, default=Origin.MANUAL, editable=False)
+    catalog_name = models.CharField(_("name in the catalog"), max_length=300, blank=True, editable=False)
+    locked = models.BooleanField(_("locked"), default=True, help_text=_("No source changes what this model costs."))
     updated_at = InstantField(_("updated"), default=timezone.now, editable=False)
 
     class Meta:
         verbose_name = _("model price")
         verbose_name_plural = _("model prices")
-        ordering = ["pattern", "effective_from"]
+        ordering = ["pattern", "provider", "service_tier", "above_input_tokens", "effective_from"]
         constraints = [
             models.UniqueConstraint(
-                fields=["pattern", "effective_from"], name="price_identity",
-                violation_error_message=_("There is a price for this model from this moment on already."),
+                fields=["pattern", "provider", "service_tier", "above_input_tokens", "effective_from"],
+                name="price_identity",
+                violation_error_message=_(
+                    "There is a price for this model under these conditions from this moment on already."
+                ),
             )
-        ]  # fmt: skip
+        ]
 
     def __str__(self) -> str:
-        return self.pattern
+        above = f"> {self.above_input_tokens:,}" if self.above_input_tokens else ""
+        return " · ".join(word for word in (self.pattern, self.provider, self.service_tier, above) if word)
+
+    @classmethod
+    def of(cls, price: Price, **others: Any) -> ModelPrice:
+        """Return a new row that says what `price` says."""
+        values = {name: _from_units(name, getattr(price, name)) for name in _SHARED}
+        values["effective_from"] = from_micros(price.effective_from)
+        return cls(**values, **others)
+
+    @property
+    def price(self) -> Price:
+        """What this row says, in integers."""
+        values = {name: _to_units(name, getattr(self, name)) for name in _SHARED}
+        return Price(effective_from=to_micros(self.effective_from), id=self.pk, **values)
+
+
+_SHARED = (
+    "pattern", "provider", "service_tier", "above_input_tokens", "input", "output", "cached_input", "cache_write",
+    "reasoning", "per_request", "multiplier",
+)  # fmt: skip
+
+
+def _to_units(name: str, value: Any) -> Any:
+    field = ModelPrice._meta.get_field(name)
+    return field.get_prep_value(value) if isinstance(field, ExactDecimalField) else value
+
+
+def _from_units(name: str, value: Any) -> Any:
+    field = ModelPrice._meta.get_field(name)
+    return field.from_db_value(value) if isinstance(field, ExactDecimalField) else value

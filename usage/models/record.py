@@ -48,9 +48,12 @@ class RequestTraits(models.Model):
         ]
 
     def __str__(self) -> str:
-        return " · ".join(
-            word for word in (self.endpoint, self.reasoning_effort, self.billed_tier or self.service_tier) if word
-        )
+        return " · ".join(word for word in (self.endpoint, self.reasoning_effort, self.tier) if word)
+
+    @property
+    def tier(self) -> str:
+        """The service tier that upstream says it billed, else the one asked for."""
+        return self.billed_tier or self.service_tier
 
 
 class TokenCounts(models.Model):

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from datetime import date, datetime, time, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
 from usage.ingest import distribution, peaks, rollup
-from usage.models.fields import from_micros, to_micros
+from usage.management.days import span_of_days
+from usage.models.fields import from_micros
 
 
 class Command(BaseCommand):
@@ -29,10 +27,7 @@ class Command(BaseCommand):
         if verify:
             self._verify()
             return
-        since = _start_of(first) if first else 0
-        until = _start_of(last, days=1) if last else rollup.FOREVER
-        if since >= until:
-            raise CommandError(f"--from {first} is after --to {last}")
+        since, until = span_of_days(first, last)
         distribution.rebuild(since, until)
         peaks.forget(since, until)
         self.stdout.write(f"{rollup.rebuild(since, until)} rows rebuilt.")
@@ -46,12 +41,3 @@ class Command(BaseCommand):
         if differing:
             raise SystemExit(1)
         self.stdout.write("The rollup equals the records.")
-
-
-def _start_of(day: str, days: int = 0) -> int:
-    """Return when `day`, or so many days after it, begins in the report time zone, in microseconds since 1970 UTC."""
-    try:
-        start = datetime.combine(date.fromisoformat(day) + timedelta(days), time(), ZoneInfo(settings.TIME_ZONE))
-    except (ValueError, OverflowError):
-        raise CommandError(f"{day!r} is no day; write it as YYYY-MM-DD") from None
-    return to_micros(start)

@@ -1,0 +1,175 @@
+"""Prices records anew that have been priced: what they would cost now, and making it so, with the sums."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from django.db import connection, models, transaction
+
+from usage.accounting.price_book import PriceBook
+from usage.accounting.tokens import Buckets
+from usage.ingest import rollup
+from usage.ingest.prices import load_prices
+from usage.models import ModelName, RequestTraits, Source, UsageRecord
+from usage.models.fields import to_micros
+
+# A transaction of about 100 ms, which bookings and pages that write wait for.
+_CHUNK = 2_000
+_COLUMNS = (
+    "pk", "requested_at", "model_id", "source_id", "traits_id", "failed", "cost_nanousd", "price_id", *rollup.TOKENS,
+)  # fmt: skip
+
+
+class Scope(NamedTuple):
+    """Which records: from `since` on and before `until` (microseconds since 1970 UTC), of one model or of all."""
+
+    since: int = 0
+    until: int = rollup.FOREVER
+    model: str | None = None
+
+
+@dataclass(slots=True)
+class Change:
+    """Of the records of one model: how many have another cost (or price row), and costs in nano-USD before and after."""
+
+    records: int = 0
+    changed: int = 0
+    before: int = 0
+    after: int = 0
+    unpriced_before: int = 0
+    unpriced_after: int = 0
+
+    def add(self, other: Change) -> None:
+        for name in self.__slots__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+
+class _Place(NamedTuple):
+    """Where a chunk ends, in the order of time."""
+
+    requested_at: int
+    id: int
+
+
+class _Charge(NamedTuple):
+    """What one record costs in nano-USD, by which price; None is unpriced."""
+
+    id: int
+    model: str
+    before: tuple[int | None, int | None]
+    after: tuple[int | None, int | None]
+
+
+@dataclass
+class Step:
+    """What one chunk of records was and became; all before `reached` (microseconds since 1970 UTC) is done."""
+
+    reached: int
+    records: int
+    changes: dict[str, Change] = field(default_factory=lambda: defaultdict(Change))
+
+
+def count(scope: Scope) -> int:
+    return _records(scope).count()
+
+
+def preview(scope: Scope) -> Iterator[Step]:
+    """Tell what `reprice` would change, a step for each chunk of records; nothing is written."""
+    return _go_through(scope, dry_run=True)
+
+
+def reprice(scope: Scope) -> Iterator[Step]:
+    """Give each record of `scope` the cost that it would have if it came now, and the sums with it.
+
+    Each step is a transaction of its own. Whoever stops in between has equal sums, and may begin again from the start or
+    from where the last step reached to: a record that has its cost is only read.
+    """
+    return _go_through(scope, dry_run=False)
+
+
+def _go_through(scope: Scope, *, dry_run: bool) -> Iterator[Step]:
+    pricing, place = _Pricing(load_prices()), _Place(max(scope.since, rollup.records_since()), 0)
+    while ids := _next_ids(scope, place):
+        place = ids[-1]
+        chunk = [one.id for one in ids]
+        charges = pricing.charges(chunk) if dry_run else _reprice_chunk(pricing, chunk)
+        step = Step(place.requested_at, len(ids))
+        for charge in charges:
+            _count_in(step.changes[charge.model], charge)
+        yield step
+
+
+def _records(scope: Scope) -> models.QuerySet[UsageRecord]:
+    rows = UsageRecord.objects.filter(requested_at__gte=scope.since, requested_at__lt=scope.until)
+    return rows if scope.model is None else rows.filter(model__name=scope.model)
+
+
+def _next_ids(scope: Scope, place: _Place) -> list[_Place]:
+    """Return the records that follow `place`. The index of times is read from there on, not from the beginning."""
+    after = models.Q(requested_at__gt=place.requested_at) | models.Q(pk__gt=place.id)
+    rows = _records(scope).filter(after, requested_at__gte=place.requested_at).order_by("requested_at", "pk")
+    found: Iterable[Any] = rows.values_list("requested_at", "pk")[:_CHUNK]
+    return [_Place(to_micros(at), pk) for at, pk in found]
+
+
+class _Pricing:
+    """Prices records by the ids of what they point to; remembers the words."""
+
+    def __init__(self, prices: PriceBook) -> None:
+        self._prices = prices
+        self._models: dict[int, str] = {}
+        self._providers: dict[int, str] = {}
+        self._tiers: dict[int, str] = {}
+
+    def charges(self, ids: Sequence[int], *, lock: bool = False) -> list[_Charge]:
+        rows = UsageRecord.objects.filter(pk__in=ids).order_by("pk")
+        found = list((rows.select_for_update() if lock else rows).values_list(*_COLUMNS))
+        self._learn(found)
+        return list(map(self._charge, found))
+
+    def _learn(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        for known, model, word, at in (
+            (self._models, ModelName, "name", 2), (self._providers, Source, "provider", 3),
+            (self._tiers, RequestTraits, "tier", 4),
+        ):  # fmt: skip
+            new = {row[at] for row in rows} - known.keys()
+            known.update({pk: getattr(row, word) for pk, row in model._default_manager.in_bulk(new).items()})
+
+    def _charge(self, row: tuple[Any, ...]) -> _Charge:
+        pk, at, model_id, source_id, traits_id, failed, cost, price_id, *tokens = row
+        buckets, model = Buckets(*tokens), self._models[model_id]
+        price = self._prices.find(
+            model, to_micros(at), self._providers[source_id], self._tiers[traits_id], buckets.total_input
+        )
+        if price:
+            return _Charge(pk, model, (cost, price_id), (price.cost(buckets, failed=failed), price.id))
+        return _Charge(pk, model, (cost, price_id), (None if buckets.total or not failed else 0, None))
+
+
+def _reprice_chunk(pricing: _Pricing, ids: Sequence[int]) -> list[_Charge]:
+    with transaction.atomic():
+        charges = pricing.charges(ids, lock=True)
+        with rollup.changing([charge.id for charge in charges if charge.before[0] != charge.after[0]]):
+            _write([charge for charge in charges if charge.before != charge.after])
+    return charges
+
+
+def _write(charges: Sequence[_Charge]) -> None:
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            f"UPDATE {rollup.RECORDS} SET cost_nanousd = %s, price_id = %s WHERE id = %s",
+            [(*charge.after, charge.id) for charge in charges],
+        )
+
+
+def _count_in(change: Change, charge: _Charge) -> None:
+    before, after = charge.before[0], charge.after[0]
+    change.records += 1
+    change.changed += charge.before != charge.after
+    change.before += before or 0
+    change.after += after or 0
+    change.unpriced_before += before is None
+    change.unpriced_after += after is None
