@@ -63,7 +63,7 @@ class Command(BaseCommand):
         for group, heading in _HEADINGS.items():
             if found := preview.of(group):
                 self.stdout.write(f"{heading}:")
-                self.stdout.writelines(f"  {line}" for one in found for line in _lines(one))
+                self.stdout.write("\n".join(f"  {line}" for one in found for line in _lines(one)))
         self.stdout.write(", ".join(f"{count} {name}" for name, count in preview.counts.items()))
         if applied is not None:
             self.stdout.write(f"{applied} prices written. Records keep their cost until `manage.py reprice`.")
