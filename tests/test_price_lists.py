@@ -187,6 +187,7 @@ class TestMatching:
             ("gpt-m", [], ["openai/gpt-m"]),
             ("gemini-m", ["antigravity"], ["google/gemini-m"]),
             ("shared", [], ["a/shared"]),
+            ("shared", ["openai-compatible-b"], ["b/shared"]),
             ("other", [], ["c/other", "d/other"]),
             ("team/other", [], ["c/other", "d/other"]),
             ("gpt", ["codex"], []),
@@ -194,7 +195,9 @@ class TestMatching:
         ],
     )
     def test_candidates(self, model: str, providers: list[str], names: list[str]) -> None:
-        assert [found.name for found in self.INDEX.candidates(model, providers)] == names
+        found = self.INDEX.candidates(model, providers)
+        assert [one.name for one in found.models] == names
+        assert found.is_sure == (len(names) == 1 and not (model == "shared" and not providers))
 
 
 @contextmanager

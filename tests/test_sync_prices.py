@@ -149,6 +149,10 @@ class TestGroups:
         assert groups(said) == {} and OWN in said["missing"]
         assert groups(from_list(tmp_path, document, "--all")) == {"other-FAKE": "new"}
 
+    def test_name_with_a_star_is_no_pattern(self, instance: Instance, tmp_path: Path) -> None:
+        book(instance, payload(model="*"))
+        assert groups(from_list(tmp_path, models_dev_list(COST, model="*"), "--apply", "--all")) == {}
+
     def test_price_that_was_locked_since_the_preview_stays(self, met: Instance, tmp_path: Path) -> None:
         path = write(tmp_path, models_dev_list(COST, model=OWN))
         preview = preview_list("models.dev", listed("models.dev", path))
@@ -176,6 +180,8 @@ def test_in_words(met: Instance, tmp_path: Path) -> None:
         ('{"openai": {"models": {"x": {"cost": {"input": NaN, "output": 1}}}}}', "NaN is no number"),
         ('{"openai": {"models": {"x": {"cost": {"input": 1e99, "output": 1}}}}}', "below 1000000 USD"),
         ('{"currency": "CNY"}', "the list is in CNY"),
+        (json.dumps(models_dev_list(COST, model="x" * 300)), "is no name of a model"),
+        (json.dumps(models_dev_list(COST, model="x\0")), "is no name of a model"),
         ("{}", "no model with prices in the form of models.dev"),
     ],
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, NamedTuple
 
@@ -12,7 +12,8 @@ from usage.accounting.pricing import Price
 
 # Below one million USD per 1M tokens, in units of 0.000001 USD: what the columns of our own form hold.
 _MOST_UNITS = Decimal(10) ** 12
-_LONGEST = 300
+# What the columns hold, and PostgreSQL takes.
+_LONGEST_NAME, _LONGEST_TIER = 300, 40
 
 
 class BadPriceList(ValueError):
@@ -26,6 +27,19 @@ class Listed(NamedTuple):
     vendor: str
     model: str
     prices: tuple[Price, ...]
+
+
+def check_names(models: Iterable[Listed]) -> None:
+    for one in models:
+        tiers = [price.service_tier for price in one.prices]
+        if (
+            len(one.name) > _LONGEST_NAME
+            or "\0" in one.name + "".join(tiers)
+            or len(max(tiers, key=len)) > _LONGEST_TIER
+        ):
+            raise BadPriceList(
+                _("%(name)s is no name of a model, or has one that is none of a tier") % {"name": _short(one.name)}
+            )
 
 
 def to_units(value: object, place: str, *, scale: int) -> int | None:

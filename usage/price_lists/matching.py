@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator
+from typing import NamedTuple
 
 from usage.accounting.resolver import COMPATIBLE_PREFIX
 from usage.price_lists.listed import Listed
@@ -29,6 +30,13 @@ _MAKERS = {vendor for vendors in _VENDORS.values() for vendor in vendors} - _RES
 _EFFORT = re.compile(r"\([^)]*\)$")
 
 
+class Candidates(NamedTuple):
+    """Unless `is_sure`, a person chooses, also where there is but one."""
+
+    models: list[Listed]
+    is_sure: bool
+
+
 class Index:
     """The models of a list by their names, without regard to case, with and without what stands before a slash."""
 
@@ -38,22 +46,23 @@ class Index:
             for name in {one.model.lower(), _bare(one.model)}:
                 self._by_name.setdefault(name, []).append(one)
 
-    def candidates(self, model: str, providers: Collection[str]) -> list[Listed]:
+    def candidates(self, model: str, providers: Collection[str]) -> Candidates:
         """Return those that `model`, as CPA's `providers` call it, may be: several only where their prices differ.
 
-        The provider's own list counts before the vendor that the name begins with, that before the makers of models, and
-        those before all others.
+        The provider's own list counts before the vendor that the name begins with, and that before the makers of models.
+        What only others sell may cost anything.
         """
         name = _EFFORT.sub("", model).lower()
         same = self._by_name.get(name) or self._by_name.get(_bare(name), [])
         for vendors in (_vendors_of(providers), {name.partition("/")[0]}, _MAKERS):
-            if found := [one for one in same if one.vendor in vendors]:
-                return list(_differing(found))
-        return list(_differing(same))
+            if found := list(_differing(one for one in same if one.vendor in vendors)):
+                return Candidates(found, is_sure=len(found) == 1)
+        return Candidates(list(_differing(same)), is_sure=False)
 
     def names(self) -> set[str]:
-        """Return what the makers call their models."""
-        return {one.model for models in self._by_name.values() for one in models if one.vendor in _MAKERS}
+        """Return what the makers call their models, patterns left out."""
+        every = (one for models in self._by_name.values() for one in models if one.vendor in _MAKERS)
+        return {one.model for one in every if "*" not in one.model}
 
 
 def _bare(name: str) -> str:
@@ -61,7 +70,9 @@ def _bare(name: str) -> str:
 
 
 def _vendors_of(providers: Collection[str]) -> set[str]:
-    return {vendor for one in providers for vendor in _VENDORS.get(one.removeprefix(COMPATIBLE_PREFIX), ())}
+    """A provider that has been configured may be called as the list calls it, such as groq."""
+    names = (one.removeprefix(COMPATIBLE_PREFIX) for one in providers)
+    return {vendor for name in names for vendor in _VENDORS.get(name, (name,))}
 
 
 def _differing(models: Iterable[Listed]) -> Iterator[Listed]:

@@ -11,6 +11,7 @@ from usage.accounting.price_book import PriceBook
 from usage.accounting.pricing import Price
 from usage.accounting.tokens import Buckets
 from usage.price_lists.listed import Listed
+from usage.price_lists.matching import Candidates
 
 _UNITS = Decimal(10) ** 6
 _COLUMNS = (
@@ -73,23 +74,23 @@ class Shelf:
 
 
 def propose(
-    model: str, candidates: Sequence[Listed], shelf: Shelf, now: int, additions: Additions, chosen: str = ""
+    model: str, candidates: Candidates, shelf: Shelf, now: int, additions: Additions, chosen: str = ""
 ) -> Proposal:
     """Compare what is here with `candidates`, of which `chosen` is the name of one if a person has chosen it."""
-    names = tuple(one.name for one in candidates)
+    names = tuple(one.name for one in candidates.models)
     decided = shelf.decided(model)
     if "" in decided:
         return Proposal(model, Group.LOCKED, names)
-    candidates = [one for one in candidates if one.name == chosen] or candidates
-    if len(candidates) > 1:
+    one = next((one for one in candidates.models if one.name == chosen), None)
+    if one is None and not candidates.is_sure:
         return Proposal(model, Group.AMBIGUOUS, names)
-    known = shelf.fitting(model)
-    rows = additions(model, known, candidates[0], now)
+    one, known = one or candidates.models[0], shelf.fitting(model)
+    rows = additions(model, known, one, now)
     allowed = tuple(row for row in rows if row.service_tier.lower() not in decided)
     if rows and not allowed:
         return Proposal(model, Group.LOCKED, names)
     group = Group.UNCHANGED if not allowed else Group.CHANGED if known else Group.NEW
-    return Proposal(model, group, (candidates[0].name,), allowed, tuple(_changes(model, known, allowed)))
+    return Proposal(model, group, (one.name,), allowed, tuple(_changes(model, known, allowed)))
 
 
 def differences(model: str, known: Sequence[Price], said: Listed, now: int) -> list[Price]:

@@ -18,9 +18,9 @@ from usage.ingest.catalog_answers import Answer
 from usage.models import ModelName, ModelPrice, Source, UsageWeekly
 from usage.models.fields import to_micros
 from usage.price_lists import litellm, models_dev
-from usage.price_lists.listed import BadPriceList, Listed
+from usage.price_lists.listed import BadPriceList, Listed, check_names
 from usage.price_lists.loading import from_file, from_url
-from usage.price_lists.matching import Index
+from usage.price_lists.matching import Candidates, Index
 from usage.price_lists.preview import Additions, Group, Proposal, Shelf, differences, propose
 
 Origin = ModelPrice.Origin
@@ -50,6 +50,7 @@ def listed(origin: str, file: Path | None = None, url: str = "", *, loopback: bo
     models = list(READERS[Origin(origin)].listed(document))
     if not models:
         raise BadPriceList(_("There is no model with prices in the form of %(origin)s") % {"origin": origin})
+    check_names(models)
     return models
 
 
@@ -80,10 +81,11 @@ def preview_catalog(*, chosen: Mapping[str, str] | None = None) -> Preview:
     answers = catalog.look_up(asked)
     if catalog.is_away:
         raise BadPriceList(_("genai-prices cannot be asked; the log says why"))
-    candidates: dict[str, list[Listed]] = {model: [] for model in met}
+    found: dict[str, list[Listed]] = {model: [] for model in met}
     for (model, _provider), answer in sorted(answers.items()):
         one = Listed(answer.name, answer.name.partition("/")[0], model, answer.prices)
-        candidates[model] += [one] * (one not in candidates[model])
+        found[model] += [one] * (one not in found[model])
+    candidates = {model: Candidates(models, is_sure=len(models) == 1) for model, models in found.items()}
     return _preview(Origin.CATALOG, candidates, _catalog_additions, chosen or {})
 
 
@@ -101,35 +103,37 @@ def apply(preview: Preview) -> list[ModelPrice]:
     return rows
 
 
-def _preview(
-    origin: str, candidates: Mapping[str, Sequence[Listed]], how: Additions, chosen: Mapping[str, str]
-) -> Preview:
+def _preview(origin: str, candidates: Mapping[str, Candidates], how: Additions, chosen: Mapping[str, str]) -> Preview:
     _check_choices(chosen, candidates)
     now, shelf = to_micros(timezone.now()), _shelf()
     before = _chosen_before(origin)
     proposals = [
         propose(model, found, shelf, now, how, chosen.get(model) or before.get(model.lower(), ""))
         for model, found in sorted(candidates.items())
-        if found
+        if found.models
     ]
-    return Preview(origin, proposals, sorted(model for model, found in candidates.items() if not found))
+    return Preview(origin, proposals, sorted(model for model, found in candidates.items() if not found.models))
 
 
-def _check_choices(chosen: Mapping[str, str], candidates: Mapping[str, Sequence[Listed]]) -> None:
+def _check_choices(chosen: Mapping[str, str], candidates: Mapping[str, Candidates]) -> None:
     for model, name in chosen.items():
-        names = [one.name for one in candidates.get(model, ())]
+        names = [one.name for one in candidates[model].models] if model in candidates else []
         if name not in names:
             words = {"model": model, "name": name, "names": ", ".join(names) or "–"}
             raise BadPriceList(_("%(model)s cannot be %(name)s; its candidates: %(names)s") % words)
 
 
 def _met() -> dict[str, set[str]]:
-    """Return the models that records have, and CPA's names of the providers that answered with them."""
-    names = dict(ModelName.objects.values_list("pk", "name"))
+    """Return the models that records have, and CPA's names of the providers that answered with them.
+
+    What a client called `*` is left out: as a pattern it would be the price of others.
+    """
+    names = dict(ModelName.objects.exclude(name__contains="*").values_list("pk", "name"))
     providers = dict(Source.objects.values_list("pk", "provider"))
     met: dict[str, set[str]] = {name: set() for name in names.values()}
     for model, source in UsageWeekly.objects.values_list("model", "source").distinct():
-        met[names[model]].add(providers[source])
+        if model in names:
+            met[names[model]].add(providers[source])
     return met
 
 
