@@ -43,6 +43,11 @@ STANDBY_SUBSCRIBES = env.bool("STANDBY_SUBSCRIBES", default=False)
 # How long records are kept, 0 for ever; their sums stay in any case. A snapshot may bring the last weeks again.
 RECORDS_KEPT_DAYS = env.int("RECORDS_KEPT_DAYS", default=0)
 
+# A price list that is compared each night, what is new and changed written: genai-prices, models.dev or litellm. Without
+# one nothing ever goes to the internet. PRICE_URL is where it is instead of its own address.
+PRICE_SOURCE = env.str("PRICE_SOURCE", default="")
+PRICE_URL = env.str("PRICE_URL", default="")
+
 INSTALLED_APPS = [
     "channels_app",
     "usage",

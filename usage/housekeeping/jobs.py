@@ -28,6 +28,8 @@ from usage.ingest.pruning import prune as prune_records
 from usage.ingest.sources import heal
 from usage.models import CollectorEvent, CollectorProcess, Instance, JobRun
 from usage.models.fields import from_micros, to_micros
+from usage.price_lists.listed import BadPriceList
+from usage.price_lists.sync import apply, preview_published
 
 _HISTORY = timedelta(days=90)
 _DAY = timedelta(days=1)
@@ -104,6 +106,21 @@ def prices() -> Report:
     return Report(gettext_noop("%(records)s records priced"), records=price_unpriced())
 
 
+def price_list() -> Report:
+    """Take over what is new and changed in the price list that the operator chose; only then is the internet asked."""
+    if not settings.PRICE_SOURCE:
+        return Report(gettext_noop("off: PRICE_SOURCE is not set"))
+    try:
+        preview = preview_published(settings.PRICE_SOURCE, settings.PRICE_URL)
+    except BadPriceList as error:
+        raise JobFailed(Report(str(error))) from None
+    counts, written = preview.counts, len(apply(preview))
+    message = gettext_noop(
+        "%(new)s models new, %(changed)s changed, %(ambiguous)s ambiguous, %(locked)s locked; %(written)s prices written"
+    )
+    return Report(message, **counts, written=written)
+
+
 def client_requests() -> Report:
     """Find out which records served one call of a client; of the hour that is not over only where many wait."""
     now = to_micros(timezone.now())
@@ -167,6 +184,7 @@ JOBS = (
     Job("names", _("Names of accounts"), names, timedelta(hours=1)),
     Job("gaps", _("Size of gaps"), gaps, timedelta(minutes=10)),
     Job("prices", _("Prices of unpriced records"), prices, timedelta(minutes=10)),
+    Job("price_list", _("Price list"), price_list, timedelta(days=1)),
     Job("client_requests", _("Attempts of client requests"), client_requests, timedelta(minutes=5)),
     Job("peaks", _("Busiest minutes"), peaks, timedelta(minutes=10)),
     Job("distributions", _("Distribution of latencies"), distributions, timedelta(minutes=10)),

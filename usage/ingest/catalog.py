@@ -29,6 +29,11 @@ class Catalog:
         self._answers: dict[Asked, Answer | None] = {}
         self._failed_at: float | None = None
 
+    @property
+    def is_away(self) -> bool:
+        """Whether it could not be asked when it was tried last."""
+        return self._failed_at is not None
+
     def look_up(self, questions: Iterable[Asked]) -> dict[Asked, Answer]:
         """Return what those of `questions` cost that the catalog knows.
 

@@ -38,10 +38,14 @@ def price_new_models(models: Iterable[Asked], prices: PriceBook) -> int:
 
 
 def complement_prices(models: Iterable[Asked]) -> int:
-    """Add what the catalog says more, or otherwise, of those that have its prices; return how many rows were added."""
+    """Add what the catalog says more, or otherwise, of those that have its prices; return how many rows were added.
+
+    A model that another list has priced is left alone: the catalog would take back what was accepted there.
+    """
     models = set(models)
     known = ModelPrice.objects.filter(pattern__in={model for model, _provider in models})
     names = set(known.filter(origin=ModelPrice.Origin.CATALOG).values_list("pattern", flat=True))
+    names -= set(known.filter(origin__in=ModelPrice.LISTS).values_list("pattern", flat=True))
     return _add(_catalog.look_up(asked for asked in models if asked[0] in names), to_micros(timezone.now()))
 
 

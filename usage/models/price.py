@@ -31,6 +31,10 @@ class ModelPrice(models.Model):
     class Origin(models.TextChoices):
         MANUAL = "manual", _("Manual")
         CATALOG = "genai-prices", "genai-prices"
+        MODELS_DEV = "models.dev", "models.dev"
+        LITELLM = "litellm", "LiteLLM"
+
+    LISTS = (Origin.MODELS_DEV, Origin.LITELLM)
 
     id = models.AutoField(primary_key=True)
     pattern = models.CharField(

@@ -1,0 +1,100 @@
+"""The bytes of a price list, from a file or an address: bounded in size and time, and refused in words."""
+
+from __future__ import annotations
+
+import json
+import time
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import NoReturn
+
+import httpx
+from django.utils.translation import gettext as _
+
+from usage.price_lists.listed import BadPriceList
+
+MOST_BYTES = 32 * 2**20
+_SECONDS = 60.0
+_CONNECT_SECONDS, _SILENT_SECONDS = 10.0, 15.0
+_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+
+
+def from_file(path: Path) -> object:
+    """Read at most one byte more than is allowed: a pipe does not tell its size."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise BadPriceList(_("%(name)s cannot be read: %(reason)s") % {"name": path, "reason": reason}) from None
+    return parsed(content, str(path))
+
+
+def from_url(url: str, *, loopback: bool = False, seconds: float = _SECONDS) -> object:
+    """`loopback` allows http to this machine. Redirects are not followed: nobody has chosen where they lead."""
+    address = _address(url, loopback=loopback)
+    try:
+        return parsed(_download(address, seconds), address.host)
+    except httpx.TimeoutException:
+        reason = _("no answer in time")
+    except httpx.HTTPError as error:
+        reason = str(error) or type(error).__name__
+    problem = _(
+        "%(host)s cannot be read: %(reason)s (given %(connect)s s to connect, %(seconds)s s in all). Where this machine "
+        "reaches the internet by a proxy, set HTTPS_PROXY; or download the list elsewhere and give it with --file"
+    )
+    limits = {"connect": f"{_CONNECT_SECONDS:g}", "seconds": f"{seconds:g}"}
+    raise BadPriceList(problem % {"host": address.host, "reason": reason, **limits}) from None
+
+
+def parsed(content: bytes, name: str) -> object:
+    """Return what the JSON in `content` says, numbers with a point as Decimal: no price is ever a float."""
+    if len(content) > MOST_BYTES:
+        most = {"name": name, "most": MOST_BYTES // 2**20}
+        raise BadPriceList(_("%(name)s has more than %(most)s MB; a price list has a few") % most)
+    try:
+        return json.loads(content.decode("utf-8-sig"), parse_float=Decimal, parse_constant=_refuse)
+    except (ValueError, InvalidOperation, RecursionError) as error:
+        reason = str(error) if isinstance(error, ValueError) else type(error).__name__
+        problem = _("%(name)s is not the JSON of a price list, or only a part of it: %(reason)s")
+        raise BadPriceList(problem % {"name": name, "reason": reason}) from None
+
+
+def _refuse(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no number")
+
+
+def _address(url: str, *, loopback: bool) -> httpx.URL:
+    try:
+        address = httpx.URL(url)
+    except httpx.InvalidURL:
+        address = httpx.URL()
+    allowed = {"https", "http"} if loopback and address.host in _LOOPBACK else {"https"}
+    if address.scheme not in allowed or not address.host:
+        raise BadPriceList(_("%(url)s is no address that begins with https://") % {"url": url[:200]})
+    return address
+
+
+def _download(address: httpx.URL, seconds: float) -> bytes:
+    """The time between two parts is bounded by the timeout, that of all of them here."""
+    until, content = time.monotonic() + seconds, bytearray()
+    timeout = httpx.Timeout(min(seconds, _SILENT_SECONDS), connect=min(seconds, _CONNECT_SECONDS))
+    with httpx.Client(timeout=timeout, follow_redirects=False) as client, client.stream("GET", address) as response:
+        _refuse_status(response, address)
+        for part in response.iter_bytes():
+            content += part
+            if len(content) > MOST_BYTES:
+                break
+            if time.monotonic() > until:
+                raise httpx.ReadTimeout("")
+    return bytes(content)
+
+
+def _refuse_status(response: httpx.Response, address: httpx.URL) -> None:
+    if response.is_redirect:
+        target = response.headers.get("Location", "")[:200]
+        problem = _("%(host)s redirects to %(target)s, which is not followed; give that address if you trust it")
+        raise BadPriceList(problem % {"host": address.host, "target": target})
+    if not response.is_success:
+        status = {"host": address.host, "status": response.status_code}
+        raise BadPriceList(_("%(host)s answered status %(status)s instead of a price list") % status)

@@ -1,0 +1,76 @@
+"""What a person writes to a price by the API: checked field by field."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import Any
+
+from django.core.exceptions import ValidationError as Invalid
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+
+from usage.models import ModelPrice
+from usage.models.fields import EPOCH
+from usage.price_serializers import PriceSerializer
+
+_MOST = 2**63 - 1
+
+
+def _usd_per_million(**options: Any) -> serializers.DecimalField:
+    return serializers.DecimalField(max_digits=12, decimal_places=6, min_value=Decimal(0), **options)
+
+
+class PriceWriteSerializer(serializers.Serializer[ModelPrice]):
+    """A price in USD per 1M tokens, as text or number. Whoever writes it makes it theirs: `locked`, no source changes it,
+    unless they change nothing but `locked`. Records keep their cost until they are repriced.
+    """
+
+    pattern = serializers.CharField(max_length=300, help_text="a model, or a pattern with `*`")
+    provider = serializers.CharField(max_length=100, allow_blank=True, default="", help_text="empty: any")
+    service_tier = serializers.CharField(max_length=40, allow_blank=True, default="", help_text="empty: any")
+    above_input_tokens = serializers.IntegerField(min_value=0, max_value=_MOST, default=0)
+    effective_from = serializers.DateTimeField(default=EPOCH, help_text="without: since ever")
+    input = _usd_per_million()
+    cached_input = _usd_per_million(allow_null=True, default=None, help_text="null: as input")
+    cache_write = _usd_per_million(allow_null=True, default=None, help_text="null: as input")
+    output = _usd_per_million()
+    reasoning = _usd_per_million(allow_null=True, default=None, help_text="null: as output")
+    per_request = serializers.DecimalField(max_digits=12, decimal_places=9, min_value=Decimal(0), default=Decimal(0))
+    multiplier = serializers.DecimalField(max_digits=6, decimal_places=4, min_value=Decimal(0), default=Decimal(1))
+    locked = serializers.BooleanField(default=True)
+
+    def to_representation(self, instance: ModelPrice) -> Any:
+        return PriceSerializer(instance).data
+
+    def create(self, validated_data: dict[str, Any]) -> ModelPrice:
+        return _saved(ModelPrice(**validated_data | {"locked": True}))
+
+    def update(self, instance: ModelPrice, validated_data: dict[str, Any]) -> ModelPrice:
+        changed = {name for name, value in validated_data.items() if getattr(instance, name) != value}
+        for name in changed:
+            setattr(instance, name, validated_data[name])
+        if changed - {"locked"}:
+            instance.origin, instance.locked = ModelPrice.Origin.MANUAL, True
+        instance.updated_at = timezone.now()
+        return _saved(instance)
+
+
+def _saved(price: ModelPrice) -> ModelPrice:
+    with _taken(price), transaction.atomic():
+        price.validate_constraints()
+        price.save()
+    return price
+
+
+@contextmanager
+def _taken(price: ModelPrice) -> Iterator[None]:
+    """Say it in words that the price is there already, also where somebody else was faster by an instant."""
+    try:
+        yield
+    except (Invalid, IntegrityError):
+        constraint = price._meta.constraints[0]
+        raise ValidationError({"pattern": [constraint.get_violation_error_message()]}) from None
