@@ -41,7 +41,7 @@ def unpriced(survey: Survey) -> Iterator[Warning]:
             models,
         )
         facts = {"n": models, "p": formats.percent(_price_coverage(survey))}
-        action = Action(_("Prices"), reverse("admin:usage_modelprice_changelist"), for_staff=True)
+        action = Action(_("Prices"), reverse("prices"))
         yield Warning("W10", "info", text % facts, action=action)
 
 
