@@ -35,7 +35,7 @@ class EditPrice(StaffView):
         form = PriceForm(instance=_price(pk), initial=initial)
         pattern = form["pattern"].value()
         models = fitting([pattern], recent(timezone.now()).models) if pattern else []
-        return _page(request, form, Effect(models, 0))
+        return _page(request, form, Effect(models))
 
     def post(self, request: HttpRequest, pk: int | None = None) -> HttpResponse:
         before = _price(pk).pattern
@@ -81,10 +81,10 @@ def _page(
 
 
 def _told(effect: Effect) -> str:
-    if not effect.change or not effect.requests:
+    if not effect.is_known or not effect.requests:
         return ""
-    sums = {"before": formats.money(effect.change.before), "after": formats.money(effect.change.after)}
-    return " " + _("Est. cost of its models, last 30 days, at these prices: %(before)s → %(after)s.") % sums
+    sums = {"before": formats.money(effect.before), "after": formats.money(effect.after)}
+    return " " + _("Est. cost of its models, last 30 days: %(before)s → %(after)s.") % sums
 
 
 def _recalculate(request: HttpRequest, patterns: list[str], day: Any) -> None:

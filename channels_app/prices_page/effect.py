@@ -21,11 +21,20 @@ _MOST_PRICED, _MOST_READ = 20_000, 500_000
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """On the requests of `models`; `change` is None where they are too many for a page."""
+    """On the requests of `models`: what they cost as booked, by the prices of now, and by others (nano-USD).
+
+    `is_known` is False where they are too many for a page. What is booked may be by earlier prices, so that only the other
+    two tell what a change does.
+    """
 
     models: list[str]
-    requests: int
-    change: Change | None = None
+    requests: int = 0
+    is_known: bool = False
+    booked: int = 0
+    before: int = 0
+    after: int = 0
+    unpriced_before: int = 0
+    unpriced_after: int = 0
 
 
 def fitting(patterns: Iterable[str], models: Iterable[str]) -> list[str]:
@@ -42,7 +51,10 @@ def effect_of(patterns: Iterable[str], prices: Iterable[ModelPrice], now: dateti
     if not _is_quick(found, models):
         return Effect(models, requests)
     scope = Scope(found.span.since, found.span.until, models)
-    return Effect(models, requests, _sum(preview(scope, PriceBook(price.price for price in prices))))
+    present, then = _sum(preview(scope)), _sum(preview(scope, PriceBook(price.price for price in prices)))
+    return Effect(
+        models, requests, True, present.before, present.after, then.after, present.unpriced_after, then.unpriced_after
+    )  # fmt: skip
 
 
 def recalculate(patterns: Iterable[str], since: datetime, now: datetime) -> Change | None:
