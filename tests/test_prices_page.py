@@ -84,6 +84,7 @@ def test_without_prices_it_says_where_they_come_from(reader: Client) -> None:
 
 def test_models_without_a_price_come_first_with_their_traffic(reader: Client, sample: Instance) -> None:
     html = page(reader)
+    assert "30 days: 10-24 10:30 – 11-23 10:30 (UTC)." in html
     assert [row[:3] for row in rows(html, "Unpriced models")] == [
         ["mystery-model", "20", "2.00M"],
         ["gpt-5-codex", "10", "1.00M"],
@@ -176,7 +177,7 @@ def test_what_is_typed_is_never_taken_for_html(reader: Client, sample: Instance)
 def test_the_page_is_reached_from_every_page_and_from_what_has_no_price(reader: Client, sample: Instance) -> None:
     assert '<a href="/prices/" title="Prices" aria-current="page">' in page(reader)
     channels = page(reader, "/channels/?range=24h")
-    assert '<a href="/prices/" title="Prices">' in channels and '<a class="unpriced" href="/prices/"' in channels
+    assert "2 models without a price" in text_of(channels) and '<a class="unpriced" href="/prices/"' in channels
     assert '<a href="/prices/">Prices</a>' in page(reader, "/collector/")
 
 

@@ -6,7 +6,7 @@ from datetime import datetime, time
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.mixins import LoginRequiredMixin, UserPassesTestMixin
+from django.contrib.auth.mixins import UserPassesTestMixin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -22,7 +22,7 @@ from usage import formats
 from usage.models import ModelPrice
 
 
-class StaffView(UserPassesTestMixin, LoginRequiredMixin, View):
+class StaffView(UserPassesTestMixin, View):
     def test_func(self) -> bool:
         return self.request.user.is_staff
 

@@ -11,10 +11,13 @@ from typing import NamedTuple
 
 from django.core.paginator import Page, Paginator
 from django.utils.functional import Promise
+from django.utils.translation import gettext as _
 
 from channels_app.prices_page.query import SHOWN, PricesQuery
-from channels_app.prices_page.recent import Recent, recent
+from channels_app.prices_page.recent import DAYS, Recent, recent
 from channels_app.stats import Usage
+from config.report_zone import report_zone
+from usage import formats
 from usage.accounting.price_book import PriceBook
 from usage.models import ModelPrice
 from usage.models.fields import to_micros
@@ -56,6 +59,14 @@ class PricesPage:
     @cached_property
     def recent(self) -> Recent:
         return recent(self.now)
+
+    @property
+    def period_text(self) -> str:
+        """The 30 days with the offset of their zone."""
+        zone = report_zone()
+        since, end = (formats.minute(moment, zone, self.now) for moment in (self.now - DAYS, self.now))
+        offset = formats.utc_offset(self.now.astimezone(zone))
+        return _("%(since)s – %(end)s (%(zone)s)") % {"since": since, "end": end, "zone": offset}
 
     @cached_property
     def prices(self) -> dict[int, ModelPrice]:
