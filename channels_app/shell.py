@@ -89,6 +89,10 @@ class Shell:
         chips = [collector_chip(instance, self.survey) for instance in self.instances]
         return max(chips, key=lambda chip: _LEVELS.index(chip.level), default=None)
 
+    @property
+    def unpriced_models(self) -> int:
+        return self.survey.unpriced_models
+
     @cached_property
     def troubles(self) -> list[Warning]:
         """What keeps records from coming, or has kept them."""

@@ -165,3 +165,19 @@ def test_each_price_that_does_not_win_has_its_reason() -> None:
     judged = PriceBook([*prices.values(), replace(PLAIN, pattern="n")]).explain("m", AT, "p", "t", 12)
     assert {one.verdict: one.price for one in judged} == prices
     assert set(prices) == set(Verdict)
+
+
+def test_contenders_are_those_that_some_request_of_the_time_may_have() -> None:
+    since, until = AT - 100, AT
+    conditional = replace(PLAIN, provider="p", service_tier="t", above_input_tokens=10)
+    later, earlier = replace(PLAIN, effective_from=AT - 50), replace(PLAIN, effective_from=AT - 200)
+    found = [conditional, later, earlier]
+    hidden = [PLAIN, replace(PLAIN, pattern="*"), replace(PLAIN, effective_from=AT)]
+    assert PriceBook([*hidden, *found]).contenders("m", since, until) == found
+
+
+@given(books, words, words, tokens, st.integers(0, 3))
+def test_who_wins_is_among_the_contenders(prices: list[Price], provider: str, tier: str, tokens: int, ago: int) -> None:
+    book = PriceBook(prices)
+    found = book.find("m", AT - ago, provider, tier, tokens)
+    assert found is None or any(one is found for one in book.contenders("m", AT - 3, AT + 1))

@@ -24,7 +24,7 @@ from usage.models import (
     QuarantinedPayload,
     Reconciliation,
     Source,
-    UsageDaily,
+    UsageDailyByModel,
 )
 from usage.storage import Disk
 from usage.warnings import Survey, Warning, banners, warnings
@@ -259,7 +259,7 @@ def test_sources_that_match_nothing(server: Instance) -> None:
 def test_models_without_a_price(server: Instance) -> None:
     make_sample_usage(server, NOW)
     assert only("W10").text == "2 models have no price; cost covers 82.8% of tokens."  # 144 of 174 requests
-    UsageDaily.objects.exclude(model__name__startswith="claude").delete()
+    UsageDailyByModel.objects.exclude(model__name__startswith="claude").delete()
     assert found("W10") == []
 
 

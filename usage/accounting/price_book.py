@@ -99,6 +99,17 @@ class PriceBook:
         """Whether there is a price for `model` under any conditions."""
         return bool(self._fitting(model))
 
+    def contenders(self, model: str, since: int, until: int) -> list[Price]:
+        """Return the prices that some request of `model` in this time may have, by precedence.
+
+        The others are behind one whose conditions all their requests fulfil.
+        """
+        found = list[Price]()
+        for price in self._fitting(model):
+            if price.effective_from < until and not any(_covers(first, price, since) for first in found):
+                found.append(price)
+        return found
+
     def _remember(self, model: str, provider: str, service_tier: str) -> list[_Choice]:
         if len(self._choices) > _MOST_CHOICES:
             self._choices.clear()
@@ -125,6 +136,16 @@ def _precedence(price: Price) -> tuple[tuple[bool, int, str], bool, bool, int, i
 
 def _is_for(condition: str, word: str) -> bool:
     return not condition or condition.lower() == word.lower()
+
+
+def _covers(first: Price, price: Price, since: int) -> bool:
+    """Whether each request from `since` on that fulfils the conditions of `price` fulfils those of `first`."""
+    return (
+        _is_for(first.provider, price.provider)
+        and _is_for(first.service_tier, price.service_tier)
+        and first.above_input_tokens <= price.above_input_tokens
+        and first.effective_from <= max(since, price.effective_from)
+    )
 
 
 def _obstacle(price: Price, at: int, provider: str, service_tier: str, input_tokens: int) -> Verdict | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -24,11 +24,11 @@ _COLUMNS = (
 
 
 class Scope(NamedTuple):
-    """Which records: from `since` on and before `until` (microseconds since 1970 UTC), of one model or of all."""
+    """Which records: from `since` on and before `until` (microseconds since 1970 UTC), of some models or of all."""
 
     since: int = 0
     until: int = rollup.FOREVER
-    model: str | None = None
+    models: Collection[str] | None = None
 
 
 @dataclass(slots=True)
@@ -76,9 +76,9 @@ def count(scope: Scope) -> int:
     return _records(scope).count()
 
 
-def preview(scope: Scope) -> Iterator[Step]:
-    """Tell what `reprice` would change, a step for each chunk of records; nothing is written."""
-    return _go_through(scope, dry_run=True)
+def preview(scope: Scope, prices: PriceBook | None = None) -> Iterator[Step]:
+    """Tell what `reprice` would change, by the prices of now or others, a step for each chunk; nothing is written."""
+    return _go_through(scope, prices or load_prices(), dry_run=True)
 
 
 def reprice(scope: Scope) -> Iterator[Step]:
@@ -87,11 +87,11 @@ def reprice(scope: Scope) -> Iterator[Step]:
     Each step is a transaction of its own. Whoever stops in between has equal sums, and may begin again from the start or
     from where the last step reached to: a record that has its cost is only read.
     """
-    return _go_through(scope, dry_run=False)
+    return _go_through(scope, load_prices(), dry_run=False)
 
 
-def _go_through(scope: Scope, *, dry_run: bool) -> Iterator[Step]:
-    pricing, place = _Pricing(load_prices()), _Place(max(scope.since, rollup.records_since()), 0)
+def _go_through(scope: Scope, prices: PriceBook, *, dry_run: bool) -> Iterator[Step]:
+    pricing, place = _Pricing(prices), _Place(max(scope.since, rollup.records_since()), 0)
     while ids := _next_ids(scope, place):
         place = ids[-1]
         chunk = [one.id for one in ids]
@@ -104,7 +104,7 @@ def _go_through(scope: Scope, *, dry_run: bool) -> Iterator[Step]:
 
 def _records(scope: Scope) -> models.QuerySet[UsageRecord]:
     rows = UsageRecord.objects.filter(requested_at__gte=scope.since, requested_at__lt=scope.until)
-    return rows if scope.model is None else rows.filter(model__name=scope.model)
+    return rows if scope.models is None else rows.filter(model__name__in=scope.models)
 
 
 def _next_ids(scope: Scope, place: _Place) -> list[_Place]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 
-from django.db.models import Count, F, Sum
+from django.db.models import Count, Sum
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -33,15 +33,14 @@ def unmatched(survey: Survey) -> Iterator[Warning]:
 
 
 def unpriced(survey: Survey) -> Iterator[Warning]:
-    without = survey.recent_days.filter(priced_requests__lt=F("requests"))
-    if models := without.aggregate(models=Count("model", distinct=True))["models"]:
+    if models := survey.unpriced_models:
         text = ngettext(
             "%(n)s model has no price; cost covers %(p)s of tokens.",
             "%(n)s models have no price; cost covers %(p)s of tokens.",
             models,
         )
         facts = {"n": models, "p": formats.percent(_price_coverage(survey))}
-        action = Action(_("Prices"), reverse("admin:usage_modelprice_changelist"), for_staff=True)
+        action = Action(_("Prices"), reverse("prices"))
         yield Warning("W10", "info", text % facts, action=action)
 
 

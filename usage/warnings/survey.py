@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from django.db.models import QuerySet
+from django.db.models import Count, F, QuerySet
 
 from usage.completeness import Completeness, completeness
 from usage.freshness import Pulse, pulse
 from usage.ingest.rollup import DAILY
-from usage.models import CollectionGap, CollectorProcess, Instance, UsageDaily
+from usage.models import CollectionGap, CollectorProcess, Instance, UsageDaily, UsageDailyByModel
 from usage.models.fields import to_micros
 from usage.storage import Backlog, spool_backlog
 
@@ -57,6 +57,17 @@ class Survey:
     def backlog(self) -> Backlog:
         return spool_backlog()
 
+    @cached_property
+    def unpriced_models(self) -> int:
+        """How many models had requests without a price lately."""
+        days = UsageDailyByModel.objects.filter(bucket__gte=self._first_recent_day, priced_requests__lt=F("requests"))
+        found: int = days.aggregate(models=Count("model", distinct=True))["models"]
+        return found
+
     @property
     def recent_days(self) -> QuerySet[UsageDaily]:
-        return UsageDaily.objects.filter(bucket__gte=DAILY.start_of(to_micros(self.now - RECENT)))
+        return UsageDaily.objects.filter(bucket__gte=self._first_recent_day)
+
+    @property
+    def _first_recent_day(self) -> int:
+        return DAILY.start_of(to_micros(self.now - RECENT))

@@ -34,7 +34,7 @@ class Command(BaseCommand):
     def handle(self, *, first: str, last: str | None, model: str | None, dry_run: bool, **options: Any) -> None:
         if model is not None and not ModelName.objects.filter(name=model).exists():
             raise CommandError(f"--model {model}: no record has this model; names are those of /api/usage/?by=model")
-        scope = Scope(*span_of_days(first, last), model)
+        scope = Scope(*span_of_days(first, last), None if model is None else [model])
         total = count(scope)
         changes = _add_up(_with_bar(preview(scope), total, "compared"))
         self._tell(changes, total)

@@ -1,0 +1,98 @@
+"""Adding, editing and deleting a price, for staff."""
+
+from __future__ import annotations
+
+from datetime import datetime, time
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.mixins import UserPassesTestMixin
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views import View
+
+from channels_app.prices_page.effect import Effect, effect_of, fitting, recalculate
+from channels_app.prices_page.form import RECALCULATE, PriceForm
+from channels_app.prices_page.recent import recent
+from config.report_zone import report_zone
+from usage import formats
+from usage.models import ModelPrice
+
+
+class StaffView(UserPassesTestMixin, View):
+    def test_func(self) -> bool:
+        return self.request.user.is_staff
+
+
+class EditPrice(StaffView):
+    """`check` tells what the price would do, and `save` does it; both keep what was typed where something is wrong."""
+
+    def get(self, request: HttpRequest, pk: int | None = None) -> HttpResponse:
+        initial = {} if pk else {"pattern": request.GET.get("model", "")[:300], "effective_from": timezone.now()}
+        form = PriceForm(instance=_price(pk), initial=initial)
+        pattern = form["pattern"].value()
+        models = fitting([pattern], recent(timezone.now()).models) if pattern else []
+        return _page(request, form, Effect(models))
+
+    def post(self, request: HttpRequest, pk: int | None = None) -> HttpResponse:
+        before = _price(pk).pattern
+        form = PriceForm(request.POST, instance=_price(pk))
+        if not form.is_valid():
+            return _page(request, form)
+        patterns = [pattern for pattern in (before, form.instance.pattern) if pattern]
+        others = ModelPrice.objects.exclude(pk=form.instance.pk)
+        effect = effect_of(patterns, [*others, form.instance], timezone.now())
+        if "save" not in request.POST:
+            return _page(request, form, effect, checked=True)
+        price = form.save()
+        messages.success(request, _("%(price)s: saved and locked.") % {"price": price} + _told(effect))
+        if form.cleaned_data["records"] == RECALCULATE:
+            _recalculate(request, patterns, form.cleaned_data["since"])
+        return redirect("prices")
+
+
+class DeletePrice(StaffView):
+    """Asks before, with what it does to costs."""
+
+    def get(self, request: HttpRequest, pk: int) -> HttpResponse:
+        price = get_object_or_404(ModelPrice, pk=pk)
+        effect = effect_of([price.pattern], ModelPrice.objects.exclude(pk=price.pk), timezone.now())
+        return render(request, "prices/delete.html", {"price": price, "effect": effect, "checked": True})
+
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+        price = get_object_or_404(ModelPrice, pk=pk)
+        price.delete()
+        messages.success(request, _("%(price)s: deleted. Requests keep their cost.") % {"price": price})
+        return redirect("prices")
+
+
+def _price(pk: int | None) -> ModelPrice:
+    return ModelPrice() if pk is None else get_object_or_404(ModelPrice, pk=pk)
+
+
+def _page(
+    request: HttpRequest, form: PriceForm, effect: Effect | None = None, *, checked: bool = False
+) -> HttpResponse:
+    context = {"form": form, "price": form.instance if form.instance.pk else None, "effect": effect, "checked": checked}
+    return render(request, "prices/form.html", context)
+
+
+def _told(effect: Effect) -> str:
+    if not effect.is_known or not effect.requests:
+        return ""
+    sums = {"before": formats.money(effect.before), "after": formats.money(effect.after)}
+    return " " + _("Est. cost of its models, last 30 days: %(before)s → %(after)s.") % sums
+
+
+def _recalculate(request: HttpRequest, patterns: list[str], day: Any) -> None:
+    change = recalculate(patterns, datetime.combine(day, time(), report_zone()), timezone.now())
+    if change is None:
+        text = _("These are too many requests for a page. Run: manage.py reprice --from %(day)s")
+        messages.warning(request, text % {"day": day.isoformat()})
+        return
+    done = ngettext("%(n)s request recalculated: %(before)s → %(after)s.", "%(n)s requests recalculated: %(before)s → %(after)s.", change.changed)  # fmt: skip
+    sums = {"before": formats.money(change.before), "after": formats.money(change.after)}
+    messages.success(request, done % ({"n": formats.grouped(change.changed)} | sums))

@@ -1,0 +1,78 @@
+"""The form of the Prices page: a price, and what becomes of the records that have been priced."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from usage.models import ModelPrice
+from usage.models.fields import EPOCH
+from usage.price_form import ModelPriceForm
+
+KEEP, RECALCULATE = "keep", "recalculate"
+_MONTH = timedelta(days=30)
+_MOMENT = "%Y-%m-%d %H:%M:%S"
+_DECIMAL = ("input", "cached_input", "cache_write", "output", "reasoning", "per_request", "multiplier")
+
+
+def _text(inputmode: str) -> forms.TextInput:
+    return forms.TextInput(attrs={"inputmode": inputmode, "autocomplete": "off"})
+
+
+class PriceForm(ModelPriceForm):
+    records = forms.ChoiceField(
+        label=gettext_lazy("Requests that have a cost"),
+        choices=[
+            (KEEP, gettext_lazy("From now on: they keep their cost")),
+            (RECALCULATE, gettext_lazy("Recalculate them from a date")),
+        ],
+        initial=KEEP,
+        widget=forms.RadioSelect,
+    )
+    since = forms.DateField(
+        label=gettext_lazy("Recalculate from"),
+        required=False,
+        widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
+    )
+
+    class Meta(ModelPriceForm.Meta):
+        fields = (
+            "pattern", "provider", "service_tier", "above_input_tokens", "effective_from", *_DECIMAL,
+        )  # fmt: skip
+        widgets = {
+            **{name: _text("decimal") for name in _DECIMAL},
+            "above_input_tokens": _text("numeric"),
+            "effective_from": forms.DateTimeInput(format=_MOMENT, attrs={"autocomplete": "off"}),
+        }
+        help_texts = {"effective_from": gettext_lazy("In the report time zone. Empty: since ever")}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["effective_from"].required = False
+        if self.initial["effective_from"] == EPOCH:
+            self.initial["effective_from"] = None
+        self.fields["since"].initial = (timezone.localtime() - _MONTH).date()
+
+    def clean_effective_from(self) -> Any:
+        """The field shows whole seconds: what nobody changed keeps its fractions."""
+        if "effective_from" not in self.changed_data:
+            return self.instance.effective_from
+        return self.cleaned_data["effective_from"] or EPOCH
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        if cleaned.get("records") == RECALCULATE and not cleaned.get("since") and "since" not in self.errors:
+            self.add_error("since", _("Choose the first day whose requests are recalculated."))
+        return cleaned
+
+    def save(self, commit: bool = True) -> ModelPrice:
+        """Whatever a source said before, it is the operator's price now."""
+        price: ModelPrice = self.instance
+        price.origin, price.locked, price.updated_at = ModelPrice.Origin.MANUAL, True, timezone.now()
+        super().save(commit)
+        return price

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Open
+from tests.browser.test_in_the_browser import ACCESSIBILITY, background, clipped, overflow
+from tests.sample_prices import make_sample_prices
+from usage.models import Instance, ModelPrice
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+ADDRESSES = [
+    "/prices/",
+    "/prices/?model=gpt-5-codex&tier=priority&input_tokens=300000",
+    "/prices/?show=unpriced",
+    "/prices/add/?model=mystery-model",
+    "/prices/{}/delete/",
+]
+
+
+@pytest.fixture
+def prices(sample: Instance) -> int:
+    """The id of one of them."""
+    make_sample_prices(timezone.now())
+    return ModelPrice.objects.get(pattern="claude-opus-4-6").pk
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_every_page_fits_its_window(open_page: Open, prices: int, address: str, language: str) -> None:
+    address = address.format(prices)
+    phone = open_page(address, width=390, language=language)
+    assert phone.evaluate("innerWidth") == 390
+    assert (overflow(phone), clipped(phone)) == (0, [])
+    page = open_page(address, language=language, theme="dark")
+    for width in (320, 719, 720, 1099, 1100, 1440, 1920):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert (width, overflow(page), clipped(page)) == (width, 0, [])
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_the_basics_of_accessibility(open_page: Open, prices: int, address: str) -> None:
+    assert open_page(address.format(prices)).evaluate(ACCESSIBILITY) == []
+
+
+def test_the_dark_page_is_dark_throughout(open_page: Open, prices: int) -> None:
+    light, dark = open_page("/prices/"), open_page("/prices/", theme="dark")
+    assert background(light) != background(dark)
+    script = """() => [...document.querySelectorAll("main *")].map(e => getComputedStyle(e).backgroundColor)
+        .filter(c => c.startsWith("rgb(") && c.match(/\\d+/g).every(part => part > 128))"""
+    assert set(dark.evaluate(script)) <= {"rgb(236, 238, 241)"}  # the primary button
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_searching_filtering_and_testing(open_page: Open, prices: int, javascript: bool) -> None:
+    page = open_page("/channels/", javascript=javascript)
+    page.locator("nav").get_by_role("link", name="Prices").click()
+    expect(page.locator("nav a[aria-current=page]")).to_have_text(re.compile("Prices"))
+    page.get_by_role("link", name="Manual").click()
+    page.get_by_label("Search models and patterns").fill("house")
+    page.keyboard.press("Enter")
+    expect(page.locator("tr[id^=price]")).to_have_count(1)
+    assert page.url.endswith("?show=manual&q=house")
+    page.get_by_label("Model", exact=True).fill("claude-opus-4-6")
+    page.get_by_role("button", name="Test").click()
+    expect(page.get_by_text("Its price is that of claude-opus-4-6")).to_be_visible()
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_a_price_is_added_checked_and_deleted(open_page: Open, prices: int, javascript: bool) -> None:
+    page = open_page("/prices/", javascript=javascript)
+    page.get_by_role("link", name="Add price mystery-model").click()
+    page.get_by_label("Input", exact=True).fill("2")
+    page.get_by_label("Output", exact=True).fill("-4")
+    page.get_by_role("button", name="Check the effect").click()
+    expect(page.locator("#id_output_error")).to_be_visible()
+    expect(page.get_by_label("Input", exact=True)).to_have_value("2")
+    page.get_by_label("Output", exact=True).fill("4")
+    page.get_by_role("button", name="Check the effect").click()
+    expect(page.locator("#effect")).to_contain_text("$0.00 → $0.00")  # in force from now on
+    page.get_by_label("Effective from").fill("")
+    page.get_by_label("Recalculate them from a date").check()
+    page.get_by_role("button", name="Check the effect").click()
+    expect(page.locator("#effect")).to_contain_text("$0.00 → $4.24")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("20 requests recalculated")).to_be_visible()
+    page.get_by_role("link", name="Edit mystery-model").click()
+    page.get_by_role("link", name="Delete…").click()
+    expect(page.get_by_role("link", name="Cancel")).to_be_focused()
+    page.get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("mystery-model: deleted.")).to_be_visible()
+
+
+def test_touch_targets_are_large_enough(open_page: Open, prices: int) -> None:
+    script = """() => [...document.querySelectorAll("button, summary, .actions a, .tabs a, .act a")]
+        .filter(e => e.checkVisibility()).map(e => [e.textContent.trim(), e.getBoundingClientRect().height])
+        .filter(([name, height]) => height < 36)"""
+    for address in ADDRESSES:
+        assert open_page(address.format(prices), width=390).evaluate(script) == []
