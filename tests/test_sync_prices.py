@@ -182,6 +182,7 @@ def test_in_words(met: Instance, tmp_path: Path) -> None:
         ('{"currency": "CNY"}', "the list is in CNY"),
         (json.dumps(models_dev_list(COST, model="x" * 300)), "is no name of a model"),
         (json.dumps(models_dev_list(COST, model="x\0")), "is no name of a model"),
+        (json.dumps(models_dev_list(COST, model="x\ud800")), "is no name of a model"),
         ("{}", "no model with prices in the form of models.dev"),
     ],
 )
