@@ -15,7 +15,7 @@ _WITHOUT = {"above_input_tokens": 0, "per_request": Decimal(0), "multiplier": De
 class ModelPriceForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = ModelPrice
-        fields = (
+        fields: tuple[str, ...] = (
             "pattern", "provider", "service_tier", "above_input_tokens", "effective_from",
             "input", "cached_input", "cache_write", "output", "reasoning", "per_request", "multiplier", "locked",
         )  # fmt: skip
