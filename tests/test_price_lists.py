@@ -57,6 +57,10 @@ class TestModelsDev:
         cost = {"input": 1, "output": 2, "cache_read": 0.1, "context_over_200k": {"input": 3, "output": 4}}
         assert prices(models_dev_list(cost))[1] == Price("m", 3_000_000, 4_000_000, 100_000, above_input_tokens=200_000)
 
+    def test_tier_by_anything_else_is_left_out(self) -> None:
+        cost = {"input": 1, "output": 2, "tiers": [{"input": 9, "tier": {"type": "hour", "size": 8}}]}
+        assert prices(models_dev_list(cost)) == [Price("m", 1_000_000, 2_000_000)]
+
     def test_mode_that_is_a_service_tier(self) -> None:
         fast = {"cost": {"input": 5, "output": 30}, "provider": {"body": {"service_tier": "priority"}}}
         modes = {"modes": {"fast": fast, "other": {"cost": {"input": 7}, "provider": {"body": {"speed": "fast"}}}}}
@@ -172,7 +176,7 @@ class TestMatching:
         [
             one("openai/gpt-m", "openai"), one("azure/gpt-m", "azure", 2), one("openrouter/openai/gpt-m", "openrouter", 3),
             one("a/shared", "a"), one("b/shared", "b"), one("c/other", "c"), one("d/other", "d", 2),
-            one("google/gemini-m", "google"), one("moonshotai/kimi-m", "moonshotai"),
+            one("google/gemini-m", "google"), one("plan/gemini-m", "plan", 0), one("plan/own", "plan", 0), one("moonshotai/kimi-m", "moonshotai"),
         ]
     )  # fmt: skip
 
@@ -186,6 +190,8 @@ class TestMatching:
             ("azure/gpt-m", [], ["azure/gpt-m"]),
             ("gpt-m", [], ["openai/gpt-m"]),
             ("gemini-m", ["antigravity"], ["google/gemini-m"]),
+            ("gemini-m", ["openai-compatible-plan"], ["google/gemini-m"]),
+            ("own", ["openai-compatible-plan"], ["plan/own"]),
             ("shared", [], ["a/shared"]),
             ("shared", ["openai-compatible-b"], ["b/shared"]),
             ("other", [], ["c/other", "d/other"]),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from datetime import timedelta
 from decimal import Decimal
 from io import StringIO
@@ -13,6 +15,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
+from tests.conftest import process_environment
 from tests.factories import book, payload
 from tests.test_price_lists import models_dev_list, publisher, send
 from tests.test_pricing import OWN, add_price
@@ -182,6 +185,7 @@ def test_in_words(met: Instance, tmp_path: Path) -> None:
         ('{"currency": "CNY"}', "the list is in CNY"),
         (json.dumps(models_dev_list(COST, model="x" * 300)), "is no name of a model"),
         (json.dumps(models_dev_list(COST, model="x\0")), "is no name of a model"),
+        (json.dumps(models_dev_list(COST, model="x\ud800")), "is no name of a model"),
         ("{}", "no model with prices in the form of models.dev"),
     ],
 )
@@ -238,10 +242,12 @@ class TestInstalledCatalog:
 
 
 class TestNightly:
-    def test_off_unless_asked_for(self, met: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(sync, "from_url", lambda *_, **__: pytest.fail("the internet is asked"))
-        assert "off" in price_list().text
-        assert not ModelPrice.objects.exists()
+    @pytest.mark.parametrize("source", ["", "models.dev"])
+    def test_off_unless_asked_for(self, tmp_path: Path, source: str) -> None:
+        environment = process_environment(tmp_path) | {"PRICE_SOURCE": source}
+        command = [sys.executable, "manage.py", "housekeeping", "--list"]
+        listed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+        assert ("price_list" in listed) == bool(source)
 
     def test_it_writes_what_is_new_and_changed(
         self, met: Instance, settings: Any, monkeypatch: pytest.MonkeyPatch

@@ -107,9 +107,7 @@ def prices() -> Report:
 
 
 def price_list() -> Report:
-    """Take over what is new and changed in the price list that the operator chose; only then is the internet asked."""
-    if not settings.PRICE_SOURCE:
-        return Report(gettext_noop("off: PRICE_SOURCE is not set"))
+    """Take over what is new and changed in the price list that the operator chose."""
     try:
         preview = preview_published(settings.PRICE_SOURCE, settings.PRICE_URL)
     except BadPriceList as error:
@@ -184,7 +182,8 @@ JOBS = (
     Job("names", _("Names of accounts"), names, timedelta(hours=1)),
     Job("gaps", _("Size of gaps"), gaps, timedelta(minutes=10)),
     Job("prices", _("Prices of unpriced records"), prices, timedelta(minutes=10)),
-    Job("price_list", _("Price list"), price_list, timedelta(days=1)),
+    # Nobody who has not chosen a list asks the internet.
+    *((Job("price_list", _("Price list"), price_list, timedelta(days=1)),) if settings.PRICE_SOURCE else ()),
     Job("client_requests", _("Attempts of client requests"), client_requests, timedelta(minutes=5)),
     Job("peaks", _("Busiest minutes"), peaks, timedelta(minutes=10)),
     Job("distributions", _("Distribution of latencies"), distributions, timedelta(minutes=10)),

@@ -32,14 +32,13 @@ class Listed(NamedTuple):
 def check_names(models: Iterable[Listed]) -> None:
     for one in models:
         tiers = [price.service_tier for price in one.prices]
-        if (
-            len(one.name) > _LONGEST_NAME
-            or "\0" in one.name + "".join(tiers)
-            or len(max(tiers, key=len)) > _LONGEST_TIER
-        ):
-            raise BadPriceList(
-                _("%(name)s is no name of a model, or has one that is none of a tier") % {"name": _short(one.name)}
-            )
+        if not (one.name.isprintable() and len(one.name) <= _LONGEST_NAME and all(map(_is_tier, tiers))):
+            name = ascii(_short(one.name))
+            raise BadPriceList(_("%(name)s is no name of a model, or has one that is none of a tier") % {"name": name})
+
+
+def _is_tier(name: str) -> bool:
+    return name.isprintable() and len(name) <= _LONGEST_TIER
 
 
 def to_units(value: object, place: str, *, scale: int) -> int | None:

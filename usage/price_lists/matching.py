@@ -50,10 +50,11 @@ class Index:
         """Return those that `model`, as CPA's `providers` call it, may be: several only where their prices differ.
 
         The provider's own list counts before the vendor that the name begins with, and that before the makers of models.
-        What only others sell may cost anything.
+        What only others sell may cost anything. Flat-fee plans list nothing, where we count what it is worth.
         """
         name = _EFFORT.sub("", model).lower()
         same = self._by_name.get(name) or self._by_name.get(_bare(name), [])
+        same = [one for one in same if not _is_free(one)] or same
         for vendors in (_vendors_of(providers), {name.partition("/")[0]}, _MAKERS):
             if found := list(_differing(one for one in same if one.vendor in vendors)):
                 return Candidates(found, is_sure=len(found) == 1)
@@ -67,6 +68,10 @@ class Index:
 
 def _bare(name: str) -> str:
     return name.rpartition("/")[2].lower()
+
+
+def _is_free(model: Listed) -> bool:
+    return not any(price.per_request or any(price.rates) for price in model.prices)
 
 
 def _vendors_of(providers: Collection[str]) -> set[str]:

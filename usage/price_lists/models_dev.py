@@ -21,6 +21,7 @@ _COLUMNS = {
     "reasoning": "reasoning",
 }
 _OVER_200K = 200_000
+_CONTEXT = "context"
 
 
 def listed(document: object) -> Iterator[Listed]:
@@ -48,13 +49,16 @@ def _prices(model: str, info: dict[str, Any], place: str) -> Iterator[Price]:
 
 
 def _thresholds(cost: dict[str, Any], place: str) -> Iterator[tuple[int, dict[str, Any], str]]:
-    """Of the two ways to say it, `tiers` is the newer and names its size."""
+    """Of the two ways to say it, `tiers` is the newer and names its size. Other conditions no price of ours can say."""
     tiers = cost.get("tiers") or []
     if not isinstance(tiers, list):
         raise BadPriceList(_("%(place)s is no list of tiers") % {"place": f"{place}.tiers"})
     for number, tier in enumerate(tiers):
         where = f"{place}.tiers.{number}"
-        size = as_object(as_object(tier, where).get("tier"), f"{where}.tier").get("size")
+        condition = as_object(as_object(tier, where).get("tier"), f"{where}.tier")
+        if condition.get("type", _CONTEXT) != _CONTEXT:
+            continue
+        size = condition.get("size")
         if type(size) is not int or not 0 < size < 10**12:
             raise BadPriceList(_("%(place)s has no size in tokens") % {"place": f"{where}.tier"})
         yield size, tier, where
