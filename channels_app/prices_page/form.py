@@ -37,6 +37,7 @@ class PriceForm(ModelPriceForm):
     since = forms.DateField(
         label=gettext_lazy("Recalculate from"),
         required=False,
+        help_text=gettext_lazy("Each request gets the price that was in force at its time."),
         widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
     )
 
