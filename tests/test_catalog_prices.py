@@ -6,15 +6,17 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 
 from tests.factories import NOON, book, payload
 from usage.accounting.price_book import PriceBook
 from usage.accounting.pricing import Price
+from usage.housekeeping import jobs
 from usage.ingest import prices
 from usage.ingest.catalog import Catalog
 from usage.ingest.catalog_additions import additions
@@ -121,7 +123,7 @@ class TestAdditions:
 
 @pytest.mark.django_db
 class TestMeeting:
-    def test_prices_of_an_older_version_are_complemented_when_their_model_is_met(self, instance: Instance) -> None:
+    def test_prices_of_an_older_version_are_complemented_by_the_housekeeping(self, instance: Instance) -> None:
         """What was priced before keeps its price and its row."""
         plain = ModelPrice.objects.create(
             pattern="gpt-5.4",
@@ -132,6 +134,9 @@ class TestMeeting:
             locked=False,
         )
         book(instance, payload(model="gpt-5.4"), payload(model="gpt-5.4", service_tier="priority", request_id="x"))
+        assert not ModelPrice.objects.exclude(pk=plain.pk).exists()  # booking does not wait for the catalog
+        with time_machine.travel(NOON + timedelta(days=1), tick=False):
+            assert jobs.catalog().params["prices"] > 0
         late = payload(NOON.replace(month=11), model="gpt-5.4", response_service_tier="priority")
         book(instance, late)
         costs = dict(UsageRecord.objects.values_list("price__service_tier", "cost_nanousd"))

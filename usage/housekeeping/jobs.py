@@ -23,16 +23,17 @@ from usage.housekeeping.gaps import estimate_losses
 from usage.ingest import attempts, distribution, rollup
 from usage.ingest.courtesy import let_others_write
 from usage.ingest.peaks import follow_names
-from usage.ingest.prices import price_unpriced
+from usage.ingest.prices import complement_prices, price_unpriced
 from usage.ingest.pruning import prune as prune_records
 from usage.ingest.sources import heal
-from usage.models import CollectorEvent, CollectorProcess, Instance, JobRun
+from usage.models import CollectorEvent, CollectorProcess, Instance, JobRun, UsageDaily
 from usage.models.fields import from_micros, to_micros
 from usage.price_lists.listed import BadPriceList
 from usage.price_lists.sync import apply, preview_published
 
 _HISTORY = timedelta(days=90)
 _DAY = timedelta(days=1)
+_IN_USE = timedelta(days=30)
 # Who collects fetches the names every few minutes: only where nobody does are they older.
 _NAMES_ARE_OLD = timedelta(minutes=30)
 # Of other servers the collector asks for more than names, and says what is wrong.
@@ -104,6 +105,16 @@ def gaps() -> Report:
 
 def prices() -> Report:
     return Report(gettext_noop("%(records)s records priced"), records=price_unpriced())
+
+
+def catalog() -> Report:
+    """Add what this version of the catalog says more, or otherwise, of the models that are in use.
+
+    Booking asks it only of models without any price: to start it takes half a second.
+    """
+    recent = UsageDaily.objects.filter(bucket__gte=timezone.now() - _IN_USE)
+    added = complement_prices(recent.values_list("model__name", "source__provider").distinct())
+    return Report(gettext_noop("%(prices)s prices added"), prices=added)
 
 
 def price_list() -> Report:
@@ -182,6 +193,7 @@ JOBS = (
     Job("names", _("Names of accounts"), names, timedelta(hours=1)),
     Job("gaps", _("Size of gaps"), gaps, timedelta(minutes=10)),
     Job("prices", _("Prices of unpriced records"), prices, timedelta(minutes=10)),
+    Job("catalog", _("Prices of the catalog"), catalog, timedelta(days=1)),
     # Nobody who has not chosen a list asks the internet.
     *((Job("price_list", _("Price list"), price_list, timedelta(days=1)),) if settings.PRICE_SOURCE else ()),
     Job("client_requests", _("Attempts of client requests"), client_requests, timedelta(minutes=5)),

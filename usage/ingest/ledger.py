@@ -15,7 +15,7 @@ from usage.ingest import progress, quarantine, rollup
 from usage.ingest.catalog_answers import Asked
 from usage.ingest.dimensions import Dimension, clean
 from usage.ingest.insertion import Ids, Row, insert
-from usage.ingest.prices import complement_prices, load_prices, price_new_models, version_of_prices
+from usage.ingest.prices import load_prices, price_new_models, version_of_prices
 from usage.ingest.quarantine import Rejected
 from usage.ingest.sources import Sources
 from usage.models import ApiKey, FailureText, Instance, ModelName, RequestTraits
@@ -154,9 +154,8 @@ class Ledger:
         self._traits.ensure(map(_traits, payloads))
         if len(self._asked) > _MOST_ASKED:
             self._asked.clear()
-        complemented = complement_prices(asked - self._asked)
         self._asked |= asked
-        if price_new_models(asked, self._prices) or complemented:
+        if price_new_models(asked, self._prices):
             self._load_prices()
 
     def _row(self, payload: Payload) -> Row:
