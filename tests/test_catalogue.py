@@ -93,24 +93,23 @@ class Words(HTMLParser):
     def __init__(self, html: str) -> None:
         super().__init__()
         self.found: list[str] = []
-        self._foreign: list[str] = []  # tags that are open, of one that is English and those alike in it
+        self._foreign = 0
         self._skipped = False
         self.feed(html)
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         given = dict(attributes)
         self._skipped = tag in ("script", "code", "style")
-        begins = given.get("lang") == "en" and tag != "html"
-        if tag == self._foreign[0] if self._foreign else begins:
-            self._foreign.append(tag)
+        if "lang" in given and given["lang"] == "en":
+            self._foreign += 1
         elif not self._foreign:
             names = ("title", "aria-label", "placeholder", "alt", "data-label", "data-copied", "data-rows", "data-hide")
             self.found += [given[name] or "" for name in names if name in given]
 
     def handle_endtag(self, tag: str) -> None:
         self._skipped = False
-        if self._foreign and tag == self._foreign[0]:
-            self._foreign.pop()
+        if self._foreign and tag == "button":
+            self._foreign -= 1
 
     def handle_data(self, data: str) -> None:
         if data.strip() and not self._skipped and not self._foreign:
