@@ -35,7 +35,8 @@ with_database = settings(suppress_health_check=[HealthCheck.function_scoped_fixt
 @given(st.integers(1, 2**31 - 1))
 def test_the_middle_of_a_bin_is_near_all_that_is_in_it(milliseconds: int) -> None:
     if milliseconds < 13 * 3_600_000:
-        assert abs(MIDDLES[bin_of(milliseconds)] - milliseconds) <= WRONG_BY * milliseconds
+        # Middles are whole milliseconds, which is more than 5 % of very short times.
+        assert abs(MIDDLES[bin_of(milliseconds)] - milliseconds) <= max(1, WRONG_BY * milliseconds)
     assert 0 <= bin_of(milliseconds) <= 255
 
 
