@@ -183,17 +183,14 @@ def _estimate(instance: Instance, suspicion: Suspicion) -> int | None:
 def _seen_outside_gaps(instance: Instance, since: float, until: float) -> tuple[int, float]:
     """Return how many records began between two moments, and in how many seconds: those of gaps tell of no rate."""
     gaps = CollectionGap.objects.filter(instance=instance, since__lt=moment(until), until__gt=moment(since))
-    seen, seconds, last = 0, 0.0, since
+    spans, last = list[tuple[float, float]](), since
     for gap in gaps.order_by("since"):
-        begin, end = gap.since.timestamp(), gap.until.timestamp()
-        if begin > last:
-            seen, seconds = seen + _records(instance, last, begin).count(), seconds + begin - last
-        last = max(last, end)
-    if until > last:
-        seen, seconds = seen + _records(instance, last, until).count(), seconds + until - last
-    if seconds < _SHORTEST_RATE_SPAN:  # what came in the gaps is then all that we know
-        return _records(instance, since, until).count(), until - since
-    return seen, seconds
+        spans.append((last, max(last, gap.since.timestamp())))
+        last = min(until, max(last, gap.until.timestamp()))
+    spans.append((last, until))
+    if sum(end - begin for begin, end in spans) < _SHORTEST_RATE_SPAN:  # what came in the gaps is then all that we know
+        spans = [(since, until)]
+    return sum(_records(instance, *span).count() for span in spans), sum(end - begin for begin, end in spans)
 
 
 def _estimated_loss(instance: Instance, suspicion: Suspicion, measured: int = 0) -> int | None:
