@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
-from typing import Any, NoReturn
+from typing import Any
 
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 
+from usage import exact_json
 from usage.price_csv import MOST_BYTES
 
 
@@ -20,9 +19,8 @@ class ExactJSONParser(BaseParser):
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
         try:
-            text = stream.read(MOST_BYTES).decode()
-            return json.loads(text, parse_float=Decimal, parse_constant=_refuse)
-        except (ValueError, InvalidOperation, RecursionError) as error:
+            return exact_json.loads(stream.read(MOST_BYTES).decode())
+        except ValueError as error:
             raise ParseError(_("This is no JSON: %(reason)s") % {"reason": error}) from None
 
 
@@ -48,7 +46,3 @@ class CsvRenderer(BaseRenderer):
         return "".join(
             data if isinstance(data, list) else [f"{name}: {words}\n" for name, words in data.items()]
         ).encode()
-
-
-def _refuse(word: str) -> NoReturn:
-    raise ValueError(f"{word} is no number")

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from django import forms
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from usage.models import ModelPrice
@@ -104,13 +103,10 @@ def write(found: Import) -> int:
     """Write what is new and changed, all or nothing; return how many rows. Records keep their cost until repriced."""
     if found.mistakes:
         raise ValueError(f"{len(found.mistakes)} mistakes: nothing of such a file is written")
-    now = timezone.now()
     for price, columns in found.changed:
         for name, (_old, new) in columns.items():
             setattr(price, name, new)
-        if columns.keys() - {"locked"}:
-            price.origin, price.locked = ModelPrice.Origin.MANUAL, True
-        price.updated_at = now
+        price.note_edit(columns)
     ModelPrice.objects.bulk_create(found.new)
     ModelPrice.objects.bulk_update((one.price for one in found.changed), [*AMOUNTS, "locked", "origin", "updated_at"])
     return len(found.new) + len(found.changed)

@@ -9,7 +9,6 @@ from typing import Any
 
 from django.core.exceptions import ValidationError as Invalid
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
@@ -53,9 +52,7 @@ class PriceWriteSerializer(serializers.Serializer[ModelPrice]):
         changed = {name for name, value in validated_data.items() if getattr(instance, name) != value}
         for name in changed:
             setattr(instance, name, validated_data[name])
-        if changed - {"locked"}:
-            instance.origin, instance.locked = ModelPrice.Origin.MANUAL, True
-        instance.updated_at = timezone.now()
+        instance.note_edit(changed)
         return _saved(instance)
 
 

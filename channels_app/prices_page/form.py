@@ -72,8 +72,8 @@ class PriceForm(ModelPriceForm):
         return cleaned
 
     def save(self, commit: bool = True) -> ModelPrice:
-        """Whatever a source said before, it is the operator's price now."""
+        """Who saves a price here makes it theirs, also unchanged."""
         price: ModelPrice = self.instance
-        price.origin, price.locked, price.updated_at = ModelPrice.Origin.MANUAL, True, timezone.now()
+        price.note_edit(self.fields)
         super().save(commit)
         return price

@@ -6,7 +6,6 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from usage.admin.base import moment
@@ -39,10 +38,7 @@ class ModelPriceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     readonly_fields = ("origin", "catalog_name")
 
     def save_model(self, request: HttpRequest, obj: ModelPrice, form: Any, change: bool) -> None:
-        """Whatever the catalog said before, it is the operator's price now, unless they only unlocked it."""
-        if form.changed_data != ["locked"]:
-            obj.origin, obj.locked = ModelPrice.Origin.MANUAL, True
-        obj.updated_at = timezone.now()
+        obj.note_edit(form.changed_data)
         super().save_model(request, obj, form, change)
         self.message_user(
             request,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from decimal import Decimal
 from typing import Any
 
@@ -95,6 +96,12 @@ class ModelPrice(models.Model):
         values = {name: _from_units(name, getattr(price, name)) for name in _SHARED}
         values["effective_from"] = from_micros(price.effective_from)
         return cls(**values, **others)
+
+    def note_edit(self, columns: Collection[str]) -> None:
+        """A person changed these columns: whatever a source said, it is their price now, unless they only (un)locked it."""
+        if set(columns) - {"locked"}:
+            self.origin, self.locked = self.Origin.MANUAL, True
+        self.updated_at = timezone.now()
 
     @property
     def price(self) -> Price:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
-from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import NoReturn
 
 import httpx
 from django.utils.translation import gettext as _
 
+from usage import exact_json
 from usage.price_lists.listed import BadPriceList
 
 MOST_BYTES = 32 * 2**20
@@ -53,15 +51,10 @@ def parsed(content: bytes, name: str) -> object:
         most = {"name": name, "most": MOST_BYTES // 2**20}
         raise BadPriceList(_("%(name)s has more than %(most)s MB; a price list has a few") % most)
     try:
-        return json.loads(content.decode("utf-8-sig"), parse_float=Decimal, parse_constant=_refuse)
-    except (ValueError, InvalidOperation, RecursionError) as error:
-        reason = str(error) if isinstance(error, ValueError) else type(error).__name__
+        return exact_json.loads(content.decode("utf-8-sig"))
+    except ValueError as error:
         problem = _("%(name)s is not the JSON of a price list, or only a part of it: %(reason)s")
-        raise BadPriceList(problem % {"name": name, "reason": reason}) from None
-
-
-def _refuse(word: str) -> NoReturn:
-    raise ValueError(f"{word} is no number")
+        raise BadPriceList(problem % {"name": name, "reason": error}) from None
 
 
 def _address(url: str, *, loopback: bool) -> httpx.URL:
