@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import pytest
 from django.db import connection, transaction
 from hypothesis import settings
 
@@ -159,3 +161,15 @@ def undone() -> Iterator[None]:
             raise _Undo
     except _Undo:
         pass
+
+
+def before_next(module: ModuleType, name: str, happens: Callable[[], object], patch: pytest.MonkeyPatch) -> None:
+    """Have something happen once, when `module` next calls its function `name`, and before that does anything."""
+    do = getattr(module, name)
+
+    def after_it_happened(*args: Any) -> Any:
+        patch.setattr(module, name, do)
+        happens()
+        return do(*args)
+
+    patch.setattr(module, name, after_it_happened)

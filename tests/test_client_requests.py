@@ -16,12 +16,12 @@ from rest_framework.test import APIClient
 
 from channels_app.stats import EVERYTHING, Span
 from channels_app.stats.client_requests import Calls, attempts_of, calls, paths
-from tests.factories import CLIENT_KEY, NOON, auth_file, auth_files, book, list_names, payload, undone
+from tests.factories import CLIENT_KEY, NOON, auth_file, auth_files, before_next, book, list_names, payload, undone
 from tests.test_questions import OF_RECORD, ask, inside, questions
 from usage.accounting.payload import Payload
 from usage.housekeeping import jobs
 from usage.ingest import attempts, rollup
-from usage.ingest.attempts import LONGEST_PATH, derive, stale_records, stale_stretches
+from usage.ingest.attempts import LONGEST_PATH, derive, stale_stretches
 from usage.ingest.pruning import prune
 from usage.models import Attempt, Instance, StaleHour, UsageRecord
 from usage.models.fields import to_micros
@@ -310,7 +310,7 @@ def test_booking_the_same_again_makes_nothing_stale(named: Instance) -> None:
     book(named, attempt(0, failed=True), attempt(1))
     derive()
     book(named, attempt(0, failed=True), attempt(1))
-    assert stale_records() == 0
+    assert stale_stretches(0, EVER.until) == []
 
 
 def test_an_hour_that_goes_on_has_its_turn_once(named: Instance) -> None:
@@ -330,16 +330,36 @@ def test_an_hour_that_goes_on_has_its_turn_once(named: Instance) -> None:
     assert [len(group) for group in stored()] == [3]
 
 
-def test_an_hour_that_goes_on_is_left_alone_unless_it_has_many(
-    named: Instance, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_hour_that_goes_on_is_left_alone(named: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("django.utils.timezone.now", lambda: NOON + 30 * MINUTE)
     book(named, attempt(-61, failed=True), attempt(-60.5), attempt(0, "two", failed=True), attempt(1, "two"))
     assert jobs.client_requests().text == "1 hours looked through"
-    assert (Attempt.objects.count(), stale_records()) == (2, 2)
-    monkeypatch.setattr(jobs, "_MANY_STALE", 1)
-    assert jobs.client_requests().text == "1 hours looked through"
-    assert (Attempt.objects.count(), stale_records()) == (4, 0)
+    assert (Attempt.objects.count(), StaleHour.objects.count()) == (2, 1)
+
+
+def test_an_hour_to_which_records_come_while_it_is_read_stays_stale(
+    named: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether a record comes before the groups are read, or after it."""
+    book(named, attempt(0, failed=True))
+    for at, name in enumerate(("client_requests", "lock_booking")):
+        after_a_record_came(named, attempt(at + 1), name, monkeypatch)
+        assert derive() == 0
+        assert (Attempt.objects.count(), StaleHour.objects.count()) == (0, 1)
+    derive()
+    assert [len(group) for group in stored()] == [3]
+
+
+def test_records_of_other_hours_do_not_matter(named: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    book(named, attempt(0, failed=True), attempt(1))
+    after_a_record_came(named, attempt(120, "other"), "lock_booking", monkeypatch)
+    assert derive() == 2
+    assert [len(group) for group in stored()] == [2]
+
+
+def after_a_record_came(named: Instance, record: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have it booked when `attempts` next calls that function."""
+    before_next(attempts, name, lambda: book(named, record), monkeypatch)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,11 +15,12 @@ from hypothesis import strategies as st
 from channels_app.stats import EVERYTHING, Span
 from channels_app.stats import peaks as search
 from channels_app.stats.peaks import peaks
-from tests.factories import CLIENT_KEY, NOON, auth_file, auth_files, book, list_names, payload, undone
+from tests.factories import CLIENT_KEY, NOON, auth_file, auth_files, before_next, book, list_names, payload, undone
 from tests.test_questions import ask, inside, questions
 from usage.accounting.payload import Payload
 from usage.housekeeping import jobs
-from usage.ingest import rollup
+from usage.ingest import attempts, rollup
+from usage.ingest import peaks as stored
 from usage.ingest.attempts import derive
 from usage.ingest.peaks import follow_names, forget
 from usage.ingest.pruning import prune
@@ -99,26 +101,29 @@ def move(name: str, to: str) -> None:
 @given(st.data())
 def test_peaks_are_those_of_the_records_at_any_moment(named: Instance, data: st.DataObject) -> None:
     """Booked in batches, derived now and then, while accounts change their channels."""
-    with undone():
+    moves = [partial(move, name, to) for name in ("dave", "carol", "bob") for to in ("codex", "claude")]
+    with undone(), pytest.MonkeyPatch.context() as patch:
         waiting = data.draw(traffic())
         while waiting:
             size = data.draw(st.integers(1, 12))
             book(named, *waiting[:size])
             waiting = waiting[size:]
+            if data.draw(st.booleans()):
+                # What happens while the hours are read, before what was found is written.
+                between = data.draw(st.sampled_from([partial(book, named, *waiting[:1]), *moves]))
+                before_next(data.draw(st.sampled_from([attempts, stored])), "lock_booking", between, patch)
             match data.draw(st.sampled_from(["derive", "derive some", "move", "follow", "wait"])):
                 case "derive":
                     derive()
                 case "derive some":
                     derive(to_micros(NOON + data.draw(st.sampled_from([1, 12, 13])) * HOUR))
                 case "move":
-                    move(
-                        data.draw(st.sampled_from(["dave", "carol", "bob"])),
-                        data.draw(st.sampled_from(["codex", "claude"])),
-                    )
+                    data.draw(st.sampled_from(moves))()
                 case "follow":
                     follow_names()
             for _ in range(2):
                 check(data.draw(spans()), data.draw(questions()))
+        patch.undo()
         derive()
         follow_names()
         check_without_records()

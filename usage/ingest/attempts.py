@@ -16,7 +16,9 @@ from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
 from usage.ingest import courtesy, peaks
 from usage.ingest.courtesy import Courtesy
 from usage.ingest.insertion import lock_booking
+from usage.ingest.moment import Moment
 from usage.ingest.rollup import HOUR, HOURLY_BY_MODEL, OF_RECORDS, RECORDS, records_since
+from usage.ingest.streaming import streamed
 from usage.models import Attempt, RequestTraits, Source, StaleHour
 
 _MINUTE = HOUR // 60
@@ -34,7 +36,7 @@ TABLE = Attempt._meta.db_table
 _STALE, _TRAITS, _SOURCES = (model._meta.db_table for model in (StaleHour, RequestTraits, Source))
 # All turns of a websocket share its request id (contract E); its endpoint is that of the handshake, which is a GET.
 _NOT_HTTP = f"SELECT id FROM {_TRAITS} WHERE endpoint = '' OR substr(endpoint, 1, 4) = 'GET '"
-# A transaction of some 150 ms: bookings, and pages that write, wait no longer.
+# Of more a transaction takes longer, for which bookings, and pages that write, wait.
 _RECORDS_AT_ONCE = 30_000
 _PARAMETERS_AT_ONCE = 10_000
 # For half a million request ids, which fill a sixteenth of them.
@@ -176,20 +178,17 @@ def _repeated(where: str, using: str) -> list[int]:
     """
     read = f"SELECT request_id, id FROM {RECORDS} WHERE {where}"
     seen, suspects = bytearray(_BITS // 8), set[int]()
-    with connections[using].cursor() as cursor:
-        cursor.execute(read)
-        for request_id, _pk in cursor:
-            bit = hash(request_id) % _BITS
-            if seen[bit >> 3] & (1 << (bit & 7)):
-                suspects.add(bit)
-            seen[bit >> 3] |= 1 << (bit & 7)
-        if not suspects:
-            return []
-        found: dict[str, list[int]] = {}
-        cursor.execute(read)
-        for request_id, pk in cursor:
-            if hash(request_id) % _BITS in suspects:
-                found.setdefault(request_id, []).append(pk)
+    for request_id, _pk in streamed(read, using):
+        bit = hash(request_id) % _BITS
+        if seen[bit >> 3] & (1 << (bit & 7)):
+            suspects.add(bit)
+        seen[bit >> 3] |= 1 << (bit & 7)
+    if not suspects:
+        return []
+    found: dict[str, list[int]] = {}
+    for request_id, pk in streamed(read, using):
+        if hash(request_id) % _BITS in suspects:
+            found.setdefault(request_id, []).append(pk)
     return sorted(pk for pks in found.values() if len(pks) > 1 for pk in pks)
 
 
@@ -198,36 +197,41 @@ def stale_stretches(since: int, until: int, using: str = DEFAULT_DB_ALIAS) -> li
     return [(hours[0], hours[-1] + HOUR) for hours in _stretches(_stale_hours(since, until, using))]
 
 
-def stale_records() -> int:
-    """Return how many records there are in stale hours."""
-    return sum(count for _hour, count in _stale_hours())
-
-
 def derive(
     until: int | None = None, is_stopping: Callable[[], bool] = lambda: False, between: Courtesy = courtesy.none
 ) -> int:
     """Derive the attempts of the stale hours that began before `until` (None: of all); return how many hours.
 
     Some hours are a transaction: what stops it leaves the rest stale. `between` is called between two of these. Each hour
-    has its turn once, although records that come meanwhile make the present one stale again.
+    has its turn once, and those to which records come meanwhile stay stale.
     """
     derived, since = 0, None
-    while not is_stopping() and (hours := _derive_some(since, until)):
-        derived, since = derived + len(hours), hours[-1] + HOUR
+    while not is_stopping() and (hours := _next_stale(since, until)):
+        since = hours[-1] + HOUR
+        if _derive_stretch(hours[0], since):
+            derived += len(hours)
         between()
     return derived
 
 
-def _derive_some(since: int | None, until: int | None) -> list[int]:
-    """Those who book are done or wait: so a record is either seen here, or marks its hour again."""
+def _next_stale(since: int | None, until: int | None) -> list[int]:
+    return next(_stretches(islice(_stale_hours(since, until), 100)), [])
+
+
+def _derive_stretch(since: int, until: int) -> bool:
+    """Return whether nothing came between. Reading takes seconds where an hour is busy, and nobody waits for it."""
+    moment = Moment.now()
+    peaks.place_new_sources(since, until)
+    rows = [row for group in client_requests(since, until) for row in group]
+    highest = peaks.highest(since, until)
     with transaction.atomic():
         lock_booking()
-        hours = next(_stretches(islice(_stale_hours(since, until), 100)), [])
-        if hours:
-            _replace(hours[0], hours[-1] + HOUR)
-            peaks.add(hours[0], hours[-1] + HOUR)
-            _unmark(hours[0], hours[-1] + HOUR)
-        return hours
+        is_current = moment.is_current(since, until) and peaks.is_current(highest)
+        if is_current:
+            _replace(since, until, rows)
+            peaks.keep(highest)
+            _unmark(since, until)
+        return is_current
 
 
 def _stale_hours(
@@ -258,9 +262,8 @@ def _stretches(hours: Iterable[tuple[int, int]]) -> Iterator[list[int]]:
         yield stretch
 
 
-def _replace(since: int, until: int) -> None:
+def _replace(since: int, until: int, rows: list[AttemptRow]) -> None:
     """Groups only grow, but for those that were wrong: what is there of the hours goes, and what has become part of it."""
-    rows = [row for group in client_requests(since, until) for row in group]
     with connection.cursor() as cursor:
         kept = f"DELETE FROM {TABLE} WHERE began_at >= {records_since()} AND"
         hours = f"SELECT client_request FROM {TABLE} WHERE requested_at >= {since} AND requested_at < {until}"

@@ -19,6 +19,7 @@ from django.db import DEFAULT_DB_ALIAS, connection, transaction
 from usage.ingest import courtesy, rollup
 from usage.ingest.courtesy import Courtesy
 from usage.ingest.rollup import DAILY, DAY, FOREVER, HOUR, OF_RECORDS, RECORDS, WEEK, Grain
+from usage.ingest.streaming import streamed
 from usage.models import DistributionState, UsageDistribution
 
 # Ten bins an octave: who says the middle of one is 3.6 % wrong at most (tests/test_percentiles.py).
@@ -190,14 +191,13 @@ def _binned(widths: Sequence[int], where: str) -> dict[int, dict[Key, Bins]]:
     columns = ", ".join(("requested_at", *(OF_RECORDS[name] for name in DIMENSIONS)))
     found: dict[int, defaultdict[Key, Bins]] = {width: defaultdict(_no_bins) for width in widths}
     tables = [(_grain(width), found[width]) for width in widths]
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT latency_ms, ttft_ms, {columns} FROM {RECORDS} WHERE {where} AND {COUNTED}")
-        for latency, ttft, at, *dimensions in cursor:
-            for grain, table in tables:
-                latencies, ttfts = table[(grain.start_of(at), *dimensions)]
-                latencies.append(bin_of(latency))
-                if ttft is not None and 0 < ttft <= latency:
-                    ttfts.append(bin_of(ttft))
+    read = f"SELECT latency_ms, ttft_ms, {columns} FROM {RECORDS} WHERE {where} AND {COUNTED}"
+    for latency, ttft, at, *dimensions in streamed(read):
+        for grain, table in tables:
+            latencies, ttfts = table[(grain.start_of(at), *dimensions)]
+            latencies.append(bin_of(latency))
+            if ttft is not None and 0 < ttft <= latency:
+                ttfts.append(bin_of(ttft))
     return dict(found)
 
 

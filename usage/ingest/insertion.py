@@ -66,12 +66,13 @@ def insert(rows: Sequence[Row]) -> Inserted:
         rows = [row for row in rows if row[0] >= kept_since]  # type: ignore[operator]
     with connection.cursor() as cursor:
         _check_references(cursor, rows)
-        before = _last_id(cursor)
+        before = last_id(cursor)
         new = _copy(cursor, rows) if connection.vendor == "postgresql" else _insert_values(cursor, rows)
-        return Inserted(new, (before + 1, _last_id(cursor)))
+        return Inserted(new, (before + 1, last_id(cursor)))
 
 
-def _last_id(cursor: CursorWrapper) -> int:
+def last_id(cursor: CursorWrapper) -> int:
+    """Return the id of the newest record; 0 where there is none."""
     cursor.execute(f"SELECT COALESCE(MAX(id), 0) FROM {rollup.RECORDS}")
     return int(cursor.fetchone()[0])
 

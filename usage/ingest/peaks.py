@@ -15,6 +15,7 @@ from django.db import connection, transaction
 
 from usage.ingest import rollup
 from usage.ingest.insertion import lock_booking
+from usage.ingest.moment import Moment
 from usage.ingest.rollup import (
     DAILY,
     DAY,
@@ -28,6 +29,7 @@ from usage.ingest.rollup import (
     TOTAL,
     Grain,
 )  # fmt: skip
+from usage.ingest.streaming import streamed
 from usage.models import Source, StaleHour, UsagePeak
 
 MINUTE = HOUR // 60
@@ -59,6 +61,10 @@ class _Minute(NamedTuple):
     tokens: int
 
 
+# The channel of each source (0: the unknown one; None: not placed yet), and its server.
+_Owners = dict[int, tuple[int | None, int]]
+
+
 class _Row(NamedTuple):
     kind: int
     target_id: int
@@ -69,18 +75,33 @@ class _Row(NamedTuple):
     tokens_at: int
 
 
-def add(since: int, until: int) -> None:
-    """Take in what the records of these whole hours tell (microseconds since 1970 UTC). In a transaction, and again and
-    again as more of them come.
-    """
-    _place_new_sources(since, until)
+class Highest(NamedTuple):
+    """The peaks of some hours, and whose the sources were when they were found."""
+
+    rows: list[_Row]
+    owners: _Owners
+
+
+def highest(since: int, until: int) -> Highest:
+    """Find what the records of these whole hours tell (microseconds since 1970 UTC). Changes nothing."""
     where = f"requested_at >= {since} AND requested_at < {until}"
     minutes = list(_minutes(Kind.SOURCE, where))
-    for some in (minutes, _together(minutes), _minutes(Kind.MODEL, where), _minutes(Kind.KEY, where)):
-        _raise_to(_highest(some))
+    owners = _owners()  # after the records, each of which has its source then
+    found = (minutes, _together(minutes, owners), _minutes(Kind.MODEL, where), _minutes(Kind.KEY, where))
+    return Highest([row for some in found for row in _highest(some)], owners)
 
 
-def _place_new_sources(since: int, until: int) -> None:
+def is_current(found: Highest) -> bool:
+    """Return whether no source has gone to another channel since. Of those who hold the booking lock."""
+    return found.owners.items() <= _owners().items()
+
+
+def keep(found: Highest) -> None:
+    """Take in what was found. In a transaction, and again and again as more records of the same hours come."""
+    _raise_to(found.rows)
+
+
+def place_new_sources(since: int, until: int) -> None:
     """A source's records are counted in the channel that it has when its first are."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -89,7 +110,7 @@ def _place_new_sources(since: int, until: int) -> None:
         )
         new = [source for (source,) in cursor.fetchall()]
     for source in Source.objects.select_related("account").filter(pk__in=new):
-        Source.objects.filter(pk=source.pk).update(peaks_channel_id=_channel_of(source))
+        Source.objects.filter(pk=source.pk, peaks_channel_id=None).update(peaks_channel_id=_channel_of(source))
 
 
 def _channel_of(source: Source) -> int:
@@ -99,24 +120,25 @@ def _channel_of(source: Source) -> int:
 
 def _minutes(kind: Kind, where: str) -> Iterator[_Minute]:
     minute = f"requested_at / {MINUTE} * {MINUTE}"
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT {OF_RECORDS[_COLUMNS[kind]]}, {minute}, COUNT(*), CAST(SUM({TOTAL}) AS BIGINT) FROM {RECORDS} "
-            f"WHERE {where} GROUP BY 1, 2"
-        )
-        for target, at, requests, tokens in cursor:
-            yield _Minute(_Target(kind, target), at, requests, tokens)
+    read = (
+        f"SELECT {OF_RECORDS[_COLUMNS[kind]]}, {minute}, COUNT(*), CAST(SUM({TOTAL}) AS BIGINT) FROM {RECORDS} "
+        f"WHERE {where} GROUP BY 1, 2"
+    )
+    for target, at, requests, tokens in streamed(read):
+        yield _Minute(_Target(kind, target), at, requests, tokens)
 
 
-def _together(minutes: Iterable[_Minute]) -> Iterator[_Minute]:
+def _owners() -> _Owners:
+    owners = Source.objects.values_list("pk", "peaks_channel_id", "instance_id")
+    return {source: (channel, server) for source, channel, server in owners}
+
+
+def _together(minutes: Iterable[_Minute], owners: _Owners) -> Iterator[_Minute]:
     """Add the minutes of sources up: of their channels, of their servers, and of all."""
-    meanings = {
-        source: (_Target(Kind.CHANNEL, channel or 0), _Target(Kind.SERVER, server), _Target(Kind.ALL, 0))
-        for source, channel, server in Source.objects.values_list("pk", "peaks_channel_id", "instance_id")
-    }
     requests, tokens = Counter[tuple[_Target, int]](), Counter[tuple[_Target, int]]()
     for minute in minutes:
-        for target in meanings[minute.target.id]:
+        channel, server = owners[minute.target.id]
+        for target in (_Target(Kind.CHANNEL, channel or 0), _Target(Kind.SERVER, server), _Target(Kind.ALL, 0)):
             requests[target, minute.at] += minute.requests
             tokens[target, minute.at] += minute.tokens
     for (target, at), count in requests.items():
@@ -169,12 +191,7 @@ def follow_names() -> int:
     Hours whose records were pruned keep bounds.
     """
     _move_sources()
-    hours = _bounded_hours()
-    for hour, channels in hours.items():
-        with transaction.atomic():
-            lock_booking()
-            _renew(hour, channels)
-    return sum(map(len, hours.values()))
+    return sum(len(channels) for hour, channels in _bounded_hours().items() if _renew(hour, channels))
 
 
 def _move_sources() -> None:
@@ -221,17 +238,23 @@ def _bounded_hours() -> Mapping[int, list[int]]:
     return hours
 
 
-def _renew(hour: int, channels: Collection[int]) -> None:
-    sources = list(Source.objects.filter(peaks_channel_id__in=channels).values_list("pk", flat=True))
+def _renew(hour: int, channels: Collection[int]) -> bool:
+    """Return whether nothing came between: who comes next finds the bounds of the hour again."""
+    moment, owners = Moment.now(), _owners()
+    sources = [source for source, (channel, _server) in owners.items() if channel in channels]
     within = f"requested_at >= {hour} AND requested_at < {hour + HOUR}"
     where = f"{within} AND source_id IN ({', '.join(map(str, sources)) or 'NULL'})"
-    rows = _highest(_together(_minutes(Kind.SOURCE, where)))
-    with connection.cursor() as cursor:
+    rows = [row for row in _highest(_together(_minutes(Kind.SOURCE, where), owners)) if row.kind == Kind.CHANNEL]
+    with transaction.atomic(), connection.cursor() as cursor:
+        lock_booking()
+        if not (moment.is_current(hour, hour + HOUR) and is_current(Highest(rows, owners))):
+            return False
         cursor.execute(
             f"DELETE FROM {TABLE} WHERE kind = %s AND bucket = %s AND target_id IN ({', '.join(map(str, channels))})",
             [int(Kind.CHANNEL), hour],
         )
-    _raise_to([row for row in rows if row.kind == Kind.CHANNEL])
+        _raise_to(rows)
+        return True
 
 
 def forget(since: int = 0, until: int = FOREVER) -> None:
