@@ -11,7 +11,7 @@ from rest_framework import serializers
 from usage.accounting.tokens import Buckets
 from usage.ingest.rollup import TOKENS
 from usage.models import ModelPrice, UsageRecord
-from usage.price_serializers import DecimalTextField, PriceSerializer
+from usage.prices.serializers import DecimalTextField, PriceSerializer
 
 
 class Outcome(TextChoices):

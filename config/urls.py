@@ -15,7 +15,7 @@ from channels_app.rates_api import RatesViewSet
 from channels_app.records_api import RecordViewSet
 from channels_app.usage_api import UsageViewSet
 from config.api_docs import ApiDocsView
-from usage.price_crud_api import PriceViewSet
+from usage.prices.crud_api import PriceViewSet
 
 router = DefaultRouter()
 router.include_root_view = False

@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 from tests.factories import NOON
 from tests.test_pricing import OWN, add_price
 from usage.accounting.price_book import Verdict
-from usage.resolved_price import _REASONS
+from usage.prices.resolution import _REASONS
 
 PATH = "/api/prices/resolve/"
 pytestmark = pytest.mark.django_db

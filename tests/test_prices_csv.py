@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from tests.factories import undone
 from tests.test_pricing import OWN, add_price
-from usage import price_import
 from usage.models import ModelPrice
 from usage.models.fields import from_micros
-from usage.price_csv import COLUMNS, MOST_BYTES, BadCsv, read, write
-from usage.price_import import Import, prepare
+from usage.prices import csv_import
+from usage.prices.csv_file import COLUMNS, MOST_BYTES, BadCsv, read, write
+from usage.prices.csv_import import Import, prepare
 
 pytestmark = pytest.mark.django_db
 HEADER = "pattern,input,output"
@@ -32,7 +32,7 @@ def exported() -> bytes:
 def imported(content: str | bytes) -> Import:
     found = prepare(read(content.encode() if isinstance(content, str) else content))
     if not found.mistakes:
-        price_import.write(found)
+        csv_import.write(found)
     return found
 
 

@@ -5,7 +5,7 @@ from django.urls import path
 from usage.api import SyncView
 from usage.collector_page import views as collector
 from usage.health import healthz, readyz
-from usage.prices_api import ResolveView
+from usage.prices.resolve_api import ResolveView
 from usage.setup.views import AdministratorView, ServerView
 
 urlpatterns = [

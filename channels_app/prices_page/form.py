@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from usage.models import ModelPrice
 from usage.models.fields import EPOCH
-from usage.price_form import ModelPriceForm
+from usage.prices.form import ModelPriceForm
 
 KEEP, RECALCULATE = "keep", "recalculate"
 _MONTH = timedelta(days=30)

@@ -21,7 +21,7 @@ from usage import formats
 from usage.accounting.price_book import PriceBook
 from usage.models import ModelPrice
 from usage.models.fields import to_micros
-from usage.resolved_price import Resolution, resolve
+from usage.prices.resolution import Resolution, resolve
 
 _ROWS = 100
 # Clients choose the names of models; whoever has more without a price is shown these first, by tokens.

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from usage.admin.base import moment
 from usage.models import ModelPrice
-from usage.price_form import ModelPriceForm
+from usage.prices.form import ModelPriceForm
 
 
 @admin.register(ModelPrice)

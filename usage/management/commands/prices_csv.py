@@ -9,9 +9,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from usage import price_csv, price_import
 from usage.models import ModelPrice
-from usage.price_csv import BadCsv
+from usage.prices import csv_file, csv_import
+from usage.prices.csv_file import BadCsv
 
 _MOST_MISTAKES = 20
 
@@ -41,19 +41,19 @@ class Command(BaseCommand):
             raise CommandError(f"{error}. Nothing was changed.") from None
 
     def _import(self, content: bytes, *, dry_run: bool) -> None:
-        found = price_import.prepare(price_csv.read(content))
+        found = csv_import.prepare(csv_file.read(content))
         if found.mistakes:
             raise CommandError("\n".join([*map(str, found.mistakes[:_MOST_MISTAKES]), _rest(len(found.mistakes))]))
         for price, columns in found.changed:
             words = ", ".join(f"{name} {old} -> {new}" for name, (old, new) in columns.items())
             self.stdout.write(f"{price}: {words}")
         self.stdout.write(", ".join(f"{count} {name}" for name, count in found.counts.items()))
-        written = 0 if dry_run else price_import.write(found)
+        written = 0 if dry_run else csv_import.write(found)
         self.stdout.write("Nothing is written." if dry_run else f"{written} prices written.")
 
 
 def _export(file: Path | None) -> None:
-    content = "".join(price_csv.write(ModelPrice.objects.all())).encode()
+    content = "".join(csv_file.write(ModelPrice.objects.all())).encode()
     if file:
         file.write_bytes(content)
     else:

@@ -14,7 +14,7 @@ from rest_framework.exceptions import ValidationError
 
 from usage.models import ModelPrice
 from usage.models.fields import EPOCH
-from usage.price_serializers import PriceSerializer
+from usage.prices.serializers import PriceSerializer
 
 _MOST = 2**63 - 1
 

@@ -11,8 +11,8 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from usage.models import ModelPrice
-from usage.price_csv import AMOUNTS, IDENTITY, Line
-from usage.price_form import ModelPriceForm
+from usage.prices.csv_file import AMOUNTS, IDENTITY, Line
+from usage.prices.form import ModelPriceForm
 
 _SINCE_EVER = "1970-01-01T00:00:00Z"
 

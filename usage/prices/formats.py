@@ -11,7 +11,7 @@ from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 
 from usage import exact_json
-from usage.price_csv import MOST_BYTES
+from usage.prices.csv_file import MOST_BYTES
 
 
 class ExactJSONParser(BaseParser):
@@ -34,7 +34,7 @@ class CsvParser(BaseParser):
 
 
 class CsvRenderer(BaseRenderer):
-    """The lines of `usage.price_csv`; an error as it is."""
+    """The lines of `usage.prices.csv_file`; an error as it is."""
 
     media_type = "text/csv"
     format = "csv"

@@ -16,13 +16,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.json_renderer import FastJSONRenderer
-from usage import price_csv, price_import
 from usage.models import ModelPrice
-from usage.price_csv import BadCsv
-from usage.price_formats import CsvParser, CsvRenderer, ExactJSONParser
-from usage.price_import import Changed, Import
-from usage.price_serializers import PriceSerializer
-from usage.price_write_serializer import PriceWriteSerializer
+from usage.prices import csv_file, csv_import
+from usage.prices.csv_file import BadCsv
+from usage.prices.csv_import import Changed, Import
+from usage.prices.formats import CsvParser, CsvRenderer, ExactJSONParser
+from usage.prices.serializers import PriceSerializer
+from usage.prices.write_serializer import PriceWriteSerializer
 
 _ERRORS = {400: OpenApiTypes.OBJECT, 401: OpenApiTypes.OBJECT, 403: OpenApiTypes.OBJECT}
 _MOST_MISTAKES = 100
@@ -83,9 +83,7 @@ class PriceViewSet(viewsets.ModelViewSet[ModelPrice]):
         prices = self.get_queryset()
         if getattr(request, "accepted_renderer").format != CsvRenderer.format:  # noqa: B009 - unknown to the stubs
             return Response([PriceSerializer(price).data for price in prices])
-        return Response(
-            [*price_csv.write(prices)], headers={"Content-Disposition": 'attachment; filename="prices.csv"'}
-        )
+        return Response([*csv_file.write(prices)], headers={"Content-Disposition": 'attachment; filename="prices.csv"'})
 
     @extend_schema(
         operation_id="api_prices_import",
@@ -100,13 +98,13 @@ class PriceViewSet(viewsets.ModelViewSet[ModelPrice]):
         found = _prepared(request.data)
         if found.mistakes:
             return Response({"mistakes": [one._asdict() for one in found.mistakes[:_MOST_MISTAKES]]}, status=400)
-        written = 0 if dry_run else price_import.write(found)
+        written = 0 if dry_run else csv_import.write(found)
         return Response(found.counts | {"written": written, "changes": [_said(one) for one in found.changed]})
 
 
 def _prepared(content: Any) -> Import:
     try:
-        return price_import.prepare(price_csv.read(content if isinstance(content, bytes) else b""))
+        return csv_import.prepare(csv_file.read(content if isinstance(content, bytes) else b""))
     except BadCsv as error:
         raise ValidationError({"file": [str(error)]}) from None
 

@@ -17,8 +17,8 @@ from rest_framework.views import APIView
 
 from usage.accounting.price_book import Verdict
 from usage.models.fields import to_micros
-from usage.price_serializers import PriceSerializer
-from usage.resolved_price import JudgedRow, Resolution, resolve
+from usage.prices.resolution import JudgedRow, Resolution, resolve
+from usage.prices.serializers import PriceSerializer
 
 _MOST_DIGITS, _LONGEST = 18, 300
 _PARAMETERS = [
