@@ -18,11 +18,12 @@ from channels_app.filters import read_filters
 from channels_app.stats import percentiles
 from channels_app.stats.percentiles import Spread, timing, timing_by, timing_series
 from channels_app.stats.tables import EVERYTHING, Conditions, Span
-from tests.factories import NOON, auth_file, auth_files, book, list_names, payload
-from usage.ingest import distribution
+from tests.factories import NOON, auth_file, auth_files, before_next, book, list_names, payload
+from usage.ingest import compaction, distribution
+from usage.ingest.compaction import compact
 from usage.ingest.distribution import MIDDLES, bin_of, decode, encode
 from usage.ingest.pruning import prune
-from usage.models import Account, Instance, UsageDistribution, UsageRecord
+from usage.models import Account, DistributionState, Instance, UsageDistribution, UsageRecord
 from usage.models.fields import to_micros
 
 HOUR = timedelta(hours=1)
@@ -173,6 +174,7 @@ def _fold(folded: str, patch: pytest.MonkeyPatch) -> None:
         assert distribution._fold_step(1) == 60 < newest
     if folded == "all":
         distribution.fold(1)
+        compact(to_micros(NOON))
 
 
 @pytest.mark.django_db
@@ -197,7 +199,7 @@ def test_folding_again_adds_nothing_and_waits_until_it_is_worth_it(ledger: Insta
 
 @pytest.mark.django_db
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=8)
-@given(seed=st.integers(0, 10**6), steps=st.lists(st.sampled_from(["book", "fold", "rebuild"]), max_size=7))
+@given(seed=st.integers(0, 10**6), steps=st.lists(st.sampled_from(["book", "fold", "compact", "rebuild"]), max_size=7))
 def test_distributions_equal_the_records_whatever_happens(ledger: Instance, seed: int, steps: list[str]) -> None:
     random = Random(seed)
     with pytest.MonkeyPatch.context() as patch:
@@ -207,9 +209,44 @@ def test_distributions_equal_the_records_whatever_happens(ledger: Instance, seed
                 book(ledger, *some(random, 30))
             elif step == "fold":
                 distribution.fold(1)
+            elif step == "compact":
+                compact(to_micros(NOON + random.randrange(-300, 300) * HOUR))
             elif step == "rebuild":
                 distribution.rebuild()
             assert distribution.differences() == []
+
+
+@pytest.mark.django_db
+def test_what_is_over_becomes_as_short_as_if_it_had_come_at_once(ledger: Instance) -> None:
+    distribution.fold(1)
+    compact(to_micros(NOON + 400 * HOUR))
+    at_once = stored()
+    UsageDistribution.objects.all().delete()
+    DistributionState.objects.all().delete()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(distribution, "_STEP", 20)
+        distribution.fold(1)
+    assert compact(to_micros(NOON + 400 * HOUR)) > 0
+    assert stored() == at_once
+    assert compact(to_micros(NOON + 400 * HOUR)) == 0
+
+
+def stored() -> dict[tuple[Any, ...], list[Any]]:
+    """Return what each row tells, and in how many bytes."""
+    return {
+        row.pk: [(len(some), decode([some])) for some in (row.latency, row.ttft)]
+        for row in UsageDistribution.objects.all()
+    }
+
+
+@pytest.mark.django_db
+def test_what_is_added_while_it_becomes_shorter_is_kept(ledger: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distribution, "_STEP", 20)
+    distribution.fold(1)
+    book(ledger, *some(Random(9), 60))
+    before_next(compaction, "_write", lambda: distribution.fold(1), monkeypatch)
+    compact(to_micros(NOON + 400 * HOUR))
+    assert distribution.differences() == []
 
 
 @pytest.mark.django_db

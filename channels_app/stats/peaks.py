@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 from channels_app.stats.database import database
@@ -19,8 +20,10 @@ from usage.ingest.peaks import MINUTE, TABLE, Kind, grain_of
 from usage.ingest.rollup import FAILURES, HOUR, RECORDS, TOTAL, records_since
 from usage.models import Source
 
-# So many records for each of both peaks: together they take SQLite some 60 ms.
-_MOST_READ = 30_000
+# So many records for each of both peaks: together they take SQLite some 60 ms at most.
+_MOST_READ = 15_000
+# So many hours are looked up in the sums at first.
+_FIRST_COUNTED = 48
 _UNKNOWN = 2**63 - 1
 
 
@@ -59,11 +62,6 @@ class _Row(NamedTuple):
     values: tuple[int, int]
     moments: tuple[int | None, int | None]
 
-    @property
-    def hours(self) -> range:
-        """All that have a part in it: the days of some zones begin within an hour."""
-        return range(self.start - self.start % HOUR, self.start + self.width, HOUR)
-
 
 class _Cover(NamedTuple):
     """Targets that hold all that is asked; and nothing else, where it `is_exact`."""
@@ -93,7 +91,7 @@ def peaks(span: Span, conditions: Conditions) -> Peaks:
     for first, end in stale:
         hours |= dict.fromkeys(range(first, end, HOUR), (_UNKNOWN, _UNKNOWN))
     within = {hour: bound for hour, bound in hours.items() if span.since < hour + HOUR and hour < span.until}
-    _search(found, span, conditions, within)
+    _Search(found, span, conditions, within).run()
     return found
 
 
@@ -145,27 +143,37 @@ def _offer(found: Peaks, span: Span, rows: Sequence[_Row]) -> None:
     """Take the peaks of hours and days of which one target alone tells."""
     telling = defaultdict[int, set[_Target]](set)
     for row in rows:
-        for hour in row.hours:
+        for hour in _hours(row.start, row.width):
             telling[hour].add(row.target)
     for row in rows:
-        if all(len(telling[hour]) == 1 for hour in row.hours):
+        if all(len(telling[hour]) == 1 for hour in _hours(row.start, row.width)):
             for peak, value, at in zip(found, row.values, row.moments, strict=True):
                 if at is not None and span.since <= at <= span.until - MINUTE:
                     peak.offer(value, at)
 
 
 def _by_hour(rows: Iterable[_Row]) -> _Bounds:
-    """Add up what each target has at most."""
-    of_targets: dict[tuple[int, _Target], tuple[int, int]] = {}
+    """Add up what all targets have at most: a minute lies in one hour, and in one day."""
+    sums = defaultdict[int, dict[int, tuple[int, int]]](dict)
     for row in rows:
-        for hour in row.hours:
-            requests, tokens = of_targets.get((hour, row.target), (0, 0))
-            of_targets[hour, row.target] = max(requests, row.values[0]), max(tokens, row.values[1])
+        requests, tokens = sums[row.width].get(row.start, (0, 0))
+        sums[row.width][row.start] = requests + row.values[0], tokens + row.values[1]
     bounds: _Bounds = {}
-    for (hour, _target), (more_requests, more_tokens) in of_targets.items():
-        requests, tokens = bounds.get(hour, (0, 0))
-        bounds[hour] = requests + more_requests, tokens + more_tokens
+    for width, intervals in sums.items():
+        highest: _Bounds = {}
+        for start, (requests, tokens) in intervals.items():
+            for hour in _hours(start, width):
+                most = highest.get(hour, (0, 0))
+                highest[hour] = max(most[0], requests), max(most[1], tokens)
+        for hour, (requests, tokens) in highest.items():
+            before = bounds.get(hour, (0, 0))
+            bounds[hour] = before[0] + requests, before[1] + tokens
     return bounds
+
+
+def _hours(start: int, width: int) -> range:
+    """All that have a part in an interval: the days of some zones begin within an hour."""
+    return range(start - start % HOUR, start + width, HOUR)
 
 
 def _least(bounds: Sequence[_Bounds]) -> _Bounds:
@@ -174,33 +182,70 @@ def _least(bounds: Sequence[_Bounds]) -> _Bounds:
     return {hour: (min(one[hour][0] for one in bounds), min(one[hour][1] for one in bounds)) for hour in hours}
 
 
-def _search(found: Peaks, span: Span, conditions: Conditions, bounds: _Bounds) -> None:
-    """Read hours whose bounds exceed what was found, until there are none, or too many."""
-    # In these there may be more; what the sums know of an hour bounds its minutes too, and exactly where they are few.
-    hours = [hour for hour, bound in bounds.items() if any(map(_exceeds, bound, found))]
-    counted = _counted(hours, conditions)
-    costs = counted if conditions.only_failed else _counted(hours, EVERYTHING)
-    least = {
-        hour: (min(bounds[hour][0], count), min(bounds[hour][1], tokens)) for hour, (count, tokens) in counted.items()
-    }
-    seen, pruned_until = set[int](), records_since(database().alias)
-    for which, peak in enumerate(found):
-        left = _MOST_READ
-        for _bound, _count, hour in sorted(
-            ((least[hour][which], counted[hour][which], hour) for hour in least), reverse=True
-        ):
-            if not _exceeds(least[hour][which], peak):
-                break
-            if hour < pruned_until or (peak.at is not None and costs[hour][0] > left):
-                peak.is_exact = False
-            elif hour not in seen:
-                seen.add(hour)
-                left -= costs[hour][0]
-                _read(found, Span(max(hour, span.since), min(hour + HOUR, span.until)), conditions)
+class _Search:
+    """Reads hours whose bounds exceed what was found, the most promising first, until there are none or enough was read."""
 
+    def __init__(self, found: Peaks, span: Span, conditions: Conditions, bounds: _Bounds) -> None:
+        self._found, self._span, self._conditions, self._bounds = found, span, conditions, bounds
+        self._looked_up = set[int]()
+        self._counted: _Bounds = {}  # of records that fulfil the conditions
+        self._records: dict[int, int] = {}  # to read
+        self._seen = set[int]()
+        self._skipped: tuple[list[int], list[int]] = ([], [])
+        self._pruned_until = records_since(database().alias)
 
-def _exceeds(bound: int, peak: Peak) -> bool:
-    return bound > peak.value or peak.at is None
+    def run(self) -> None:
+        for which in range(len(self._found)):
+            left = _MOST_READ
+            for hours in self._promising(list(self._bounds), which, _FIRST_COUNTED):
+                self._count(hours)
+                counted = [hour for hour in hours if hour in self._counted]
+                # Few hours are read in vain, and a query for each would take longer than what it reads.
+                for some in self._promising(counted, which, 1):
+                    left = self._read(some, which, left)
+        for which, peak in enumerate(self._found):
+            peak.is_exact = not any(self._may_have_more(hour, which) for hour in self._skipped[which])
+
+    def _promising(self, hours: list[int], which: int, at_once: int) -> Iterator[list[int]]:
+        """Yield those that may have more, ever more of them at once."""
+        ordered = iter(sorted(hours, key=lambda hour: (self._bound(hour)[which], hour), reverse=True))
+        while some := [hour for hour in islice(ordered, at_once) if self._may_have_more(hour, which)]:
+            yield some
+            at_once *= 2
+
+    def _may_have_more(self, hour: int, which: int) -> bool:
+        peak = self._found[which]
+        return peak.at is None or self._bound(hour)[which] > peak.value
+
+    def _bound(self, hour: int) -> tuple[int, int]:
+        """What is known of the whole hour bounds its minutes too, and exactly where that is little."""
+        bound = self._bounds[hour]
+        requests, tokens = self._counted.get(hour, bound)
+        return min(bound[0], requests), min(bound[1], tokens)
+
+    def _count(self, hours: list[int]) -> None:
+        more = [hour for hour in hours if hour not in self._looked_up]
+        self._looked_up.update(more)
+        counted = _counted(more, self._conditions)
+        self._counted |= counted
+        read = counted if self._conditions.only_failed else _counted(more, EVERYTHING)
+        self._records |= {hour: requests for hour, (requests, _tokens) in read.items()}
+
+    def _read(self, hours: list[int], which: int, left: int) -> int:
+        """Return how many records more may be read."""
+        affordable = list[int]()
+        for hour in hours:
+            is_first = self._found[which].at is None and not affordable
+            if hour < self._pruned_until or (self._records[hour] > left and not is_first):
+                self._skipped[which].append(hour)
+            elif hour not in self._seen:
+                self._seen.add(hour)
+                left -= self._records[hour]
+                affordable.append(hour)
+        span = self._span
+        spans = [Span(max(hour, span.since), min(hour + HOUR, span.until)) for hour in affordable]
+        _read(self._found, spans, self._conditions)
+        return left
 
 
 def _counted(hours: Collection[int], conditions: Conditions) -> dict[int, tuple[int, int]]:
@@ -219,13 +264,17 @@ def _counted(hours: Collection[int], conditions: Conditions) -> dict[int, tuple[
         return {hour: (count, tokens) for hour, count, tokens in cursor}
 
 
-def _read(found: Peaks, span: Span, conditions: Conditions) -> None:
-    where = [f"requested_at >= {span.since}", f"requested_at < {span.until}", *of_records(conditions)]
+def _read(found: Peaks, spans: Sequence[Span], conditions: Conditions) -> None:
+    if not spans:
+        return
+    values = ", ".join(f"({span.since}, {span.until})" for span in spans)
+    where = ["requested_at >= since", "requested_at < until", *of_records(conditions)]
     with database().cursor() as cursor:
         cursor.execute(
-            f"SELECT requested_at / {MINUTE} * {MINUTE}, COUNT(*), CAST(SUM({TOTAL}) AS BIGINT) FROM {RECORDS} "
-            f"WHERE {' AND '.join(where)} GROUP BY 1"
+            f"WITH spans (since, until) AS (VALUES {values}) "
+            f"SELECT requested_at / {MINUTE} * {MINUTE}, COUNT(*), CAST(SUM({TOTAL}) AS BIGINT) "
+            f"FROM spans CROSS JOIN {RECORDS} WHERE {' AND '.join(where)} GROUP BY 1"
         )
-        for at, *values in cursor:
-            for peak, value in zip(found, values, strict=True):
-                peak.offer(value, at)
+        for at, *figures in cursor:
+            for peak, figure in zip(found, figures, strict=True):
+                peak.offer(figure, at)

@@ -108,7 +108,9 @@ class _Question:
         self._by = by
         self._asked = tuple(dict.fromkeys("source_id" if name in OF_SOURCES else name for name in by))
         needed = {*self._asked, *conditions.ids}
-        fitting = [grain for grain in GRAINS if needed <= set(grain.dimensions)]
+        fitting = sorted(
+            (grain for grain in GRAINS if needed <= set(grain.dimensions)), key=lambda grain: len(grain.dimensions)
+        )
         widths = sorted({grain.width for grain in fitting}, reverse=True)
         self._grains = [next(grain for grain in fitting if grain.width == width) for width in widths]
 

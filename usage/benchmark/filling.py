@@ -17,6 +17,7 @@ from usage.benchmark.traffic import Traffic
 from usage.benchmark.upstream import Upstream
 from usage.ingest import attempts, distribution
 from usage.ingest.bulk import load
+from usage.ingest.compaction import compact
 from usage.ingest.insertion import Row
 from usage.models import Instance, UsageRecord
 from usage.models.fields import to_micros
@@ -37,6 +38,7 @@ def fill(records: int, progress: Progress = lambda count: None) -> Figure:
     load(rows, progress)
     seconds = time.perf_counter() - start - rows.seconds
     distribution.fold(1)  # this and the next as the housekeeping does
+    compact(to_micros(now))
     attempts.derive()
     return Figure("bulk load", records, seconds, peak_mb())
 

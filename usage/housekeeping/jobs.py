@@ -21,6 +21,7 @@ from django.utils.translation import gettext_noop
 from usage.collection import refresh_names
 from usage.housekeeping.gaps import estimate_losses
 from usage.ingest import attempts, distribution, rollup
+from usage.ingest.compaction import compact
 from usage.ingest.courtesy import let_others_write
 from usage.ingest.peaks import follow_names
 from usage.ingest.prices import complement_prices, price_unpriced
@@ -142,7 +143,9 @@ def peaks() -> Report:
 
 def distributions() -> Report:
     """Take the newest records into the distributions, so that percentiles need not read them one by one."""
-    return Report(gettext_noop("%(records)s records taken in"), records=distribution.fold(between=let_others_write))
+    folded = distribution.fold(between=let_others_write)
+    compact(to_micros(timezone.now()), let_others_write)
+    return Report(gettext_noop("%(records)s records taken in"), records=folded)
 
 
 def verify() -> Report:

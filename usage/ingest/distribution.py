@@ -10,7 +10,7 @@ import math
 import sys
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -46,6 +46,8 @@ GRAINS = tuple(
         # Who asks for each of a thousand accounts, or keys, reads a third of what their days are.
         (WEEK, ("source_id",)),
         (WEEK, ("api_key_id",)),
+        # Of all together: what is asked most.
+        (DAY, ()),
     )
 )
 _WIDTHS = (HOUR, DAY, WEEK)
@@ -75,8 +77,13 @@ def encode(bins: bytes | bytearray) -> bytes:
 
     Two of these in a row are one of both: so the database adds them up.
     """
+    return encode_counts(Counter(bins))
+
+
+def encode_counts(counts: Mapping[int, int]) -> bytes:
+    """Do the same where it is known how often each bin comes."""
     entries = array("H")
-    for number, times in sorted(Counter(bins).items()):
+    for number, times in sorted(counts.items()):
         while times > 255:
             entries.append(number << 8 | 255)
             times -= 255
@@ -161,7 +168,7 @@ def _forget(state: DistributionState) -> None:
     for width in _WIDTHS:
         # Of a week that was pruned in part, what is left goes into weeks that begin at another time.
         _delete(width, max(0, rollup.records_since() - width + 1) if width == WEEK else rollup.records_since(), FOREVER)
-    state.last_id, state.day_offset = 0, DAILY.offset
+    state.last_id, state.compacted_until, state.day_offset = 0, 0, DAILY.offset
     state.change += 1
     state.save()
 

@@ -32,12 +32,16 @@ class UsageDistribution(models.Model):
 
 
 class DistributionState(models.Model):
-    """One row: the last record that the distributions hold, and how much later than UTC their days begin (microseconds)."""
+    """One row: the last record that the distributions hold, how much later than UTC their days begin (microseconds), and
+    until when what ended is as short as can be.
+    """
 
     last_id = models.BigIntegerField(default=0)
     day_offset = models.BigIntegerField(default=0)
-    # Counts up with each change of a distribution.
+    # Counts up with each change of what a distribution tells.
     change = models.BigIntegerField(default=0)
+    # Microseconds since 1970 UTC.
+    compacted_until = models.BigIntegerField(default=0)
 
     def __str__(self) -> str:
         return f"{self.last_id}"
