@@ -108,11 +108,7 @@ class _Question:
         self._by = by
         self._asked = tuple(dict.fromkeys("source_id" if name in OF_SOURCES else name for name in by))
         needed = {*self._asked, *conditions.ids}
-        fitting = sorted(
-            (grain for grain in GRAINS if needed <= set(grain.dimensions)), key=lambda grain: len(grain.dimensions)
-        )
-        widths = sorted({grain.width for grain in fitting}, reverse=True)
-        self._grains = [next(grain for grain in fitting if grain.width == width) for width in widths]
+        self._grains = _cheapest([grain for grain in GRAINS if needed <= set(grain.dimensions)])
 
     def exact(self) -> dict[_Key, Timing]:
         times = _Times()
@@ -179,6 +175,17 @@ class _Question:
                 pieces = " UNION ALL ".join(queries[first : first + _PIECES_PER_QUERY])
                 cursor.execute(f"SELECT {columns} FROM ({pieces}) AS pieces {joined}")
                 yield from cursor.fetchall()
+
+
+def _cheapest(fitting: Iterable[Grain]) -> list[Grain]:
+    """Return one of each width, the widest first; none that has more dimensions than a finer one: a week of all sources
+    has more rows than seven days of all together.
+    """
+    grains: list[Grain] = []
+    for grain in sorted(fitting, key=lambda grain: (len(grain.dimensions), -grain.width)):
+        if all(grain.width < wider.width for wider in grains):
+            grains.append(grain)
+    return grains
 
 
 class _Times:
