@@ -29,7 +29,7 @@ Progress = Callable[[int], object]
 
 
 def measure(records: int, load: Figure | None, only: str, progress: Progress, *, raw: bool = True) -> Answers:
-    """Ask the configured database, which holds so many records, all questions whose name contains `only`.
+    """Ask the configured database, which holds so many records, all questions that have `only` in their name and filters.
 
     `raw` is whether to ask the records alone too.
     """

@@ -41,7 +41,9 @@ class Command(BaseCommand):
         ingest.add_argument("--readers", type=int, default=4, help="people who ask for the channels every 5 s")
         ingest.add_argument("--mode", choices=_MODES, default=_MODES[0], help="how the collector takes the records")
         questions = parser.add_argument_group("questions")
-        questions.add_argument("--only", default="", metavar="TEXT", help="those that have this in their name")
+        questions.add_argument(
+            "--only", default="", metavar="TEXT", help="those that have this in their name and filters"
+        )
         questions.add_argument("--no-raw", action="store_true", help="do not ask the records alone, which takes long")
         questions.add_argument("--beside", type=int, default=0, metavar="READERS", help="then also beside a collector")
         questions.add_argument("--seconds", type=float, default=60, help="how long these read")
