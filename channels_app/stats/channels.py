@@ -99,13 +99,17 @@ def channel_report(period: Period, conditions: Conditions = EVERYTHING, *, sort:
     report = ChannelReport(period, Usage(), [])
     channels: dict[str, ChannelRow] = {}
     accounts: dict[str, AccountRow] = {}
+    models: dict[tuple[str, str], ModelRow] = {}
     for source, model, usage in _by_source_and_model(period, conditions):
         channel = _channel_row(channels, source)
         account = _account_row(accounts, channel, source)
-        for row in (report, channel, account):
-            row.usage.add(usage)
-        for row in (channel, account):
-            _model_row(row.models, model).usage.add(usage)
+        account.usage.add(usage)
+        _model_row(models, f"channel-{channel.slug}", channel.models, model).usage.add(usage)
+        _model_row(models, account.key, account.models, model).usage.add(usage)
+    for channel in channels.values():
+        for account in channel.accounts:
+            channel.usage.add(account.usage)
+        report.usage.add(channel.usage)
     report.channels = _sorted(channels.values(), sort)
     for channel in report.channels:
         _finish(channel, report.usage, sort)
@@ -166,12 +170,11 @@ def _account_row(rows: dict[str, AccountRow], channel: ChannelRow, source: Sourc
     return rows[key]
 
 
-def _model_row(rows: list[ModelRow], name: str) -> ModelRow:
-    for row in rows:
-        if row.name == name:
-            return row
-    rows.append(ModelRow(name))
-    return rows[-1]
+def _model_row(known: dict[tuple[str, str], ModelRow], key: str, rows: list[ModelRow], name: str) -> ModelRow:
+    if (key, name) not in known:
+        known[key, name] = ModelRow(name)
+        rows.append(known[key, name])
+    return known[key, name]
 
 
 def _finish(channel: ChannelRow, whole: Usage, sort: str) -> None:
