@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
@@ -53,7 +53,7 @@ def _day(text: str) -> date:
         day = date.fromisoformat(text)
     except ValueError:
         day = date.max
-    if day > date.today() + timedelta(days=1):
+    if day > datetime.now(UTC).date() + timedelta(days=1):
         raise ImproperlyConfigured(
             f"CNY_RATE_DATE={text}: CURRENCY=CNY needs the day of its rate, not one to come, such as 2026-11-20"
         )

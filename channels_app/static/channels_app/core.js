@@ -42,6 +42,7 @@ let failures = 0;
 setInterval(async () => {
   if (!report()?.dataset.refresh || document.hidden) return;
   if (document.querySelector("details.menu[open], [aria-busy=true]:not(#report)") || String(getSelection())) return;
+  if ([...document.querySelectorAll("[popover]")].some((popover) => popover.checkVisibility())) return;
   failures = (await swap(location.href, { quiet: true })) ? 0 : failures + 1;
   document.getElementById("stale").hidden = failures < 3;
 }, 1000 * (report()?.dataset.refresh ?? 60));
