@@ -86,7 +86,7 @@ def test_money_in_yuan(yuan: None, nanousd: int, text: str) -> None:
 
 
 def test_exact_amount_stays_usd_and_names_rate_and_day(yuan: None) -> None:
-    assert formats.exact_money(12_345_678_912) == f"$12.345678912, {RATE}"
+    assert formats.exact_money(12_345_678_912) == f"$12.345678912 · {RATE}"
 
 
 @hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -119,7 +119,7 @@ class TestPages:
             assert f"Shown at {RATE}." in page
 
     def test_title_of_a_cost_is_in_usd(self, html: Any) -> None:
-        assert f'title="$15.30, {RATE}">¥110.16</span>' in html("/channels/?range=all")  # 102 requests of $0.15
+        assert f'title="$15.30 · {RATE}">¥110.16</span>' in html("/channels/?range=all")  # 102 requests of $0.15
 
     def test_prices_stay_usd(self, html: Any) -> None:
         page = html("/prices/")

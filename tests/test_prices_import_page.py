@@ -15,7 +15,7 @@ from django.test import Client
 from channels_app.prices_page import import_views
 from tests.test_catalogue import chinese, leftovers  # noqa: F401
 from tests.test_prices_page import errors, page, rows, text_of
-from tests.test_pricing import OWN, add_price
+from tests.test_pricing import add_price
 from usage.models import ModelPrice
 from usage.prices import csv_file
 
@@ -58,7 +58,7 @@ def test_preview_tells_what_would_change_and_writes_nothing(staff: Client, there
     html = page(staff, upload(staff, FILE)["Location"])
     assert list(ModelPrice.objects.values()) == before
     assert rows(html, "New") == [["new-*", "always", "input 2.00 output 8.00"]]
-    assert rows(html, "Changed") == [["old-FAKE", "always", "input 1 → 1.5 cached input 0.1 → —"]]
+    assert rows(html, "Changed") == [["old-FAKE", "always", "input 1 → 1.5 cached input 0.1 → = input"]]
     assert "Unchanged: 1" in text_of(html) and "Apply 2 changes" in html
 
 
@@ -93,8 +93,8 @@ def test_mistakes_are_told_by_line_beside_the_file(staff: Client, there: None) -
     html = refused(staff, "pattern,input,output\nok,1,1\nbad,-1,cheap\n")
     assert errors(html) == {"file": "The file has 2 mistakes: nothing was changed."}
     assert rows(html, "Mistakes") == [
-        ["3", "input", "-1", "Ensure this value is greater than or equal to 0."],
-        ["3", "output", "cheap", "Enter a number."],
+        ["Line 3", "input", "-1", "Ensure this value is greater than or equal to 0."],
+        ["Line 3", "output", "cheap", "Enter a number."],
     ]
 
 
@@ -146,4 +146,4 @@ def test_no_state_falls_back_to_english(admin_client: Client, there: None, chine
         page(admin_client, stale),
     ]
     for html in states:
-        assert [text for text in leftovers(html) if OWN not in text and "CSV" not in text] == []
+        assert [text for text in leftovers(html) if "FAKE" not in text and "MB" not in text] == []

@@ -72,7 +72,7 @@ def exact_money(nanousd: int) -> str:
     whole, fraction = divmod(abs(nanousd), NANO)
     decimals = f"{fraction:09d}".rstrip("0").ljust(2, "0")
     usd = f"{MINUS if nanousd < 0 else ''}${whole:,}.{decimals}"
-    return f"{usd}, {rate(settings.CURRENCY)}" if settings.CURRENCY.rate_date else usd
+    return f"{usd} · {rate(settings.CURRENCY)}" if settings.CURRENCY.rate_date else usd
 
 
 def rate(currency: Currency) -> str:

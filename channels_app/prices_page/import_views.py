@@ -24,11 +24,12 @@ _SHOWN = 200
 
 
 class ImportForm(forms.Form):
-    file = forms.FileField(
-        label=gettext_lazy("CSV file"),
-        help_text=gettext_lazy("As the export writes it, %(most)s MB at most") % {"most": MOST_BYTES >> 20},
-        widget=forms.FileInput(attrs={"accept": ".csv,text/csv"}),
-    )
+    file = forms.FileField(label=gettext_lazy("CSV file"), widget=forms.FileInput(attrs={"accept": ".csv,text/csv"}))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        most = {"most": MOST_BYTES // 2**20}
+        self.fields["file"].help_text = _("As the export writes it, %(most)s MB at most") % most
 
 
 class ChooseCsv(StaffView):

@@ -38,6 +38,8 @@ class SyncForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        most = {"most": MOST_BYTES // 2**20}
+        self.fields["file"].help_text = _("The JSON file of models.dev or LiteLLM, %(most)s MB at most") % most
         source: Any = self.fields["source"]
         source.choices = [(Origin.CATALOG, _("genai-prices, as it is installed here: nothing is downloaded"))] + [
             (origin, _("%(list)s, from %(address)s") % {"list": origin.label, "address": address_of(origin)})

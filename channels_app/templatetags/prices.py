@@ -30,10 +30,10 @@ def factor(value: Decimal) -> str:
 
 
 @register.filter
-def cell(value: Decimal | bool | None) -> str:
-    """What a column of a CSV file says."""
+def cell(value: Decimal | bool | None, column: str) -> str:
+    """What a column of a CSV file says; where it is empty, what that means."""
     if value is None:
-        return formats.NO_DATA
+        return _("= output") if column == "reasoning" else _("= input")
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     return f"{value:f}"
