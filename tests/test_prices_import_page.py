@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +11,7 @@ from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
 from django.contrib.sessions.models import Session
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connections
 from django.test import Client
 
 from channels_app.prices_page import import_views
@@ -147,3 +149,28 @@ def test_no_state_falls_back_to_english(admin_client: Client, there: None, chine
     ]
     for html in states:
         assert [text for text in leftovers(html) if "FAKE" not in text and "MB" not in text] == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_who_apply_at_once_one_does(django_user_model: Any) -> None:
+    user = django_user_model.objects.create_user("operator", is_staff=True)
+    staff = Client()
+    staff.force_login(user)
+    address = upload(staff, "pattern,input,output\n" + "".join(f"m-{n},1,1\n" for n in range(50)))["Location"]
+    start, codes = threading.Barrier(4), list[int]()
+
+    def apply() -> None:
+        client = Client()
+        client.cookies["sessionid"] = staff.cookies["sessionid"].value
+        start.wait()
+        codes.append(client.post(address).status_code)
+        connections.close_all()
+
+    threads = [threading.Thread(target=apply) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert codes == [302] * 4
+    assert ModelPrice.objects.count() == 50
+    assert "50 prices written." in page(staff, address)

@@ -227,6 +227,7 @@ def test_a_model_without_a_price_leads_to_a_form_that_knows_it(staff: Client, sa
     html = page(staff, "/prices/add/?model=mystery-model")
     assert 'value="mystery-model"' in html and 'value="2026-11-23 10:30:00"' in html
     assert "Matches 1 model of the last 30 days: mystery-model" in text_of(html)
+    assert "an exact name before patterns, a longer pattern before a shorter one" in html
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import re
 import threading
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from django.utils import timezone
 
 from channels_app.prices_page import sync_form, sync_page
 from tests.factories import book, payload
+from tests.fake_cpa.self_signed import self_signed
 from tests.test_catalogue import chinese, leftovers  # noqa: F401
 from tests.test_price_lists import models_dev_list, publisher, send
 from tests.test_prices_page import banners, errors, page, rows, text_of
@@ -374,6 +376,17 @@ class TestAddress:
             address = loading._address(url.replace("127.0.0.1", "localhost"), loopback=True)
             loading._download(address, "127.0.0.1", 2)
         assert hosts == [address.netloc.decode()]
+
+    def test_address_that_was_looked_up_must_prove_to_be_the_host(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        context, authority = self_signed(tmp_path, "list.example")
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+        monkeypatch.setattr(loading, "resolve", lambda host, port: "127.0.0.1")
+        with publisher(send(200, b'{"a": 1}'), context) as url:
+            assert from_url(url.replace("127.0.0.1", "list.example"), public=True) == {"a": 1}
+            with pytest.raises(ValueError, match=r"other\.example cannot be read: .*certificate"):
+                from_url(url.replace("127.0.0.1", "other.example"), public=True)
 
     def test_name_that_nobody_knows(self, staff: Client, met: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
         def unknown(*_: Any, **__: Any) -> Any:

@@ -107,7 +107,9 @@ def test_pattern_tells_what_it_matches(open_page: Open, prices: int, javascript:
     page.get_by_label("Model or pattern").press_sequentially("claude-*")
     if not javascript:
         page.get_by_role("button", name="Check the effect").click()
-    expect(page.locator("#matches")).to_have_text(re.compile(r"Matches 2 models of the last 30 days:\s+claude-opus-4-6"))
+    expect(page.locator("#matches")).to_have_text(
+        re.compile(r"Matches 2 models of the last 30 days:\s+claude-opus-4-6")
+    )
     if javascript:
         page.get_by_label("Model or pattern").fill("nothing-*")
         expect(page.locator("#matches")).to_have_text("Matches no model of the last 30 days.")
