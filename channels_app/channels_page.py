@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from channels_app.channels_query import ChannelsQuery
 from channels_app.period import RANGES
-from channels_app.stats import ChannelReport, ChannelRow, Share
+from channels_app.stats import ChannelReport, ChannelRow, ModelRow, Share
 from usage import formats
 from usage.models import Instance, UsageRecord
 
@@ -127,6 +127,11 @@ class ChannelsPage:
     @cached_property
     def known(self) -> list[ChannelRow]:
         return [channel for channel in self.report.channels if not channel.is_unknown]
+
+    @property
+    def models(self) -> Iterator[ModelRow]:
+        """Those of all channels, one by one: several channels may have the same."""
+        return (model for channel in self.report.channels for model in channel.models)
 
     @property
     def account_count(self) -> int:

@@ -72,6 +72,11 @@ class Shell:
         return str(settings.TIME_ZONE)
 
     @property
+    def rate(self) -> str:
+        """By which rate costs are shown in another currency than USD; empty where they are not."""
+        return formats.rate(settings.CURRENCY) if settings.CURRENCY.rate_date else ""
+
+    @property
     def zone_offset(self) -> str:
         return formats.utc_offset(timezone.localtime(timezone=report_zone()))
 

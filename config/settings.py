@@ -8,6 +8,7 @@ from typing import Any
 import environ
 from csp.constants import NONE, SELF
 
+from config.currency import read_currency
 from config.secret_key import load_or_create_secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -149,6 +150,11 @@ USE_I18N = True
 USE_TZ = True
 # The report time zone: the days, weeks and months of every page. Rows are UTC.
 TIME_ZONE = env.str("TIME_ZONE", default="") or "UTC"
+
+# Of the pages; the database, the API and CSV files know USD only.
+CURRENCY = read_currency(
+    env.str("CURRENCY", default=""), env.str("CNY_PER_USD", default=""), env.str("CNY_RATE_DATE", default="")
+)
 
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"

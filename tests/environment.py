@@ -19,6 +19,7 @@ os.environ |= {
     "CPA_BASE_URL": "",
     "CPA_MANAGEMENT_KEY": "",
     "TIME_ZONE": "",
+    "CURRENCY": "",
     "HTTPS": "false",
     "DEBUG": "false",
     "DJANGO_ALLOW_ASYNC_UNSAFE": "1",  # the browser driver runs an event loop beside live_server

@@ -10,8 +10,11 @@ import time_machine
 from django.test import Client
 from django.utils import timezone
 
+from channels_app.stats import ModelRow, Usage
+from channels_app.stats.confidence import Confidence
 from tests.sample_usage import PRICE, TOKENS, make_sample_usage
-from usage.models import Instance
+from usage.ingest import rollup
+from usage.models import Instance, UsageRecord
 
 # Half past: the records of the last hour lie in two hours of the rollup.
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
@@ -58,7 +61,9 @@ class Attributes(HTMLParser):
 
 
 class Table(HTMLParser):
-    """The rows of the page's table: class of the row, its name, and the exact value of each column of figures."""
+    """The rows of the page's table: class of the row, its name, and the exact value of each column of figures (the first
+    that stands there: a badge has more).
+    """
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -75,7 +80,7 @@ class Table(HTMLParser):
         elif tag == "th":
             self._column = "name" if given.get("scope") == "row" else ""
         elif "data-value" in given and self.rows:
-            self.rows[-1][self._column] = int(given["data-value"] or 0)
+            self.rows[-1].setdefault(self._column, int(given["data-value"] or 0))
 
     def handle_data(self, data: str) -> None:
         if self._column == "name" and data.strip() and self.rows:
@@ -180,6 +185,67 @@ def test_what_has_no_price_is_never_zero(reader: Client, sample: Instance) -> No
     html = page(reader)
     assert "unpriced" in html and "$0.00" not in html
     assert "Prices cover 75.0% of the tokens" in html  # codex: 30 of 40
+
+
+def badges(html: str) -> dict[str, tuple[str, str]]:
+    """By row, what the badge beside its cost says, and what opens beneath it."""
+    found = re.findall(
+        r'id="confidence-(\w[\w-]*|_total)" popovertarget="confidence-of-\1">(.*?)</button>\s*'
+        r'<div class="popover" id="confidence-of-\1" popover>(.*?)</div>\s*</td>',
+        html,
+        re.DOTALL,
+    )
+    return {row: (words(badge), words(text)) for row, badge, text in found}
+
+
+def words(html: str) -> str:
+    return " ".join(re.sub(r"<[^>]+>", " ", html).split())
+
+
+def test_each_cost_says_how_far_it_can_be_trusted(reader: Client, sample: Instance) -> None:
+    found = badges(page(reader, "?open=claude"))
+    assert {row: badge for row, (badge, _text) in found.items() if not row.startswith("account")} == {
+        "claude": "Prices cover it",
+        "codex": "partial 75.0%",
+        "openrouter-ai-api-v1": "unpriced",
+        "unknown": "Prices cover it",
+        "_total": "partial 82.8%",
+    }
+    assert sum(row.startswith("account") for row in found) == 3
+
+
+def test_badge_names_unpriced_models_and_the_quality_of_tokens(reader: Client, sample: Instance) -> None:
+    silent = list(UsageRecord.objects.filter(model__name="mystery-model").values_list("pk", flat=True))[:2]
+    UsageRecord.objects.filter(pk__in=silent).update(**dict.fromkeys(rollup.TOKENS, 0))
+    others = list(UsageRecord.objects.filter(model__name="gpt-5-codex").values_list("pk", flat=True))
+    for pk, quality in zip(others, UsageRecord.Quality.values[1:], strict=False):
+        UsageRecord.objects.filter(pk=pk).update(quality=quality)
+    rollup.rebuild()
+    _badge, text = badges(page(reader))["_total"]
+    assert text == (
+        "Price coverage 83.7% Without usage 2 · 1.1% Tokens complete 98.3% Tokens estimated 0.6% "
+        "Tokens unclassified 0.6% Tokens inconsistent 0.6% Unpriced models mystery-model 1.80M gpt-5-codex 1.00M Prices"
+    )
+    assert badges(page(reader))["claude"][1] == "Price coverage 100% Without usage 0 · 0% Tokens complete 100%"
+
+
+@pytest.mark.parametrize(
+    ("priced", "level"), [(0, "unpriced"), (1, "partial"), (9_949, "partial"), (9_950, "sure"), (10_000, "sure")]
+)
+def test_confidence_begins_at_995_of_a_thousand_tokens(priced: int, level: str) -> None:
+    usage = Usage(requests=2, uncached_input=10_000, priced_requests=min(priced, 1), priced_tokens=priced)
+    assert Confidence(usage, []).level == level
+
+
+def test_without_tokens_there_is_nothing_to_trust() -> None:
+    assert Confidence(Usage(requests=2, failed=2, priced_requests=2), []).level == ""
+
+
+def test_many_unpriced_models_are_cut_and_counted() -> None:
+    rows = [ModelRow(f"m-{number % 12:02}", Usage(requests=1, uncached_input=number)) for number in range(24)]
+    confidence = Confidence(Usage(requests=24, uncached_input=1), rows)
+    assert confidence.unpriced[0] == ("m-11", 2, 34)
+    assert (len(confidence.unpriced), confidence.more_unpriced) == (10, 2)
 
 
 def test_a_channel_keeps_its_colour_and_shape(reader: Client, sample: Instance) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -207,7 +208,7 @@ class TestMatching:
 
 
 @contextmanager
-def publisher(answer: Any) -> Iterator[str]:
+def publisher(answer: Any, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """A web server on this machine that answers each GET by `answer(handler)`; yields its address."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -219,10 +220,12 @@ def publisher(answer: Any) -> Iterator[str]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}/api.json"
+        yield f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}/api.json"
     finally:
         server.shutdown()
         thread.join()

@@ -177,7 +177,8 @@ def test_what_is_typed_is_never_taken_for_html(reader: Client, sample: Instance)
 def test_the_page_is_reached_from_every_page_and_from_what_has_no_price(reader: Client, sample: Instance) -> None:
     assert '<a href="/prices/" title="Prices" aria-current="page">' in page(reader)
     channels = page(reader, "/channels/?range=24h")
-    assert "2 models without a price" in text_of(channels) and '<a class="unpriced" href="/prices/"' in channels
+    assert "2 models without a price" in text_of(channels) and 'class="confidence unpriced"' in channels
+    assert '<a href="/prices/?show=unpriced">Prices</a>' in channels
     assert '<a href="/prices/">Prices</a>' in page(reader, "/collector/")
 
 
@@ -226,6 +227,27 @@ def test_a_model_without_a_price_leads_to_a_form_that_knows_it(staff: Client, sa
     html = page(staff, "/prices/add/?model=mystery-model")
     assert 'value="mystery-model"' in html and 'value="2026-11-23 10:30:00"' in html
     assert "Matches 1 model of the last 30 days: mystery-model" in text_of(html)
+    assert "an exact name before patterns, a longer pattern before a shorter one" in html
+
+
+@pytest.mark.parametrize(
+    ("pattern", "told"),
+    [
+        ("claude-*", "Matches 2 models of the last 30 days: claude-opus-4-6 , claude-sonnet-4-5"),
+        (" GPT-5-codex", "Matches 1 model of the last 30 days: gpt-5-codex"),
+        ("<b>", "Matches no model of the last 30 days."),
+        ("", ""),
+    ],
+)
+def test_pattern_tells_what_it_matches_while_it_is_typed(
+    staff: Client, sample: Instance, pattern: str, told: str
+) -> None:
+    assert text_of(page(staff, f"/prices/matches/?pattern={pattern}")) == told
+
+
+def test_wrong_form_still_tells_what_its_pattern_matches(staff: Client, sample: Instance) -> None:
+    html = text_of(staff.post("/prices/add/", form(pattern="claude-*", input="x")).content.decode())
+    assert "Matches 2 models of the last 30 days:" in html
 
 
 def test_checking_tells_the_effect_and_writes_nothing(staff: Client, sample: Instance) -> None:

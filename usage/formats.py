@@ -1,6 +1,7 @@
 """How numbers, money, ratios and times are written (`ui.md` 7), for the pages, the admin and the commands.
 
-Plain functions of plain values; what does not exist (None) is the template tags' business.
+Plain functions of plain values; what does not exist (None) is the template tags' business. Of the settings they know the
+currency, as of the request its language.
 """
 
 from __future__ import annotations
@@ -8,7 +9,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta, tzinfo
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
 
+from django.conf import settings
 from django.utils.translation import gettext as _
+
+from config.currency import Currency
 
 MINUS = "\u2212"
 NO_DATA = "\u2014"
@@ -45,27 +49,36 @@ def compact(value: int) -> str:
 
 
 def money(nanousd: int) -> str:
-    """Return nano-USD as people read money: cents, four decimals below a dollar, compact from $100,000."""
-    if nanousd < 0:
-        return f">{MINUS}$0.0001" if -nanousd < _SMALLEST_MONEY else MINUS + money(-nanousd)
-    if nanousd == 0:
-        return "$0.00"
-    if nanousd < _SMALLEST_MONEY:
-        return "<$0.0001"
-    ten_thousandths = _rounded(nanousd, _SMALLEST_MONEY)
-    if ten_thousandths < 10_000:
-        return f"$0.{ten_thousandths:04d}"
-    cents = _rounded(nanousd, NANO // 100)
-    if cents < 10_000_000:
-        return f"${cents // 100:,}.{cents % 100:02d}"
-    return "$" + compact(_rounded(nanousd, NANO))
+    """Return nano-USD as people read money, in the currency of the pages: cents, four decimals below 1, compact from
+    100,000 on.
+    """
+    currency: Currency = settings.CURRENCY
+    nano = int((abs(nanousd) * currency.per_usd).to_integral_value(ROUND_HALF_UP))
+    if nanousd and nano < _SMALLEST_MONEY:
+        return f">{MINUS}{currency.symbol}0.0001" if nanousd < 0 else f"<{currency.symbol}0.0001"
+    return f"{MINUS if nanousd < 0 else ''}{currency.symbol}{_amount(nano)}"
+
+
+def _amount(nano: int) -> str:
+    ten_thousandths = _rounded(nano, _SMALLEST_MONEY)
+    if 0 < ten_thousandths < 10_000:
+        return f"0.{ten_thousandths:04d}"
+    cents = _rounded(nano, NANO // 100)
+    return f"{cents // 100:,}.{cents % 100:02d}" if cents < 10_000_000 else compact(_rounded(nano, NANO))
 
 
 def exact_money(nanousd: int) -> str:
-    """Return all decimals that are there, at least two."""
+    """Return all decimals that are there, at least two, in USD, and by which rate pages show another currency."""
     whole, fraction = divmod(abs(nanousd), NANO)
     decimals = f"{fraction:09d}".rstrip("0").ljust(2, "0")
-    return f"{MINUS if nanousd < 0 else ''}${whole:,}.{decimals}"
+    usd = f"{MINUS if nanousd < 0 else ''}${whole:,}.{decimals}"
+    return f"{usd} · {rate(settings.CURRENCY)}" if settings.CURRENCY.rate_date else usd
+
+
+def rate(currency: Currency) -> str:
+    """Return by which rate, and of which day, USD are shown in `currency`."""
+    words = {"code": currency.code, "rate": f"{currency.per_usd:f}", "day": currency.rate_date}
+    return _("%(rate)s %(code)s per USD (%(day)s)") % words
 
 
 def percent(ratio: float) -> str:

@@ -21,6 +21,8 @@ from config.report_zone import report_zone
 from usage import formats
 from usage.models import ModelPrice
 
+_LONGEST = 300
+
 
 class StaffView(UserPassesTestMixin, View):
     def test_func(self) -> bool:
@@ -31,11 +33,8 @@ class EditPrice(StaffView):
     """`check` tells what the price would do, and `save` does it; both keep what was typed where something is wrong."""
 
     def get(self, request: HttpRequest, pk: int | None = None) -> HttpResponse:
-        initial = {} if pk else {"pattern": request.GET.get("model", "")[:300], "effective_from": timezone.now()}
-        form = PriceForm(instance=_price(pk), initial=initial)
-        pattern = form["pattern"].value()
-        models = fitting([pattern], recent(timezone.now()).models) if pattern else []
-        return _page(request, form, Effect(models))
+        initial = {} if pk else {"pattern": request.GET.get("model", "")[:_LONGEST], "effective_from": timezone.now()}
+        return _page(request, PriceForm(instance=_price(pk), initial=initial))
 
     def post(self, request: HttpRequest, pk: int | None = None) -> HttpResponse:
         before = _price(pk).pattern
@@ -46,12 +45,20 @@ class EditPrice(StaffView):
         others = ModelPrice.objects.exclude(pk=form.instance.pk)
         effect = effect_of(patterns, [*others, form.instance], timezone.now())
         if "save" not in request.POST:
-            return _page(request, form, effect, checked=True)
+            return _page(request, form, effect)
         price = form.save()
         messages.success(request, _("%(price)s: saved and locked.") % {"price": price} + _told(effect))
         if form.cleaned_data["records"] == RECALCULATE:
             _recalculate(request, patterns, form.cleaned_data["since"])
         return redirect("prices")
+
+
+class Matches(StaffView):
+    """What a pattern matches while it is typed: a part of the form."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        pattern = request.GET.get("pattern", "").strip()
+        return render(request, "prices/_matches.html", {"models": _matches(pattern[:_LONGEST])})
 
 
 class DeletePrice(StaffView):
@@ -60,7 +67,7 @@ class DeletePrice(StaffView):
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:
         price = get_object_or_404(ModelPrice, pk=pk)
         effect = effect_of([price.pattern], ModelPrice.objects.exclude(pk=price.pk), timezone.now())
-        return render(request, "prices/delete.html", {"price": price, "effect": effect, "checked": True})
+        return render(request, "prices/delete.html", {"price": price, "effect": effect})
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
         price = get_object_or_404(ModelPrice, pk=pk)
@@ -69,14 +76,18 @@ class DeletePrice(StaffView):
         return redirect("prices")
 
 
+def _matches(pattern: str | None) -> list[str] | None:
+    """Return the models of the last 30 days that it fits; None: there is no pattern yet."""
+    return fitting([pattern], recent(timezone.now()).models) if pattern else None
+
+
 def _price(pk: int | None) -> ModelPrice:
     return ModelPrice() if pk is None else get_object_or_404(ModelPrice, pk=pk)
 
 
-def _page(
-    request: HttpRequest, form: PriceForm, effect: Effect | None = None, *, checked: bool = False
-) -> HttpResponse:
-    context = {"form": form, "price": form.instance if form.instance.pk else None, "effect": effect, "checked": checked}
+def _page(request: HttpRequest, form: PriceForm, effect: Effect | None = None) -> HttpResponse:
+    price = form.instance if form.instance.pk else None
+    context = {"form": form, "price": price, "effect": effect, "models": _matches(form["pattern"].value())}
     return render(request, "prices/form.html", context)
 
 

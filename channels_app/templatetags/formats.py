@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
 from django import template
@@ -12,7 +12,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from channels_app.stats import AccountRow, Usage
+from channels_app.stats import AccountRow, ModelRow, Usage
+from channels_app.stats.confidence import Confidence
 from config.report_zone import report_zone
 from usage import formats
 from usage.models import Account, Channel
@@ -92,10 +93,19 @@ def field_input(field: BoundField, autocomplete: str = "") -> SafeString:
 
 
 @register.inclusion_tag("channels/_cost.html")
-def cost(usage: Usage) -> dict[str, object]:
-    """Est. cost: a sum, a lower bound with its coverage, or the word `unpriced`; never a made-up zero."""
+def cost(usage: Usage, models: Iterable[ModelRow] | None = None, key: str = "") -> dict[str, object]:
+    """Est. cost: a sum, a lower bound with its coverage, or the word `unpriced`; never a made-up zero.
+
+    With the `models` of which it is the sum, and the `key` of its row, a badge tells how far it can be trusted.
+    """
+    confidence = Confidence(usage, [] if models is None else models)
     nothing_to_price = usage.cost is None and not usage.total_tokens
-    return {"usage": usage, "pricing": "nothing" if nothing_to_price else usage.pricing}
+    return {
+        "usage": usage,
+        "pricing": "nothing" if nothing_to_price else confidence.level or "sure",
+        "confidence": confidence if models is not None and confidence.level else None,
+        "key": key,
+    }
 
 
 @register.inclusion_tag("channels/_success.html")

@@ -130,6 +130,37 @@ def test_searching_hides_other_channels(open_page: Open, sample: Instance) -> No
     expect(page.locator("tbody:visible")).to_have_count(4)
 
 
+@pytest.mark.parametrize("javascript", [True, False])
+@pytest.mark.parametrize("width", [390, 1440])
+def test_badge_beside_a_cost_opens_and_closes(open_page: Open, sample: Instance, javascript: bool, width: int) -> None:
+    page = open_page("/channels/", javascript=javascript, width=width)
+    badge, text = page.locator("tfoot .confidence"), page.locator("tfoot .popover")
+    expect(badge).to_have_text("partial 82.8%")
+    expect(text).to_be_hidden()
+    badge.focus()
+    page.keyboard.press("Enter")
+    expect(text).to_contain_text("mystery-model")
+    expect(text).to_be_in_viewport(ratio=1)
+    assert overflow(page) == 0
+    page.keyboard.press("Escape")
+    expect(text).to_be_hidden()
+    expect(badge).to_be_focused()
+
+
+def test_open_badge_is_not_renewed_away(open_page: Open, sample: Instance) -> None:
+    page = open_page("/channels/")
+    page.clock.install()
+    page.reload()
+    page.locator("tfoot .confidence").click()
+    UsageRecord.objects.filter(source__account__label="bob@example.com").delete()
+    rollup.rebuild()
+    page.clock.fast_forward(61_000)
+    expect(page.locator("tfoot .popover")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.clock.fast_forward(61_000)
+    expect(page.locator("tfoot")).to_contain_text("144")
+
+
 def test_escape_closes_a_menu(open_page: Open, sample: Instance) -> None:
     page = open_page("/channels/")
     summary = page.locator(".range summary")

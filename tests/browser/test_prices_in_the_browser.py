@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 from django.utils import timezone
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Open
 from tests.browser.test_in_the_browser import ACCESSIBILITY, background, clipped, overflow
+from tests.factories import book, payload
 from tests.sample_prices import make_sample_prices
 from usage.models import Instance, ModelPrice
 
@@ -21,6 +23,8 @@ ADDRESSES = [
     "/prices/?show=unpriced",
     "/prices/add/?model=mystery-model",
     "/prices/{}/delete/",
+    "/prices/sync/",
+    "/prices/import/",
 ]
 
 
@@ -95,6 +99,113 @@ def test_a_price_is_added_checked_and_deleted(open_page: Open, prices: int, java
     expect(page.get_by_role("link", name="Cancel")).to_be_focused()
     page.get_by_role("button", name="Delete").click()
     expect(page.get_by_text("mystery-model: deleted.")).to_be_visible()
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_pattern_tells_what_it_matches(open_page: Open, prices: int, javascript: bool) -> None:
+    page = open_page("/prices/add/", javascript=javascript)
+    page.get_by_label("Model or pattern").press_sequentially("claude-*")
+    if not javascript:
+        page.get_by_role("button", name="Check the effect").click()
+    expect(page.locator("#matches")).to_have_text(
+        re.compile(r"Matches 2 models of the last 30 days:\s+claude-opus-4-6")
+    )
+    if javascript:
+        page.get_by_label("Model or pattern").fill("nothing-*")
+        expect(page.locator("#matches")).to_have_text("Matches no model of the last 30 days.")
+
+
+def choose_file(page: Page, name: str, content: str) -> None:
+    page.set_input_files("#id_file", {"name": name, "mimeType": "text/plain", "buffer": content.encode()})
+    page.get_by_role("button", name="Preview").click()
+
+
+def a_list() -> str:
+    """One model is new, one has changed, one is ambiguous, and one is locked."""
+    cost = {"input": 2, "output": 10}
+    vendors = {
+        "openai": {"mystery-model": cost, "gpt-5-codex": cost},
+        "anthropic": {"claude-opus-4-6": cost},
+        "a": {"a-rather-long-name-of-a-model-that-others-sell-too": cost},
+        "b": {"a-rather-long-name-of-a-model-that-others-sell-too": cost | {"input": 9}},
+    }
+    return json.dumps(
+        {
+            vendor: {"models": {name: {"cost": cost} for name, cost in models.items()}}
+            for vendor, models in vendors.items()
+        }
+    )
+
+
+@pytest.fixture
+def list_to_sync(sample: Instance, prices: int) -> str:
+    ModelPrice.objects.filter(pattern="claude-*").delete()
+    book(sample, payload(timezone.now(), model="a-rather-long-name-of-a-model-that-others-sell-too"))
+    return a_list()
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_list_is_previewed_chosen_from_and_applied(open_page: Open, list_to_sync: str, javascript: bool) -> None:
+    page = open_page("/prices/", javascript=javascript)
+    page.get_by_role("link", name="Sync…").click()
+    page.get_by_label("models.dev, from").check()
+    choose_file(page, "list.json", list_to_sync[:100])
+    expect(page.locator("#id_file_error")).to_contain_text("list.json is not the JSON of a price list")
+    expect(page.get_by_label("models.dev, from")).to_be_checked()
+    choose_file(page, "list.json", list_to_sync)
+    expect(page.get_by_role("button", name="Apply 2 changes")).to_be_visible()
+    page.get_by_role("checkbox", name="claude-opus-4-6").uncheck()
+    page.get_by_role("radio", name="b/a-rather-long-name").check()
+    if javascript:
+        page.get_by_role("checkbox", name="mystery-model").uncheck()
+        expect(page.get_by_role("button", name="Apply 1 change")).to_be_visible()
+        page.get_by_role("checkbox", name="mystery-model").check()
+    page.get_by_role("button", name="Apply 2 changes").click()
+    expect(page.get_by_text("2 prices written from models.dev.")).to_be_visible()
+    page.reload()
+    expect(page.get_by_text("2 prices written from models.dev.")).to_be_visible()
+    expect(page.locator("tbody")).to_contain_text("mystery-model")
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+def test_every_preview_fits_its_window(open_page: Open, list_to_sync: str, language: str) -> None:
+    page = open_page("/prices/sync/", language=language, theme="dark")
+    page.locator("#id_source_1").check()
+    page.set_input_files("#id_file", {"name": "l.json", "mimeType": "text/plain", "buffer": list_to_sync.encode()})
+    page.locator(".price-form .primary").click()
+    expect(page.locator("#ambiguous-title")).to_be_visible()
+    _check_every_width(page)
+    page.locator("[data-many]").click()
+    expect(page.locator(".banner.success")).to_be_visible()
+    _check_every_width(page)
+    page = open_page("/prices/import/", language=language)
+    content = "pattern,input,output\nnew-*,1,2\nclaude-opus-4-6,4,25\n"
+    for text in (content + "bad,-1,x\n", content):
+        page.set_input_files("#id_file", {"name": "p.csv", "mimeType": "text/csv", "buffer": text.encode()})
+        page.locator(".price-form .primary").click()
+        expect(page.locator("main table").first).to_be_visible()
+        _check_every_width(page)
+
+
+def _check_every_width(page: Page) -> None:
+    assert page.evaluate(ACCESSIBILITY) == []
+    for width in (320, 390, 719, 720, 1099, 1100, 1440, 1920):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert (width, overflow(page), clipped(page)) == (width, 0, [])
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_prices_leave_as_a_file_and_come_back(open_page: Open, prices: int, javascript: bool) -> None:
+    page = open_page("/prices/", javascript=javascript)
+    with page.expect_download() as leaving:
+        page.get_by_role("link", name="Export CSV").click()
+    content = leaving.value.path().read_text("utf-8").replace(",5,0.5,6.25,25,", ",4,0.5,6.25,25,")
+    page.get_by_role("link", name="Import CSV…").click()
+    choose_file(page, "prices.csv", content)
+    expect(page.locator("main")).to_contain_text("input 5 → 4")
+    page.get_by_role("button", name="Apply 1 change").click()
+    expect(page.get_by_text("1 price written.")).to_be_visible()
+    assert ModelPrice.objects.get(pattern="claude-opus-4-6").input == 4
 
 
 def test_touch_targets_are_large_enough(open_page: Open, prices: int) -> None:

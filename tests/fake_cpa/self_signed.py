@@ -1,4 +1,4 @@
-"""A throw-away certificate for 127.0.0.1, so that a test can meet a server that nobody vouches for.
+"""A throw-away certificate for 127.0.0.1 (and a name), so that a test can meet a server that nobody vouches for.
 
 Not imported by the fake itself: it needs `cryptography`, the rest only the standard library.
 """
@@ -16,12 +16,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
-def self_signed(folder: Path) -> tuple[ssl.SSLContext, Path]:
+def self_signed(folder: Path, host: str = "localhost") -> tuple[ssl.SSLContext, Path]:
     """A context for `FakeCPA(tls=...)`, and the file a client may trust."""
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = folder / "certificate.pem"
     private_key = folder / "key.pem"
-    certificate.write_bytes(_certificate(key).public_bytes(serialization.Encoding.PEM))
+    certificate.write_bytes(_certificate(key, host).public_bytes(serialization.Encoding.PEM))
     private_key.write_bytes(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
@@ -30,8 +30,9 @@ def self_signed(folder: Path) -> tuple[ssl.SSLContext, Path]:
     return context, certificate
 
 
-def _certificate(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
+def _certificate(key: ec.EllipticCurvePrivateKey, host: str) -> x509.Certificate:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "fake CPA")])
+    names = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1")), x509.DNSName(host)])
     now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
@@ -41,7 +42,7 @@ def _certificate(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(names, critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )

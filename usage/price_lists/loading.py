@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 from django.utils.translation import gettext as _
 
 from usage import exact_json
 from usage.price_lists.listed import BadPriceList
+from usage.price_lists.public_address import resolve
 
 MOST_BYTES = 32 * 2**20
 _SECONDS = 60.0
 _CONNECT_SECONDS, _SILENT_SECONDS = 10.0, 15.0
+_HTTPS_PORT = 443
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
@@ -28,18 +31,22 @@ def from_file(path: Path) -> object:
     return parsed(content, str(path))
 
 
-def from_url(url: str, *, loopback: bool = False, seconds: float = _SECONDS) -> object:
-    """`loopback` allows http to this machine. Redirects are not followed: nobody has chosen where they lead."""
+def from_url(url: str, *, loopback: bool = False, public: bool = False, seconds: float = _SECONDS) -> object:
+    """`loopback` allows http to this machine, `public` nothing but https to the public internet.
+
+    Redirects are not followed: nobody has chosen where they lead.
+    """
     address = _address(url, loopback=loopback)
     try:
-        return parsed(_download(address, seconds), address.host)
+        asked = resolve(address.host, address.port or _HTTPS_PORT) if public else address.host
+        return parsed(_download(address, asked, seconds), address.host)
     except httpx.TimeoutException:
         reason = _("no answer in time")
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, OSError) as error:
         reason = str(error) or type(error).__name__
     problem = _(
         "%(host)s cannot be read: %(reason)s (given %(connect)s s to connect, %(seconds)s s in all). Where this machine "
-        "reaches the internet by a proxy, set HTTPS_PROXY; or download the list elsewhere and give it with --file"
+        "reaches the internet by a proxy, set HTTPS_PROXY; or download the list elsewhere and give it as a file"
     )
     limits = {"connect": f"{_CONNECT_SECONDS:g}", "seconds": f"{seconds:g}"}
     raise BadPriceList(problem % {"host": address.host, "reason": reason, **limits}) from None
@@ -68,11 +75,19 @@ def _address(url: str, *, loopback: bool) -> httpx.URL:
     return address
 
 
-def _download(address: httpx.URL, seconds: float) -> bytes:
-    """The time between two parts is bounded by the timeout, that of all of them here."""
+def _download(address: httpx.URL, asked: str, seconds: float) -> bytes:
+    """The time between two parts is bounded by the timeout, that of all of them here.
+
+    `asked` is the host or the one of its addresses to connect to, which must prove to be the host.
+    """
     until, content = time.monotonic() + seconds, bytearray()
     timeout = httpx.Timeout(min(seconds, _SILENT_SECONDS), connect=min(seconds, _CONNECT_SECONDS))
-    with httpx.Client(timeout=timeout, follow_redirects=False) as client, client.stream("GET", address) as response:
+    place: dict[str, Any] = {
+        "url": address.copy_with(host=asked),
+        "headers": {"Host": address.netloc.decode()},
+        "extensions": {"sni_hostname": address.raw_host.decode()},
+    }
+    with httpx.Client(timeout=timeout, follow_redirects=False) as client, client.stream("GET", **place) as response:
         _refuse_status(response, address)
         for part in response.iter_bytes():
             content += part

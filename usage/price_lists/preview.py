@@ -49,13 +49,17 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """`candidates` are the names in the list that `model` may be; of one only, or a chosen one, there are rows."""
+    """`candidates` are the names in the list that `model` may be; of one only, or a chosen one, there are rows.
+
+    `alternatives` are what there would be for each of them.
+    """
 
     model: str
     group: Group
     candidates: tuple[str, ...]
     rows: tuple[Price, ...] = ()
     changes: tuple[Change, ...] = ()
+    alternatives: tuple[Proposal, ...] = ()
 
 
 class Shelf:
@@ -83,7 +87,8 @@ def propose(
         return Proposal(model, Group.LOCKED, names)
     one = next((one for one in candidates.models if one.name == chosen), None)
     if one is None and not candidates.is_sure:
-        return Proposal(model, Group.AMBIGUOUS, names)
+        each = (propose(model, candidates, shelf, now, additions, name) for name in names)
+        return Proposal(model, Group.AMBIGUOUS, names, alternatives=tuple(each))
     one, known = one or candidates.models[0], shelf.fitting(model)
     rows = additions(model, known, one, now)
     allowed = tuple(row for row in rows if row.service_tier.lower() not in decided)

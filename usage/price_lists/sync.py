@@ -46,7 +46,11 @@ class Preview:
 
 def listed(origin: str, file: Path | None = None, url: str = "", *, loopback: bool = False) -> list[Listed]:
     """Return the models of a list that is in `file`, or at `url`, which is asked only if it is given."""
-    document = from_file(file) if file else from_url(url, loopback=loopback)
+    return models_in(from_file(file) if file else from_url(url, loopback=loopback), origin)
+
+
+def models_in(document: object, origin: str) -> list[Listed]:
+    """Return the models of a list that has been read."""
     models = list(READERS[Origin(origin)].listed(document))
     if not models:
         raise BadPriceList(_("There is no model with prices in the form of %(origin)s") % {"origin": origin})

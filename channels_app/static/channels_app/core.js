@@ -42,6 +42,7 @@ let failures = 0;
 setInterval(async () => {
   if (!report()?.dataset.refresh || document.hidden) return;
   if (document.querySelector("details.menu[open], [aria-busy=true]:not(#report)") || String(getSelection())) return;
+  if ([...document.querySelectorAll("[popover]")].some((popover) => popover.checkVisibility())) return;
   failures = (await swap(location.href, { quiet: true })) ? 0 : failures + 1;
   document.getElementById("stale").hidden = failures < 3;
 }, 1000 * (report()?.dataset.refresh ?? 60));
@@ -76,6 +77,25 @@ function reveal(button) {
   [button.textContent, button.dataset.hide] = [button.dataset.hide, button.textContent];
 }
 
+// What the pattern of a price matches, while it is typed.
+let typing;
+function showMatches(input) {
+  const place = document.querySelector("[data-matches]"), asked = input.value;
+  clearTimeout(typing);
+  typing = setTimeout(async () => {
+    const answer = await fetch(`${place.dataset.matches}?pattern=${encodeURIComponent(asked)}`).catch(() => null);
+    if (!answer?.ok || answer.redirected) return;
+    const found = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (input.value === asked) place.replaceChildren(...found.body.childNodes);
+  }, 250);
+}
+
+function countPicks(form) {
+  const button = form.querySelector("[data-many]");
+  const picked = form.querySelectorAll("input[name]:checked:not([value=''])").length;
+  button.textContent = picked === 1 ? button.dataset.one : button.dataset.many.replace("#", picked);
+}
+
 document.addEventListener("click", (event) => {
   const inside = event.target.closest("details.menu");
   for (const menu of document.querySelectorAll("details.menu[open]")) if (menu !== inside) menu.open = false;
@@ -90,6 +110,9 @@ document.addEventListener("click", (event) => {
 
 document.addEventListener("input", (event) => {
   if (event.target.matches("[data-filter]")) applyFilter(event.target);
+  if (event.target.matches("#id_pattern")) showMatches(event.target);
+  const picks = event.target.closest("[data-picks]");
+  if (picks) countPicks(picks);
 });
 
 document.addEventListener("keydown", (event) => {
