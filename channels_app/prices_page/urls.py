@@ -3,6 +3,7 @@ from __future__ import annotations
 from django.urls import path
 
 from channels_app.prices_page.edit_views import DeletePrice, EditPrice
+from channels_app.prices_page.multiplier_views import DeleteMultiplier, EditMultiplier, multipliers
 from channels_app.prices_page.views import prices
 
 urlpatterns = [
@@ -10,4 +11,8 @@ urlpatterns = [
     path("add/", EditPrice.as_view(), name="price_add"),
     path("<int:pk>/", EditPrice.as_view(), name="price_edit"),
     path("<int:pk>/delete/", DeletePrice.as_view(), name="price_delete"),
+    path("multipliers/", multipliers, name="multipliers"),
+    path("multipliers/add/", EditMultiplier.as_view(), name="multiplier_add"),
+    path("multipliers/<int:pk>/", EditMultiplier.as_view(), name="multiplier_edit"),
+    path("multipliers/<int:pk>/delete/", DeleteMultiplier.as_view(), name="multiplier_delete"),
 ]

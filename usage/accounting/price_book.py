@@ -135,10 +135,6 @@ class PriceBook:
             judged.append(Judged(price, verdict))
         return judged
 
-    def multiplier(self, at: int, channel: int | None = None, account: int | None = None) -> Multiplier | None:
-        """Return what counts for a request beside the multiplier of its price, None: nothing does."""
-        return self._multipliers.find(at, channel, account)
-
     def knows(self, model: str) -> bool:
         """Whether there is a price for `model` under any conditions."""
         return bool(self.fitting(model))

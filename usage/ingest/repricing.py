@@ -24,11 +24,14 @@ _COLUMNS = (
 
 
 class Scope(NamedTuple):
-    """Which records: from `since` on and before `until` (microseconds since 1970 UTC), of some models or of all."""
+    """Which records: from `since` on and before `until` (microseconds since 1970 UTC), of some models, by name, or of all,
+    and of some sources, by id, or of all.
+    """
 
     since: int = 0
     until: int = rollup.FOREVER
     models: Collection[str] | None = None
+    sources: Collection[int] | None = None
 
 
 @dataclass(slots=True)
@@ -104,7 +107,9 @@ def _go_through(scope: Scope, prices: PriceBook, *, dry_run: bool) -> Iterator[S
 
 def _records(scope: Scope) -> models.QuerySet[UsageRecord]:
     rows = UsageRecord.objects.filter(requested_at__gte=scope.since, requested_at__lt=scope.until)
-    return rows if scope.models is None else rows.filter(model__name__in=scope.models)
+    if scope.models is not None:
+        rows = rows.filter(model__name__in=scope.models)
+    return rows if scope.sources is None else rows.filter(source__in=scope.sources)
 
 
 def _next_ids(scope: Scope, place: _Place) -> list[_Place]:

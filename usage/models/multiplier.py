@@ -77,7 +77,10 @@ class PriceMultiplier(models.Model):
     @property
     def multiplier(self) -> Multiplier:
         """What this row says, in integers."""
-        field = PriceMultiplier._meta.get_field("factor")
         return Multiplier(
-            field.get_prep_value(self.factor), self.channel_id, self.account_id, to_micros(self.effective_from), self.pk
+            FactorField().to_units(self.factor),
+            self.channel_id,
+            self.account_id,
+            to_micros(self.effective_from),
+            self.pk,
         )

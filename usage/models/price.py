@@ -31,7 +31,7 @@ from usage.models.fields import (
 from usage.models.identity import Account, Channel
 
 # Which requests, and from when on. Only owners may be NULL, which would not be equal to itself.
-_OWNERS = ("account_id", "channel_id")
+_OWNERS = ("account", "channel")
 _IDENTITY = (
     "pattern", *_OWNERS, "provider", "service_tier", "daily_from", "daily_until", "above_input_tokens", "effective_from",
 )  # fmt: skip
@@ -134,6 +134,11 @@ class ModelPrice(models.Model):
         if self.daily_from == self.daily_until != time.min:
             text = gettext("From %(clock)s until %(clock)s is no time of day; leave both empty for all day.")
             raise ValidationError({"daily_until": text % {"clock": f"{self.daily_from:%H:%M}"}})
+
+    @property
+    def identity(self) -> tuple[Any, ...]:
+        """What no other row has: its conditions, and from when on it holds."""
+        return tuple(getattr(self, f"{name}_id" if name in _OWNERS else name) for name in _IDENTITY)
 
     @classmethod
     def of(cls, price: Price, **others: Any) -> ModelPrice:
