@@ -175,7 +175,7 @@ def test_the_box_knows_channels_accounts_and_times_of_day(reader: Client, sample
     caption = "All prices that fit, in the order in which they are tried"
     html = page(reader, f"/prices/?model=claude-opus-4-6&account={alice.pk}&at=2026-11-22+20:00")
     assert "claude-opus-4-6 · alice@example.com · 20:00–00:00 UTC: input 1.00, output 2.00." in html
-    assert "beside the multiplier of the price: claude × 0.3." in html
+    assert "On top of it comes the multiplier claude × 0.3." in html
     assert rows(html, caption)[0][1] == "claude · alice@example.com 20:00–00:00 UTC"
     assert f'<option value="{alice.pk}" selected>claude · alice@example.com</option>' in html
     assert 'name="at" value="2026-11-22 20:00"' in html

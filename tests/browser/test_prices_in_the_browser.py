@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import re
+from datetime import time
+from decimal import Decimal
 
 import pytest
 from django.utils import timezone
@@ -9,7 +11,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import Open
 from tests.browser.test_in_the_browser import ACCESSIBILITY, background, clipped, overflow
 from tests.sample_prices import make_sample_prices
-from usage.models import Instance, ModelPrice
+from usage.models import Account, Instance, ModelPrice, PriceMultiplier
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -21,6 +23,8 @@ ADDRESSES = [
     "/prices/?show=unpriced",
     "/prices/add/?model=mystery-model",
     "/prices/{}/delete/",
+    "/prices/multipliers/",
+    "/prices/multipliers/add/",
 ]
 
 
@@ -28,7 +32,12 @@ ADDRESSES = [
 def prices(sample: Instance) -> int:
     """The id of one of them."""
     make_sample_prices(timezone.now())
-    return ModelPrice.objects.get(pattern="claude-opus-4-6").pk
+    account = Account.objects.get(label__startswith="很长")
+    ModelPrice.objects.create(
+        pattern="claude-opus-4-6", input=1, output=2, account=account, daily_from=time(16, 30), daily_until=time(0, 30)
+    )
+    PriceMultiplier.objects.create(account=account, factor=Decimal("0.3"))
+    return ModelPrice.objects.get(pattern="claude-opus-4-6", account=None).pk
 
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
@@ -95,6 +104,28 @@ def test_a_price_is_added_checked_and_deleted(open_page: Open, prices: int, java
     expect(page.get_by_role("link", name="Cancel")).to_be_focused()
     page.get_by_role("button", name="Delete").click()
     expect(page.get_by_text("mystery-model: deleted.")).to_be_visible()
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_a_multiplier_is_added_checked_and_deleted(open_page: Open, prices: int, javascript: bool) -> None:
+    page = open_page("/prices/", javascript=javascript)
+    page.get_by_role("link", name="Multipliers").click()
+    page.get_by_role("link", name="Add multiplier").click()
+    page.get_by_label("Account").select_option("claude · alice@example.com")
+    page.get_by_label("Multiplier", exact=True).fill("-1")
+    page.get_by_role("button", name="Check the effect").click()
+    expect(page.locator("#id_factor_error")).to_be_visible()
+    page.get_by_label("Multiplier", exact=True).fill("0.5")
+    page.get_by_label("Effective from").fill("")
+    page.get_by_role("button", name="Check the effect").click()
+    expect(page.locator("#effect")).to_contain_text("$17.46 → $8.73")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("claude · alice@example.com × 0.5: saved.")).to_be_visible()
+    page.get_by_role("link", name="Edit claude · alice@example.com × 0.5").click()
+    page.get_by_role("link", name="Delete…").click()
+    expect(page.get_by_role("link", name="Cancel")).to_be_focused()
+    page.get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("× 0.5: deleted.")).to_be_visible()
 
 
 def test_touch_targets_are_large_enough(open_page: Open, prices: int) -> None:
