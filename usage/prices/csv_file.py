@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from django.utils.translation import gettext as _
 
-from usage.models import Account, Channel, ModelPrice
+from usage.models import Channel, ModelPrice
 
 # A channel by its slug and an account by its number, as in the API; an empty time is midnight.
 IDENTITY = (
@@ -44,7 +44,7 @@ def write(prices: Iterable[ModelPrice]) -> Iterator[str]:
     """Yield the file, line by line."""
     yield _BOM + _line(COLUMNS)
     for price in prices:
-        yield _line([_cell(getattr(price, name)) for name in COLUMNS])
+        yield _line([_cell(getattr(price, "account_id" if name == "account" else name)) for name in COLUMNS])
 
 
 def read(content: bytes) -> list[Line]:
@@ -76,8 +76,6 @@ def _cell(value: object) -> str:
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     if isinstance(value, time):
         return "" if value == time.min else value.isoformat("auto" if value.second or value.microsecond else "minutes")
-    if isinstance(value, Account):
-        return str(value.pk)
     if isinstance(value, Channel):
         return value.slug
     if isinstance(value, Decimal):

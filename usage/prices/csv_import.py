@@ -89,7 +89,7 @@ class LineForm(ModelPriceForm):
 
 def prepare(lines: Sequence[Line]) -> Import:
     """Compare `lines` with the prices that are there. Nothing is written."""
-    there = {price.identity: price for price in ModelPrice.objects.all()}
+    there = {price.identity: price for price in ModelPrice.objects.select_related("channel", "account")}
     seen: dict[tuple[Any, ...], int] = {}
     found = Import()
     for line in lines:
