@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from django.db.models import TextChoices
 from rest_framework import serializers
 
+from usage.accounting.pricing import LIST_PRICE
 from usage.accounting.tokens import Buckets
 from usage.ingest.rollup import TOKENS
-from usage.models import ModelPrice, UsageRecord
-from usage.prices.serializers import DecimalTextField, PriceSerializer
+from usage.models import ModelPrice, PriceMultiplier, UsageRecord
+from usage.models.fields import to_micros
+from usage.prices.resolution import multiplier_of
+from usage.prices.serializers import DecimalTextField, MultiplierSerializer, PriceSerializer
 
 
 class Outcome(TextChoices):
@@ -34,9 +37,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """`tokens_usd` times the multiplier, rounded half up to the nano-dollar, and the price per request are `usd`.
+    """`tokens_usd` times both multipliers, rounded half up to the nano-dollar, and the price per request are `usd`.
 
-    With another outcome than `multiplies_out`, `usd` is what the record would cost at the price as it is now.
+    With another outcome than `multiplies_out`, `usd` is what the record would cost at the price, and by the multiplier of its
+    account, as they are now.
     """
 
     outcome: Outcome
@@ -46,6 +50,7 @@ class Explanation:
     lines: tuple[Line, ...] = ()
     tokens_usd: Decimal | None = None
     multiplier: Decimal | None = None
+    account_multiplier: PriceMultiplier | None = None
     per_request_usd: Decimal | None = None
     usd: Decimal | None = None
 
@@ -56,7 +61,8 @@ def explain(row: UsageRecord) -> Explanation:
     listed = ModelPrice.objects.filter(pk=row.price_id).first() if row.price_id else None
     if listed is None or row.cost_nanousd is None:
         return Explanation(_without_price(row, buckets), tier, buckets.total_input)
-    price = listed.price
+    of_account = multiplier_of(to_micros(row.requested_at), row.source.known_channel_id, row.source.account_id)
+    price = replace(listed.price, factor=of_account.multiplier.factor if of_account else LIST_PRICE)
     now = price.cost(buckets, failed=row.failed)
     lines = tuple(map(_line, Buckets._fields, buckets, price.rates))
     charged = bool(now or any(buckets) or not row.failed)
@@ -65,6 +71,7 @@ def explain(row: UsageRecord) -> Explanation:
         tier, buckets.total_input, listed, lines,
         tokens_usd=sum((line.usd for line in lines), Decimal(0)),
         multiplier=listed.multiplier,
+        account_multiplier=of_account,
         per_request_usd=listed.per_request if charged else Decimal(0),
         usd=Decimal(now).scaleb(-9),
     )  # fmt: skip
@@ -89,8 +96,9 @@ class LineSerializer(serializers.Serializer[Line]):
 
 
 class ExplanationSerializer(serializers.Serializer[Explanation]):
-    """`tokens_usd` x `multiplier`, rounded half up to the nano-dollar, + `per_request_usd` = `usd`, which is the cost that
-    was booked if `outcome` is `multiplies_out`; else what it would be by the price as it is now, or null without one.
+    """`tokens_usd` x `multiplier` x the factor of `account_multiplier` (null: 1), rounded half up to the nano-dollar, +
+    `per_request_usd` = `usd`, which is the cost that was booked if `outcome` is `multiplies_out`; else (a price or
+    multiplier was changed since, or the account named) what it would be now, or null without a price.
     """
 
     outcome = serializers.ChoiceField(choices=Outcome.values)
@@ -99,6 +107,9 @@ class ExplanationSerializer(serializers.Serializer[Explanation]):
     price = PriceSerializer(allow_null=True)
     lines = LineSerializer(many=True)
     tokens_usd = DecimalTextField(allow_null=True)
-    multiplier = DecimalTextField(allow_null=True)
+    multiplier = DecimalTextField(allow_null=True, help_text="of the price")
+    account_multiplier = MultiplierSerializer(
+        allow_null=True, help_text="of the account or channel, at the record's time"
+    )
     per_request_usd = DecimalTextField(allow_null=True)
     usd = DecimalTextField(allow_null=True)

@@ -16,6 +16,7 @@ from channels_app.records_api import RecordViewSet
 from channels_app.usage_api import UsageViewSet
 from config.api_docs import ApiDocsView
 from usage.prices.crud_api import PriceViewSet
+from usage.prices.multiplier_api import MultiplierViewSet
 
 router = DefaultRouter()
 router.include_root_view = False
@@ -23,6 +24,7 @@ router.register("channels", ChannelViewSet, basename="api-channels")
 router.register("usage", UsageViewSet, basename="api-usage")
 router.register("client-requests", ClientRequestViewSet, basename="api-client-requests")
 router.register("latency", LatencyViewSet, basename="api-latency")
+router.register("multipliers", MultiplierViewSet, basename="api-multipliers")
 router.register("prices", PriceViewSet, basename="api-prices")
 router.register("rates", RatesViewSet, basename="api-rates")
 router.register("records", RecordViewSet, basename="api-records")

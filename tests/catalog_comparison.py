@@ -18,7 +18,7 @@ from typing import Any
 
 from genai_prices import Usage
 from genai_prices.data_snapshot import get_snapshot
-from genai_prices.types import ModelInfo, Provider, StartDateConstraint, TieredPrices
+from genai_prices.types import ModelInfo, Provider, StartDateConstraint, TieredPrices, TimeOfDateConstraint
 
 from usage.accounting.price_book import PriceBook
 from usage.accounting.tokens import Buckets
@@ -26,7 +26,6 @@ from usage.ingest.catalog_prices import (
     _COLUMNS,
     _conditional,
     _constraints,
-    _without_what_is_left_out,
     left_out,
     prices_of,
 )
@@ -81,7 +80,7 @@ def compare(models: list[tuple[Provider, ModelInfo]], each: int, random: Random)
     differing: list[str] = []
     for provider, info in models:
         prices = prices_of(info, info.id)
-        omitted, book = left_out(info), PriceBook(prices)
+        book = PriceBook(prices)
         if not prices:
             counts["models without a price for input and output"] += 1
             continue
@@ -93,7 +92,7 @@ def compare(models: list[tuple[Provider, ModelInfo]], each: int, random: Random)
             ours, theirs = case.ours(book), case.theirs()
             if ours == theirs:
                 counts["equal"] += 1
-            elif reason := explanation(case, omitted, (ours or 0) - theirs):
+            elif reason := explanation(case, (ours or 0) - theirs):
                 counts[reason] += 1
             else:
                 differing.append(
@@ -102,12 +101,8 @@ def compare(models: list[tuple[Provider, ModelInfo]], each: int, random: Random)
     return {"counts": counts, "unexplained": differing[:20]}
 
 
-def explanation(case: Case, omitted: set[str], difference: int) -> str | None:
+def explanation(case: Case, difference: int) -> str | None:
     """Why this case may differ, or None: it may not."""
-    if "time of day" in omitted and _without_what_is_left_out(case.info).get_prices(case.at) != case.info.get_prices(
-        case.at
-    ):
-        return "time of day"
     # Half a millionth of a dollar per 1M tokens is half a nano-dollar per 1,000 tokens.
     if is_finer(case.info) and abs(difference) <= case.buckets.total / 2_000 + 1:
         return FINER
@@ -130,7 +125,7 @@ def _parts(amount: Decimal | TieredPrices | None) -> list[Decimal]:
 
 
 def cases(info: ModelInfo, provider: Provider, each: int, random: Random) -> Iterator[Case]:
-    """Half of them at a threshold or just above it, and around the dates on which prices change."""
+    """Half of them at a threshold or just above it, and around the dates and times of day at which prices change."""
     thresholds = sorted({
         tier.start
         for one in (*_conditional(info), *(info.price_variants or ()))
@@ -138,12 +133,21 @@ def cases(info: ModelInfo, provider: Provider, each: int, random: Random) -> Ite
         if isinstance(amount := getattr(one.prices, key), TieredPrices)
         for tier in amount.tiers
     })  # fmt: skip
+    clocks = [
+        clock
+        for one in _constraints(info)
+        if isinstance(one, TimeOfDateConstraint)
+        for clock in (one.start_time, one.end_time)
+    ]
     starts = [one.start_date for one in _constraints(info) if isinstance(one, StartDateConstraint)]
     for _ in range(each):
         at = datetime(2024, 1, 1, tzinfo=UTC) + timedelta(seconds=random.randrange(4 * 365 * 86_400))
         if starts and random.random() < 0.5:
             first = datetime.combine(random.choice(starts), datetime.min.time(), UTC)
             at = first + timedelta(seconds=random.choice([-1, 0, 1, -86_400, 86_400]))
+        if clocks and random.random() < 0.5:
+            edge = datetime.combine(at, random.choice(clocks), UTC)
+            at = edge + timedelta(microseconds=random.choice([-60_000_000, -1, 0, 1, 60_000_000]))
         total = random.choice([0, 1, random.randrange(1_000), random.randrange(10**6), random.randrange(10**9)])
         if thresholds and random.random() < 0.5:
             total = random.choice(thresholds) + random.choice([-1, 0, 1, 2])

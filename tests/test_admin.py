@@ -16,7 +16,7 @@ from tests.factories import book, payload
 from tests.traffic import SECRETS, fake_cpa, read_from, send_traffic
 from usage.collection import sync_instance
 from usage.ingest.prices import price_unpriced
-from usage.models import Instance, ModelPrice, UsageRecord
+from usage.models import Account, Instance, ModelPrice, PriceMultiplier, UsageRecord
 
 pytestmark = pytest.mark.django_db
 MODELS = [model for model in admin.site._registry if model._meta.app_label == "usage"]
@@ -180,3 +180,20 @@ def test_checking_a_server_from_the_list_tells_its_state(staff: Client, instance
     form = {"action": "check_now", "_selected_action": [instance.pk]}
     page = staff.post("/admin/usage/instance/", form, follow=True)
     assert "no connection" in page.content.decode()
+
+
+def test_a_multiplier_is_entered_for_a_channel_or_an_account(staff: Client, traffic: Instance) -> None:
+    path, account = "/admin/usage/pricemultiplier/add/", Account.objects.select_related("channel")[0]
+    sent = {
+        "factor": "0.3",
+        "effective_from_0": "1970-01-01",
+        "effective_from_1": "00:00",
+        "effective_from": "1970-01-01",
+    }
+    both = sent | {"account": f"{account.pk}", "channel": f"{account.channel_id}"}
+    assert list(staff.post(path, both).context["adminform"].form.errors) == ["account"]
+    assert list(staff.post(path, sent).context["adminform"].form.errors) == ["channel"]
+    answer = staff.post(path, sent | {"account": f"{account.pk}"}, follow=True)
+    assert "until “manage.py reprice”" in answer.content.decode()
+    assert (PriceMultiplier.objects.get().account, PriceMultiplier.objects.get().factor) == (account, Decimal("0.3"))
+    assert f"{account.channel} · {account}" in staff.get(path).content.decode()

@@ -137,7 +137,7 @@ class TestRefresh:
         assert self.cost(ledger, request_id="4") is None
         assert child.times_asked == 1
 
-    def test_nothing_new_costs_one_query(self, instance: Instance, django_assert_num_queries: Any) -> None:
+    def test_nothing_new_costs_two_queries(self, instance: Instance, django_assert_num_queries: Any) -> None:
         ledger = Ledger(instance)
-        with django_assert_num_queries(1):
+        with django_assert_num_queries(2):
             ledger.refresh_prices()

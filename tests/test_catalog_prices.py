@@ -25,7 +25,7 @@ from usage.ingest.prices import complement_prices
 from usage.models import Instance, ModelPrice, UsageRecord
 from usage.models.fields import to_micros
 
-NOW = to_micros(NOON)
+NOW, HOUR = to_micros(NOON), 3_600_000_000
 ASKED = ("gpt-5.4", "codex")
 NAME = "openai/m-FAKE"
 BASE = Price("m-FAKE", 10, 20)
@@ -33,7 +33,7 @@ TIER = replace(BASE, service_tier="priority", input=30)
 LONG = replace(BASE, above_input_tokens=200_000, input=40)
 # What no price of ours can say. Something new of another version of the catalog is to be looked at.
 LEFT_OUT = {
-    "processing=batch", "speed=fast", "route=mistral/eu", "search_type=fast", "search_type=web", "time of day",
+    "processing=batch", "speed=fast", "route=mistral/eu", "search_type=fast", "search_type=web",
     *(
         f"unit {name}"
         for name in (
@@ -48,7 +48,7 @@ LEFT_OUT = {
 
 class TestComparison:
     def test_costs_are_those_of_the_catalogs_own_calculator(self, request: pytest.FixtureRequest) -> None:
-        """To the nano-dollar, but for times of day, and for the few prices that are finer than ours."""
+        """To the nano-dollar, also by time of day, but for the few prices that are finer than ours."""
         all_of_them = request.config.getoption("--all-prices")
         size = ["--each", "200"] if all_of_them else ["--models", "150", "--each", "4"]
         command = [sys.executable, "-m", "tests.catalog_comparison", *size]
@@ -107,6 +107,35 @@ class TestAdditions:
 
     def test_condition_that_the_catalog_dropped_costs_what_is_said_without_it(self) -> None:
         assert added([row(BASE), row(LONG)], BASE) == [replace(BASE, above_input_tokens=200_000, effective_from=NOW)]
+
+    def test_time_of_day_comes_along_and_an_edge_that_moves_is_told_part_by_part(self) -> None:
+        """Nights were from 20:00 until 04:00 and are from 22:00 until 06:00: 20:00 until 22:00 costs what days do."""
+        night = replace(BASE, input=5, daily_from=20 * HOUR, daily_until=4 * HOUR)
+        later = replace(night, daily_from=22 * HOUR, daily_until=6 * HOUR)
+        assert added([row(BASE)], BASE, night) == [night]
+        assert added([row(BASE), row(night)], BASE, night) == []
+        new = added([row(BASE), row(night)], BASE, later)
+        ours, theirs = PriceBook([BASE, night, *new]), PriceBook([BASE, later])
+        for moment in range(NOW, NOW + 24 * HOUR, HOUR // 2):
+            found, said = (book.find("m-FAKE", moment) for book in (ours, theirs))
+            assert found and said and found.input == said.input
+        assert ours.find("m-FAKE", NOW - 16 * HOUR + 1) is night  # yesterday at 20:00 it was night
+        assert added([row(price) for price in (BASE, night, *new)], BASE, later) == []
+
+    @pytest.mark.parametrize("hour", range(0, 24, 4))
+    def test_change_by_day_is_the_same_whenever_it_is_looked_at(self, hour: int) -> None:
+        night, dearer = replace(BASE, input=5, daily_from=20 * HOUR, daily_until=4 * HOUR), replace(BASE, input=11)
+        moment = NOW + hour * HOUR
+        found = additions([row(BASE), row(night)], Answer(NAME, (dearer, night)), moment)
+        assert found == [replace(dearer, effective_from=moment)]
+
+    def test_what_is_only_for_some_accounts_is_not_the_catalogs(self) -> None:
+        own = row(replace(BASE, input=1, channel_id=1), origin=ModelPrice.Origin.MANUAL, locked=True)
+        assert added([own], BASE, TIER) == [BASE, TIER]
+
+    def test_time_of_day_does_not_come_before_what_a_person_decided(self) -> None:
+        own = row(replace(BASE, input=1), origin=ModelPrice.Origin.MANUAL, locked=True)
+        assert added([own], BASE, replace(BASE, daily_until=HOUR)) == []
 
     def test_what_a_person_decided_stays(self) -> None:
         own = row(replace(BASE, input=1), origin=ModelPrice.Origin.MANUAL, locked=True)

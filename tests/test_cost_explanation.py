@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -9,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from rest_framework.test import APIClient
 
-from tests.factories import book, payload, undone
+from tests.factories import NOON, auth_file, auth_files, book, list_names, payload, undone
 from tests.test_pricing import OWN, add_price, buckets, prices
 from usage.accounting.pricing import Price
 from usage.accounting.tokens import Buckets
 from usage.ingest.rollup import TOKENS
-from usage.models import Instance, ModelPrice, UsageRecord
+from usage.models import Account, Instance, ModelPrice, PriceMultiplier, UsageRecord
 
 NANO = Decimal("0.000000001")
 
@@ -31,7 +32,8 @@ def by_hand(table: dict[str, Any]) -> Decimal:
         assert Decimal(line["usd"]) == line["tokens"] * Decimal(line["usd_per_million"]) / 10**6
     exact = sum(Decimal(line["usd"]) for line in table["lines"])
     assert exact == Decimal(table["tokens_usd"])
-    rounded = (exact * Decimal(table["multiplier"])).quantize(NANO, ROUND_HALF_UP)
+    factor = Decimal(table["account_multiplier"]["factor"]) if table["account_multiplier"] else 1
+    rounded = (exact * Decimal(table["multiplier"]) * factor).quantize(NANO, ROUND_HALF_UP)
     return rounded + Decimal(table["per_request_usd"])
 
 
@@ -55,6 +57,27 @@ def test_table_multiplies_out_to_the_cost(api: APIClient, instance: Instance) ->
     assert (table["price"]["id"], table["price"]["service_tier"], table["price"]["above_input_tokens"]) == (
         row.pk, "priority", 99,
     )  # fmt: skip
+
+
+def test_multiplier_of_the_account_is_a_line_of_it(api: APIClient, instance: Instance) -> None:
+    file = auth_file("one.json", "codex", email="one@example.com", auth_index="1")
+    list_names(instance, auth_files=auth_files(file))
+    account = Account.objects.get()
+    add_price(OWN, "2.5", "10", multiplier="0.5", per_request="0.01", account=account)
+    earlier = PriceMultiplier.objects.create(account=account, factor=Decimal("0.3333"))
+    later = PriceMultiplier.objects.create(
+        account=account, factor=Decimal(2), effective_from=NOON + timedelta(seconds=1)
+    )
+    book(instance, payload(NOON, model=OWN, auth_index="1"))
+    table = explanation(api)
+    assert table["outcome"] == "multiplies_out"
+    assert (table["account_multiplier"]["id"], table["price"]["account"]) == (earlier.pk, account.pk)
+    assert by_hand(table) == Decimal(table["usd"]) == Decimal(table["booked"]) == Decimal("0.010074993")
+    later.effective_from = NOON
+    later.save()
+    table = explanation(api)
+    assert (table["outcome"], table["account_multiplier"]["id"]) == ("price_changed", later.pk)
+    assert by_hand(table) == Decimal(table["usd"]) == Decimal("0.010450000")
 
 
 @pytest.mark.django_db

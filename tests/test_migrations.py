@@ -161,11 +161,13 @@ def test_what_pointed_to_a_record_points_to_it_again(empty_database: None) -> No
     assert left == []
 
 
-def test_what_a_person_entered_is_locked_and_costs_what_it_cost(empty_database: None) -> None:
+def test_what_a_person_entered_is_locked_and_costs_what_it_cost_all_day_and_for_any_account(
+    empty_database: None,
+) -> None:
     price = migrate("0009_peaks").get_model("usage", "ModelPrice")
     price.objects.create(pattern="own", input=1, output=2)
     price.objects.create(pattern="listed", input=3, output=4, origin="genai-prices")
-    migrate("0010_price_conditions")
+    migrate("0013_price_owners_and_hours")
     own, listed = ModelPrice.objects.order_by("input")
     assert (own.locked, listed.locked) == (True, False)
     assert listed.price == Price("listed", 3_000_000, 4_000_000, id=listed.pk)

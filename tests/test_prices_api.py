@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import time, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from rest_framework.test import APIClient
 from tests.factories import NOON
 from tests.test_pricing import OWN, add_price
 from usage.accounting.price_book import Verdict
+from usage.models import Account, Channel, Instance, PriceMultiplier
 from usage.prices.resolution import _REASONS
 
 PATH = "/api/prices/resolve/"
@@ -48,6 +50,28 @@ def test_the_price_that_counts_and_why_the_others_do_not(api: APIClient) -> None
     assert (price["effective_from"], price["origin"], price["locked"]) == ("1970-01-01T00:00:00Z", "manual", True)
 
 
+def test_channel_account_and_time_of_day_decide_too(api: APIClient, instance: Instance) -> None:
+    channel, other = (Channel.objects.create(name=name, kind="oauth") for name in ("codex", "other"))
+    account = Account.objects.create(instance=instance, channel=channel, label="team")
+    add_price(OWN, "1", "1")
+    add_price(OWN, "2", "2", channel=channel)
+    add_price(OWN, "3", "3", account=account, daily_from=time(20), daily_until=time(4))
+    multiplier = PriceMultiplier.objects.create(channel=channel, factor=Decimal("0.3"))
+
+    def answer(**query: str) -> tuple[str, Any]:
+        found = resolved(api, model=OWN, **query)
+        return found["price"]["input"], found["multiplier"] and found["multiplier"]["id"]
+
+    assert answer() == answer(channel="other") == ("1", None)
+    assert answer(channel="codex") == ("2", multiplier.pk)
+    assert answer(account=f"{account.pk}", at="2026-08-22T12:00:00Z") == ("2", multiplier.pk)
+    assert answer(account=f"{account.pk}", channel="codex", at="2026-08-22T03:59:59Z") == ("3", multiplier.pk)
+    assert answer(account=f"{account.pk}", at="2026-08-22T04:00:00Z") == ("2", multiplier.pk)
+    wrong = api.get(PATH, {"model": OWN, "channel": "other", "account": account.pk})
+    assert (wrong.status_code, list(wrong.json())) == (400, ["account"])
+    assert other.slug == "other"
+
+
 @pytest.mark.parametrize(
     ("at", "usd"), [("2026-08-22", "1"), ("2026-08-22T11:59:59Z", "1"), ("2026-08-22T20:00:00+08:00", "2"), ("", "2")]
 )
@@ -58,7 +82,7 @@ def test_time_is_a_moment_or_a_day_and_without_it_is_now(api: APIClient, at: str
 
 
 def test_model_without_a_price_is_unpriced_and_free_is_not(api: APIClient) -> None:
-    assert resolved(api, model=OWN) == {"price": None, "prices": []}
+    assert resolved(api, model=OWN) == {"price": None, "prices": [], "multiplier": None}
     add_price(OWN, "0", "0")
     assert resolved(api, model=OWN)["price"]["input"] == "0"
 
@@ -74,6 +98,10 @@ def test_model_without_a_price_is_unpriced_and_free_is_not(api: APIClient) -> No
         ({"model": "m", "input_tokens": "1e3"}, "input_tokens", "input_tokens=1e3 is not"),
         ({"model": "m", "input_tokens": "٣"}, "input_tokens", "is not a whole number"),
         ({"model": "m", "input_tokens": "9" * 19}, "input_tokens", "18 digits at most"),
+        ({"model": "m", "channel": "nowhere"}, "channel", "There is no channel “nowhere”; give its slug."),
+        ({"model": "m", "channel": "\0"}, "channel", "There is no channel"),
+        ({"model": "m", "account": "team"}, "account", "There is no account team; give its number."),
+        ({"model": "m", "account": "9" * 30}, "account", "There is no account 999"),
         ({"model": "m", "at": "yesterday"}, "at", "at=yesterday is neither a time"),
         ({"model": "m", "at": "2026-13-01"}, "at", "at=2026-13-01 is neither"),
     ],

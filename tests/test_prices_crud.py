@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 
 from tests.factories import NOON, book, payload
 from tests.test_pricing import OWN, add_price
-from usage.models import Instance, ModelPrice, UsageRecord
+from usage.models import Account, Channel, Instance, ModelPrice, UsageRecord
 from usage.models.fields import EPOCH
 
 PATH = "/api/prices/"
@@ -91,6 +91,13 @@ class TestWriting:
             ("effective_from", "yesterday", "wrong format"),
             ("multiplier", "100", "digits"),
             ("reasoning", "-0.1", "greater than or equal to 0"),
+            ("channel", "nowhere", "does not exist"),
+            ("channel", 7, "does not exist"),
+            ("account", 10**30, "does not exist"),
+            ("account", True, "Incorrect type"),
+            ("account", "x", "Incorrect type"),
+            ("daily_from", "25:00", "wrong format"),
+            ("daily_from", 9, "wrong format"),
         ],
     )
     def test_mistake_stands_beside_its_field(self, admin_api: APIClient, name: str, value: Any, words: str) -> None:
@@ -105,6 +112,22 @@ class TestWriting:
     def test_body_that_is_no_json(self, admin_api: APIClient, body: str) -> None:
         answer = admin_api.post(PATH, body, content_type="application/json")
         assert answer.status_code == 400 and "This is no JSON" in answer.json()["detail"]
+
+    def test_price_of_an_account_at_a_time_of_day(self, admin_api: APIClient, instance: Instance) -> None:
+        channel = Channel.objects.create(name="codex", kind="oauth")
+        account = Account.objects.create(instance=instance, channel=channel, label="team")
+        night = {"account": account.pk, "daily_from": "16:30", "daily_until": "00:30"}
+        said = post(admin_api, LEAST | night)
+        assert (said["account"], said["channel"]) == (account.pk, None)
+        assert (said["daily_from"], said["daily_until"]) == ("16:30:00", "00:30:00")
+        assert post(admin_api, LEAST | {"channel": "codex"})["channel"] == "codex"
+        assert list(post(admin_api, LEAST | night, 400)) == ["pattern"]
+        assert list(post(admin_api, LEAST | night | {"channel": "codex"}, 400)) == ["account"]
+        answer = admin_api.patch(f"{PATH}{said['id']}/", {"daily_until": "16:30"}, format="json")
+        assert answer.json() == {
+            "daily_until": ["From 16:30 until 16:30 is no time of day; leave both empty for all day."]
+        }
+        assert ModelPrice.objects.count() == 2
 
     def test_same_price_twice_is_told_in_words(self, admin_api: APIClient) -> None:
         post(admin_api, LEAST)
@@ -146,7 +169,7 @@ class TestWriting:
         before = UsageRecord.objects.get().cost_nanousd
         assert admin_api.delete(f"{PATH}{row.pk}/").status_code == 204
         record = UsageRecord.objects.get()
-        assert (record.cost_nanousd, record.price_id) == (before, None)
+        assert (record.cost_nanousd, record.price_id) == (before, row.pk)
 
 
 class TestList:
@@ -187,4 +210,4 @@ class TestList:
 
 
 def test_resolve_is_still_there(api: APIClient) -> None:
-    assert api.get(f"{PATH}resolve/", {"model": OWN}).json() == {"price": None, "prices": []}
+    assert api.get(f"{PATH}resolve/", {"model": OWN}).json() == {"price": None, "prices": [], "multiplier": None}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from datetime import time
 from decimal import Decimal
 from io import StringIO
 from pathlib import Path
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from tests.factories import undone
 from tests.test_pricing import OWN, add_price
-from usage.models import ModelPrice
+from usage.models import Account, Channel, Instance, ModelPrice
 from usage.models.fields import from_micros
 from usage.prices import csv_import
 from usage.prices.csv_file import COLUMNS, MOST_BYTES, BadCsv, read, write
@@ -45,11 +46,14 @@ nasty = st.sampled_from(list("=+-@\t\r\n'\",;\ufeff \u00a0é价"))
 texts = st.text(nasty | st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
 amounts = st.integers(0, 10**12 - 1).map(lambda units: Decimal(units) / 10**6)
 moments = st.integers(0, 4 * 10**15).map(from_micros)
+clocks = st.sampled_from([time(), time(0, 30), time(16, 30), time(23, 59, 59, 999_999)])
 prices = st.builds(
     ModelPrice,
     pattern=texts.filter(lambda text: text != ""),
     provider=texts,
     service_tier=texts,
+    daily_from=clocks,
+    daily_until=clocks,
     above_input_tokens=st.integers(0, 2**53),
     effective_from=moments,
     input=amounts,
@@ -62,7 +66,7 @@ prices = st.builds(
     origin=st.sampled_from(ModelPrice.Origin.values),
     locked=st.booleans(),
     catalog_name=texts,
-)
+).filter(lambda price: price.daily_from != price.daily_until or price.daily_from == time())
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
@@ -89,7 +93,27 @@ def test_file_as_excel_wants_it() -> None:
     add_price(OWN, "0.000001", "12.5", cached_input=Decimal(0), provider="=codex")
     content = exported()
     assert content.startswith(b"\xef\xbb\xbfpattern,provider,")
-    assert content.endswith(f"{OWN},'=codex,,0,1970-01-01T00:00:00Z,0.000001,0,,12.5,,0,1,true,manual,\r\n".encode())
+    assert content.endswith(
+        f"{OWN},'=codex,,,,,,0,1970-01-01T00:00:00Z,0.000001,0,,12.5,,0,1,true,manual,\r\n".encode()
+    )
+
+
+def test_price_of_an_account_of_a_channel_and_of_a_time_of_day_comes_back(instance: Instance) -> None:
+    channel = Channel.objects.create(name="https://relay.example/v1", kind="api_key")
+    account = Account.objects.create(instance=instance, channel=channel, label="team")
+    add_price(OWN, "1", "2")
+    add_price(OWN, "3", "4", channel=channel, daily_from=time(16, 30))
+    add_price(OWN, "5", "6", account=account, daily_until=time(8))
+    content = exported()
+    lines = {line.split(",")[9]: line.split(",")[2:7] for line in content.decode().splitlines()[1:]}
+    assert lines == {
+        "1": ["", "", "", "", ""], "3": [channel.slug, "", "", "16:30", ""], "5": ["", f"{account.pk}", "", "", "08:00"],
+    }  # fmt: skip
+    before = list(ModelPrice.objects.values_list("channel", "account", "daily_from", "daily_until", "input"))
+    assert imported(content.replace(b",5,,,6,", b",7,,,6,")).counts == {"new": 0, "changed": 1, "unchanged": 2}
+    ModelPrice.objects.all().delete()
+    assert imported(content).counts == {"new": 3, "changed": 0, "unchanged": 0}
+    assert list(ModelPrice.objects.values_list("channel", "account", "daily_from", "daily_until", "input")) == before
 
 
 class TestImport:
@@ -148,12 +172,26 @@ class TestImport:
             ("effective_from", "yesterday"), ("effective_from", "2026-13-01T00:00:00Z"), ("above_input_tokens", "-1"),
             ("above_input_tokens", "1.5"), ("above_input_tokens", "9" * 30), ("multiplier", "100"), ("locked", "maybe"),
             ("origin", "me"), ("provider", "x" * 101), ("per_request", "0.0000000001"), ("cached_input", "-0.1"),
+            ("channel", "nowhere"), ("account", "99"), ("account", "9" * 30), ("account", "team"), ("daily_from", "24:00"),
+            ("daily_until", "noon"),
         ],
     )  # fmt: skip
     def test_mistake_in_a_column_that_may_be_left_out(self, column: str, value: str) -> None:
         found = imported(f"{HEADER},{column}\n{OWN},1,2,{value}\n")
         assert [(mistake.line, mistake.column) for mistake in found.mistakes] == [(2, column)]
         assert not ModelPrice.objects.exists()
+
+    def test_conditions_that_contradict_each_other(self, instance: Instance) -> None:
+        channel = Channel.objects.create(name="codex", kind="oauth")
+        account = Account.objects.create(instance=instance, channel=channel, label="team")
+        found = imported(
+            f"{HEADER},channel,account,daily_from,daily_until\n{OWN},1,2,codex,{account.pk},,\n{OWN},1,2,,,09:00,09:00\n"
+        )
+        assert [(mistake.line, mistake.column) for mistake in found.mistakes] == [(2, "account"), (3, "daily_until")]
+
+    def test_channel_that_is_not_there_is_named(self) -> None:
+        (mistake,) = imported(f"{HEADER},channel\n{OWN},1,2,nowhere\n").mistakes
+        assert str(mistake) == "Line 2, channel “nowhere”: There is no channel “nowhere”; give its slug."
 
     def test_lines_of_the_file_are_counted_not_rows(self) -> None:
         found = imported(f'{HEADER}\n"two\nlines",1,2\n\nbad,-1,-2\n')

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
+from decimal import Decimal
 from html import unescape
 
 import pytest
@@ -18,7 +19,7 @@ from tests.sample_prices import make_sample_prices
 from tests.sample_usage import make_sample_usage
 from tests.test_catalogue import chinese, leftovers  # noqa: F401
 from usage.ingest import rollup
-from usage.models import Instance, ModelPrice, UsageRecord
+from usage.models import Account, Channel, Instance, ModelPrice, PriceMultiplier, UsageRecord
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
@@ -167,6 +168,24 @@ def test_the_box_says_what_is_unpriced(reader: Client, sample: Instance) -> None
     assert "no price holds for such a request" in page(reader, "/prices/?model=gpt-5-codex")
 
 
+def test_the_box_knows_channels_accounts_and_times_of_day(reader: Client, sample: Instance) -> None:
+    alice = Account.objects.get(label="alice@example.com")
+    ModelPrice.objects.create(pattern="claude-opus-4-6", input=1, output=2, account=alice, daily_from=time(20))
+    PriceMultiplier.objects.create(channel=alice.channel, factor=Decimal("0.3"))
+    caption = "All prices that fit, in the order in which they are tried"
+    html = page(reader, f"/prices/?model=claude-opus-4-6&account={alice.pk}&at=2026-11-22+20:00")
+    assert "claude-opus-4-6 · alice@example.com · 20:00–00:00 UTC: input 1.00, output 2.00." in html
+    assert "On top of it comes the multiplier claude × 0.3." in html
+    assert rows(html, caption)[0][1] == "claude · alice@example.com 20:00–00:00 UTC"
+    assert f'<option value="{alice.pk}" selected>claude · alice@example.com</option>' in html
+    assert 'name="at" value="2026-11-22 20:00"' in html
+    html = page(reader, f"/prices/?model=claude-opus-4-6&account={alice.pk}&channel=nowhere&at=2026-11-22+19:59:59")
+    assert rows(html, caption)[0][-1] == "It is for another time of day."
+    html = page(reader, "/prices/?model=claude-opus-4-6&channel=claude&account=bogus&at=soon")
+    assert rows(html, caption)[0][-1] == "It is for another account."
+    assert "claude × 0.3" in html
+
+
 def test_what_is_typed_is_never_taken_for_html(reader: Client, sample: Instance) -> None:
     assert "<script>alert" not in page(reader, "/prices/?model=<script>alert(1)</script>&q=<script>alert(1)</script>")
 
@@ -275,6 +294,22 @@ def test_saving_keeps_costs_unless_one_recalculates_them(staff: Client, sample: 
     assert rows(html, "Unpriced models")[0][0] == "gpt-5-codex"
 
 
+def test_a_price_of_a_channel_by_night_is_saved_and_shown_again(staff: Client, sample: Instance) -> None:
+    claude = Channel.objects.get(name="claude")
+    sent = form(pattern="claude-*", channel=f"{claude.pk}", daily_from="22:00", daily_until="", effective_from="")
+    staff.post("/prices/add/", sent)
+    row = ModelPrice.objects.get(channel=claude)
+    assert str(row) == "claude-* · claude · 22:00–00:00 UTC"
+    html = page(staff, f"/prices/{row.pk}/")
+    assert 'name="daily_from" value="22:00"' in html and 'name="daily_until" value="00:00"' in html
+    assert [cells[7] for cells in rows(page(staff))][:2] == ["none", "claude 22:00–00:00 UTC"]
+    both = sent | {"account": f"{Account.objects.filter(channel=claude)[0].pk}"}
+    html = staff.post(f"/prices/{row.pk}/", both).content.decode()
+    assert errors(html) == {"account": "An account is of one channel: choose the channel or the account."}
+    html = page(staff, "/prices/add/")
+    assert 'name="daily_from" autocomplete' in html  # all day is nothing
+
+
 def test_what_a_source_said_is_the_operators_once_it_is_edited(staff: Client, sample: Instance) -> None:
     row = price("claude-opus-4-6")
     html = page(staff, f"/prices/{row.pk}/")
@@ -305,6 +340,9 @@ def test_a_moment_that_nobody_changed_stays_exact(staff: Client, sample: Instanc
         ({"multiplier": "100"}, "multiplier", "digits"),
         ({"above_input_tokens": "-5"}, "above_input_tokens", "greater than or equal to 0"),
         ({"effective_from": "soon"}, "effective_from", "valid date/time"),
+        ({"daily_from": "25:00"}, "daily_from", "valid time"),
+        ({"daily_from": "16:30", "daily_until": "16:30"}, "daily_until", "From 16:30 until 16:30 is no time of day"),
+        ({"account": "99999"}, "account", "Select a valid choice"),
         ({"records": "recalculate", "since": ""}, "since", "first day"),
         ({"records": "recalculate", "since": "2026-13-01"}, "since", "valid date"),
     ],

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time
-from typing import Any
+from datetime import date, datetime, time
 
 from django.contrib import messages
 from django.contrib.auth.mixins import UserPassesTestMixin
@@ -19,6 +18,7 @@ from channels_app.prices_page.form import RECALCULATE, PriceForm
 from channels_app.prices_page.recent import recent
 from config.report_zone import report_zone
 from usage import formats
+from usage.ingest.repricing import Change
 from usage.models import ModelPrice
 
 _LONGEST = 300
@@ -49,7 +49,8 @@ class EditPrice(StaffView):
         price = form.save()
         messages.success(request, _("%(price)s: saved and locked.") % {"price": price} + _told(effect))
         if form.cleaned_data["records"] == RECALCULATE:
-            _recalculate(request, patterns, form.cleaned_data["since"])
+            day = form.cleaned_data["since"]
+            tell_recalculated(request, day, recalculate(patterns, beginning(day), timezone.now()))
         return redirect("prices")
 
 
@@ -98,8 +99,11 @@ def _told(effect: Effect) -> str:
     return " " + _("Est. cost of its models, last 30 days: %(before)s → %(after)s.") % sums
 
 
-def _recalculate(request: HttpRequest, patterns: list[str], day: Any) -> None:
-    change = recalculate(patterns, datetime.combine(day, time(), report_zone()), timezone.now())
+def beginning(day: date) -> datetime:
+    return datetime.combine(day, time(), report_zone())
+
+
+def tell_recalculated(request: HttpRequest, day: date, change: Change | None) -> None:
     if change is None:
         text = _("These are too many requests for a page. Run: manage.py reprice --from %(day)s")
         messages.warning(request, text % {"day": day.isoformat()})

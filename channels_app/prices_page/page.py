@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from django.core.paginator import Page, Paginator
+from django.db.models import QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
@@ -19,9 +20,9 @@ from channels_app.stats import Usage
 from config.report_zone import report_zone
 from usage import formats
 from usage.accounting.price_book import PriceBook
-from usage.models import ModelPrice
+from usage.models import Account, Channel, ModelPrice
 from usage.models.fields import to_micros
-from usage.prices.resolution import Resolution, resolve
+from usage.prices.resolution import Resolution, find_account, find_channel, resolve
 
 _ROWS = 100
 # Clients choose the names of models; whoever has more without a price is shown these first, by tokens.
@@ -70,7 +71,7 @@ class PricesPage:
 
     @cached_property
     def prices(self) -> dict[int, ModelPrice]:
-        return {row.pk: row for row in ModelPrice.objects.all()}
+        return {row.pk: row for row in ModelPrice.objects.select_related("channel", "account__channel")}
 
     @cached_property
     def _book(self) -> PriceBook:
@@ -155,4 +156,15 @@ class PricesPage:
         asked = self.query.question
         if not asked.model:
             return None
-        return resolve(asked.model, to_micros(self.now), asked.provider, asked.tier, asked.input_tokens)
+        at = to_micros(asked.moment or self.now)
+        channel, account = find_channel(asked.channel), find_account(asked.account)
+        return resolve(asked.model, at, asked.provider, asked.tier, asked.input_tokens, channel, account)
+
+    @property
+    def channels(self) -> QuerySet[Channel]:
+        return Channel.objects.all()
+
+    @property
+    def accounts(self) -> QuerySet[Account]:
+        """By channel."""
+        return Account.objects.select_related("channel").order_by("channel__name", "label", "qualifier", "pk")

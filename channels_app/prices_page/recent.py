@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from channels_app.stats import EVERYTHING, Span, Usage, breakdown
+from channels_app.stats import EVERYTHING, Conditions, Span, Usage, breakdown
 from usage.models import ModelName
 from usage.models.fields import to_micros
 
@@ -24,13 +24,13 @@ class Recent:
         return sum(usage.requests for usage in self.models.values())
 
 
-def recent(now: datetime) -> Recent:
-    return used(now - DAYS, now)
+def recent(now: datetime, conditions: Conditions = EVERYTHING) -> Recent:
+    return used(now - DAYS, now, conditions)
 
 
-def used(since: datetime, until: datetime) -> Recent:
+def used(since: datetime, until: datetime, conditions: Conditions = EVERYTHING) -> Recent:
     span = Span(to_micros(since), to_micros(until))
-    groups = breakdown(span, EVERYTHING, ["model"])
+    groups = breakdown(span, conditions, ["model"])
     names = dict(ModelName.objects.filter(pk__in=[pk for (pk,) in groups]).values_list("pk", "name"))
     named = ((names[pk], usage) for (pk,), usage in groups.items() if pk in names)
     return Recent(span, dict(sorted(named, key=lambda item: item[0])))

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import time
+from decimal import Decimal
 
 import pytest
 from django.utils import timezone
@@ -11,7 +13,7 @@ from tests.browser.conftest import Open
 from tests.browser.test_in_the_browser import ACCESSIBILITY, background, clipped, overflow
 from tests.factories import book, payload
 from tests.sample_prices import make_sample_prices
-from usage.models import Instance, ModelPrice
+from usage.models import Account, Instance, ModelPrice, PriceMultiplier
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -25,6 +27,8 @@ ADDRESSES = [
     "/prices/{}/delete/",
     "/prices/sync/",
     "/prices/import/",
+    "/prices/multipliers/",
+    "/prices/multipliers/add/",
 ]
 
 
@@ -32,7 +36,12 @@ ADDRESSES = [
 def prices(sample: Instance) -> int:
     """The id of one of them."""
     make_sample_prices(timezone.now())
-    return ModelPrice.objects.get(pattern="claude-opus-4-6").pk
+    account = Account.objects.get(label__startswith="很长")
+    ModelPrice.objects.create(
+        pattern="claude-opus-4-6", input=1, output=2, account=account, daily_from=time(16, 30), daily_until=time(0, 30)
+    )
+    PriceMultiplier.objects.create(account=account, factor=Decimal("0.3"))
+    return ModelPrice.objects.get(pattern="claude-opus-4-6", account=None).pk
 
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
@@ -206,6 +215,28 @@ def test_prices_leave_as_a_file_and_come_back(open_page: Open, prices: int, java
     page.get_by_role("button", name="Apply 1 change").click()
     expect(page.get_by_text("1 price written.")).to_be_visible()
     assert ModelPrice.objects.get(pattern="claude-opus-4-6").input == 4
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_a_multiplier_is_added_checked_and_deleted(open_page: Open, prices: int, javascript: bool) -> None:
+    page = open_page("/prices/", javascript=javascript)
+    page.get_by_role("link", name="Multipliers").click()
+    page.get_by_role("link", name="Add multiplier").click()
+    page.get_by_label("Account").select_option("claude · alice@example.com")
+    page.get_by_label("Multiplier", exact=True).fill("-1")
+    page.get_by_role("button", name="Check the effect").click()
+    expect(page.locator("#id_factor_error")).to_be_visible()
+    page.get_by_label("Multiplier", exact=True).fill("0.5")
+    page.get_by_label("Effective from").fill("")
+    page.get_by_role("button", name="Check the effect").click()
+    expect(page.locator("#effect")).to_contain_text("$17.46 → $8.73")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("claude · alice@example.com × 0.5: saved.")).to_be_visible()
+    page.get_by_role("link", name="Edit claude · alice@example.com × 0.5").click()
+    page.get_by_role("link", name="Delete…").click()
+    expect(page.get_by_role("link", name="Cancel")).to_be_focused()
+    page.get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("× 0.5: deleted.")).to_be_visible()
 
 
 def test_touch_targets_are_large_enough(open_page: Open, prices: int) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from operator import mul
 
+from usage.accounting.hours import Hours
 from usage.accounting.tokens import Buckets
 
 # A multiplier of 1, in ten-thousandths.
 LIST_PRICE = 10_000
-# What tokens x price x multiplier is to be divided by for nano-USD: prices are per 1,000 tokens.
-_PARTS = 1_000 * LIST_PRICE
+# What tokens x price x both multipliers is to be divided by for nano-USD: prices are per 1,000 tokens.
+_PARTS = 1_000 * LIST_PRICE**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,8 @@ class Price:
 
     1 nano-USD per 1,000 tokens is 0.000001 USD per 1M tokens. Where none is given, cached input and cache writes are
     input, and reasoning is output. A condition that is empty is fulfilled by all; in force from `effective_from`
-    (microseconds since 1970 UTC) on; which of several prices counts, PriceBook says.
+    (microseconds since 1970 UTC) on; which of several prices counts, PriceBook says. `factor` is no part of it, but what
+    the request's account or channel is multiplied by.
     """
 
     pattern: str
@@ -30,10 +32,15 @@ class Price:
     reasoning: int | None = None
     per_request: int = 0  # nano-USD
     multiplier: int = LIST_PRICE  # of the prices of tokens, in ten-thousandths
+    account_id: int | None = None
+    channel_id: int | None = None
     provider: str = ""
     service_tier: str = ""
+    daily_from: int = 0  # microseconds after midnight UTC, as is daily_until: see Hours
+    daily_until: int = 0
     above_input_tokens: int = 0
     effective_from: int = 0
+    factor: int = LIST_PRICE
     id: int | None = None
     rates: Buckets = field(init=False, repr=False, compare=False)
 
@@ -45,13 +52,26 @@ class Price:
         rates = Buckets(self.input, cached_input, cache_write, self.output, reasoning, self.input)
         object.__setattr__(self, "rates", rates)
 
+    @property
+    def hours(self) -> Hours:
+        return Hours(self.daily_from, self.daily_until)
+
+    @property
+    def is_all_day(self) -> bool:
+        return self.daily_from == self.daily_until
+
+    @property
+    def is_for_all(self) -> bool:
+        """Whether it is for every account, channel and provider, as are the prices of catalogs and lists."""
+        return self.account_id is None and self.channel_id is None and not self.provider
+
     def cost(self, buckets: Buckets, *, failed: bool = False) -> int:
-        """Return the cost in nano-USD: the sum over buckets of tokens x price, times the multiplier, rounded half up,
-        and the price per request.
+        """Return the cost in nano-USD: the sum over buckets of tokens x price, times both multipliers, rounded half
+        up once, and the price per request.
 
         An attempt that failed and used nothing costs nothing.
         """
         if failed and not any(buckets):
             return 0
-        parts: int = sum(map(mul, buckets, self.rates)) * self.multiplier
+        parts: int = sum(map(mul, buckets, self.rates)) * self.multiplier * self.factor
         return (parts + _PARTS // 2) // _PARTS + self.per_request

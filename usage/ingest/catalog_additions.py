@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
+from usage.accounting.hours import ALL_DAY, Hours, parts
 from usage.accounting.price_book import PriceBook
 from usage.accounting.pricing import Price
 from usage.ingest.catalog_answers import Answer
@@ -16,7 +17,7 @@ def additions(known: Sequence[ModelPrice], answer: Answer, now: int) -> list[Pri
 
     What the catalog says of other times comes as it stands there; what it says otherwise of now, as a price from now on.
     """
-    known = [row for row in known if not row.provider]
+    known = [row for row in known if row.price.is_for_all]
     if not _are_of(answer, known, now):
         return []
     decided, there = _decided(known), [row.price for row in known]
@@ -54,22 +55,44 @@ def _decided(known: Sequence[ModelPrice]) -> dict[str, int]:
 def _is_decided(price: Price, decided: dict[str, int]) -> bool:
     """What comes before a person's price must end with it, which only a plain row of the same tier does."""
     return any(
-        tier != price.service_tier or price.above_input_tokens > 0 or price.effective_from >= decided[tier]
+        tier != price.service_tier or not _is_plain(price) or price.effective_from >= decided[tier]
         for tier in {"", price.service_tier} & decided.keys()
     )
 
 
-def _changes(prices: Sequence[Price], answer: Answer, now: int) -> Iterator[Price]:
-    """Yield a price from now on for all conditions under which `prices` differ now from the catalog's."""
-    ours, theirs = PriceBook(prices), PriceBook(answer.prices)
-    for tier, above in sorted({(price.service_tier, price.above_input_tokens) for price in (*prices, *answer.prices)}):
-        known, said = (book.find(answer.prices[0].pattern, now, "", tier, above + 1) for book in (ours, theirs))
-        if said and not _cost_the_same(known, said):
-            yield replace(said, service_tier=tier, above_input_tokens=above, effective_from=now)
+def _is_plain(price: Price) -> bool:
+    return price.is_all_day and not price.above_input_tokens
 
 
-def _conditions(price: Price) -> tuple[str, int, int]:
-    return price.service_tier, price.above_input_tokens, price.effective_from
+def _changes(prices: Sequence[Price], answer: Answer, now: int) -> list[Price]:
+    """Return a price from now on for all conditions under which `prices` differ now from the catalog's.
+
+    Where there are times of day, each part of the day is compared by itself, after what holds all day.
+    """
+    ours, found = list(prices), list[Price]()
+    conditions = sorted({(price.service_tier, price.above_input_tokens) for price in (*prices, *answer.prices)})
+    for hours in (ALL_DAY, *parts(price.hours for price in (*prices, *answer.prices))):
+        for tier, above in conditions:
+            known, said = (_in_force(some, hours, tier, above, now) for some in (ours, answer.prices))
+            if said and not _cost_the_same(known, said):
+                found.append(replace(
+                    said, service_tier=tier, daily_from=hours.since, daily_until=hours.until, above_input_tokens=above,
+                    effective_from=now,
+                ))  # fmt: skip
+                ours.append(found[-1])
+    return found
+
+
+def _in_force(prices: Sequence[Price], hours: Hours, tier: str, above: int, now: int) -> Price | None:
+    """Return what counts at these hours next; of all day it is what counts where no time of day does."""
+    book = PriceBook(price for price in prices if price.is_all_day or hours != ALL_DAY)
+    return book.find(prices[0].pattern, hours.next(now), "", tier, above + 1) if prices else None
+
+
+def _conditions(price: Price) -> tuple[str, int, int, int, int]:
+    return (
+        price.service_tier, price.daily_from, price.daily_until, price.above_input_tokens, price.effective_from,
+    )  # fmt: skip
 
 
 def _cost_the_same(one: Price | None, other: Price | None) -> bool:

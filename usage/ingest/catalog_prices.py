@@ -1,4 +1,4 @@
-"""What genai-prices knows of a model, as prices of ours: a row for each service tier, threshold and date.
+"""What genai-prices knows of a model, as prices of ours: a row for each service tier, time of day, threshold and date.
 
 It runs in the process that asks the catalog, so nothing here needs Django.
 """
@@ -20,6 +20,7 @@ from genai_prices.types import (
     TimeOfDateConstraint,
 )
 
+from usage.accounting.hours import ALL_DAY, DAY, Hours, parts
 from usage.accounting.pricing import Price
 
 # Theirs are USD per 1M tokens and per 1,000 requests, ours nano-USD per 1,000 tokens and per request: the same factor.
@@ -46,35 +47,38 @@ def prices_of(info: ModelInfo, pattern: str) -> list[Price]:
     info = _without_what_is_left_out(info)
     if any(None in (one.prices.input_mtok, one.prices.output_mtok) for one in _conditional(info)):
         return []
-    plain = _sets(info, None)
-    prices = list(_rows(pattern, "", plain))
+    hours = [ALL_DAY, *parts(_hours(info))]
+    plain = {one: _sets(info, None, one) for one in hours}
+    prices = list(_rows_of_tier(pattern, "", plain, _EPOCH))
     for tier in sorted({variant.when[_TIER] for variant in info.price_variants or ()}):
-        sets = _sets(info, {_TIER: tier})
-        first = next((day for day in sets if sets[day] != plain[day]), date.max)
-        prices += _rows(pattern, tier, {day: one for day, one in sets.items() if day >= first})
+        sets = {one: _sets(info, {_TIER: tier}, one) for one in hours}
+        first = next(
+            (day for day in sets[ALL_DAY] if any(sets[one][day] != plain[one][day] for one in hours)), date.max
+        )
+        prices += _rows_of_tier(pattern, tier, sets, first)
     return prices
 
 
 def left_out(info: ModelInfo) -> set[str]:
-    """Name what no price of ours can say: units that CPA does not report, times of day, conditions but service tiers."""
+    """Name what no price of ours can say: units that CPA does not report, and conditions but service tiers."""
     every = [one.prices for one in (*_conditional(info), *(info.price_variants or ()))]
     units = {key for one in every for key, amount in vars(one).items() if amount is not None} - set(_COLUMNS.values())
-    times = {"time of day" for constraint in _constraints(info) if isinstance(constraint, TimeOfDateConstraint)}
     conditions = {
         ", ".join(f"{key}={value}" for key, value in sorted(variant.when.items()))
         for variant in info.price_variants or ()
         if set(variant.when) != {_TIER}
     }
-    return {f"unit {key}" for key in units} | times | conditions
+    return {f"unit {key}" for key in units} | conditions
 
 
 def _without_what_is_left_out(info: ModelInfo) -> ModelInfo:
-    variants = [
-        variant
-        for variant in info.price_variants or ()
-        if set(variant.when) == {_TIER} and not isinstance(variant.constraint, TimeOfDateConstraint)
-    ]
+    return replace(info, price_variants=[one for one in info.price_variants or () if set(one.when) == {_TIER}])
+
+
+def _all_day(info: ModelInfo) -> ModelInfo:
+    """Return what it costs where no time of day counts."""
     dated = [one for one in _conditional(info) if not isinstance(one.constraint, TimeOfDateConstraint)]
+    variants = [one for one in info.price_variants or () if not isinstance(one.constraint, TimeOfDateConstraint)]
     return replace(info, prices=dated, price_variants=variants)
 
 
@@ -86,13 +90,42 @@ def _constraints(info: ModelInfo) -> list[object]:
     return [one.constraint for one in (*_conditional(info), *(info.price_variants or ()))]
 
 
-def _sets(info: ModelInfo, context: dict[str, str] | None) -> dict[date, ModelPrice]:
-    """Return the prices in force from each date on which any of the model changes, in order."""
+def _hours(info: ModelInfo) -> Iterator[Hours]:
+    for one in _constraints(info):
+        if isinstance(one, TimeOfDateConstraint):
+            yield Hours(_clock(one.start_time), _clock(one.end_time))
+
+
+def _clock(moment: time) -> int:
+    """Return microseconds after midnight UTC; a time without a zone is UTC."""
+    since = datetime.combine(_EPOCH, moment.replace(tzinfo=moment.tzinfo or UTC)) - datetime.combine(
+        _EPOCH, time(), UTC
+    )
+    return since // timedelta(microseconds=1) % DAY
+
+
+def _sets(info: ModelInfo, context: dict[str, str] | None, hours: Hours) -> dict[date, ModelPrice]:
+    """Return the prices in force at these hours from each date on which any of the model changes, in order."""
     starts = {one.start_date for one in _constraints(info) if isinstance(one, StartDateConstraint)}
-    return {day: info.get_prices(datetime.combine(day, time(), UTC), context) for day in sorted({_EPOCH, *starts})}
+    info = _all_day(info) if hours == ALL_DAY else info
+    clock = timedelta(microseconds=hours.since)
+    return {
+        day: info.get_prices(datetime.combine(day, time(), UTC) + clock, context) for day in sorted({_EPOCH, *starts})
+    }
 
 
-def _rows(pattern: str, tier: str, sets: dict[date, ModelPrice]) -> Iterator[Price]:
+def _rows_of_tier(pattern: str, tier: str, sets: dict[Hours, dict[date, ModelPrice]], first: date) -> Iterator[Price]:
+    """Yield the rows from `first` on. Those of a time of day count before those of all day, also before later ones: once
+    there are any, there are some for all that follows.
+    """
+    for hours, of_hours in sets.items():
+        since = first
+        if hours != ALL_DAY:
+            since = next((day for day in of_hours if day >= first and of_hours[day] != sets[ALL_DAY][day]), date.max)
+        yield from _rows(pattern, tier, hours, {day: one for day, one in of_hours.items() if day >= since})
+
+
+def _rows(pattern: str, tier: str, hours: Hours, sets: dict[date, ModelPrice]) -> Iterator[Price]:
     """Yield a row for each threshold and each date on which its amounts change.
 
     A row above a threshold counts before those below it, also before later ones. So each threshold that is there once
@@ -105,7 +138,7 @@ def _rows(pattern: str, tier: str, sets: dict[date, ModelPrice]) -> Iterator[Pri
             amounts = _amounts(one, above)
             if amounts != (_amounts(one, below) if before is None and below is not None else before):
                 before = amounts
-                yield _price(pattern, tier, above, day, amounts)
+                yield _price(pattern, tier, hours, above, day, amounts)
 
 
 def _thresholds(prices: ModelPrice) -> Iterator[int]:
@@ -126,7 +159,10 @@ def _units(amount: Decimal | TieredPrices | None, above: int) -> int | None:
     return None if amount is None else int((amount * _UNITS).to_integral_value(ROUND_HALF_UP))
 
 
-def _price(pattern: str, tier: str, above: int, day: date, amounts: _Amounts) -> Price:
+def _price(pattern: str, tier: str, hours: Hours, above: int, day: date, amounts: _Amounts) -> Price:
     since = (day - _EPOCH) // timedelta(microseconds=1)
     given: dict[str, Any] = amounts | {"per_request": amounts["per_request"] or 0}
-    return Price(pattern, service_tier=tier, above_input_tokens=above, effective_from=since, **given)
+    return Price(
+        pattern, service_tier=tier, daily_from=hours.since, daily_until=hours.until, above_input_tokens=above,
+        effective_from=since, **given,
+    )  # fmt: skip

@@ -17,7 +17,7 @@ from usage.ingest.dimensions import Dimension, clean
 from usage.ingest.insertion import Ids, Row, insert
 from usage.ingest.prices import load_prices, price_new_models, version_of_prices
 from usage.ingest.quarantine import Rejected
-from usage.ingest.sources import Sources
+from usage.ingest.sources import KnownSource, Sources
 from usage.models import ApiKey, FailureText, Instance, ModelName, RequestTraits
 from usage.redaction import redact
 from usage.secrets import digest, mask
@@ -79,7 +79,7 @@ class Ledger:
         self._prices = load_prices()
 
     def refresh_prices(self) -> None:
-        """Take up prices that were changed since, and those that the catalog could not tell before. One small query."""
+        """Take up prices that were changed since, and those that the catalog could not tell before. Two small queries."""
         price_new_models(self._asked, self._prices)
         if version_of_prices() != self._version_of_prices:
             self._load_prices()
@@ -160,27 +160,32 @@ class Ledger:
 
     def _row(self, payload: Payload) -> Row:
         """Return the values of COLUMNS. Raises KeyError where the payload brings something that was not learnt yet."""
-        source, family, is_guess, is_news = self._sources[payload]
-        self.met_unknown |= is_news
-        buckets, quality = split(payload.tokens, family, payload.breakdown)
+        source = self._sources[payload]
+        self.met_unknown |= source.is_news
+        buckets, quality = split(payload.tokens, source.family, payload.breakdown)
         if payload.damaged:
             quality = Quality.INCONSISTENT
-        elif is_guess:
+        elif source.is_guess:
             quality = max(quality, Quality.ESTIMATED)
         model, api_key = _model(payload), payload.api_key
         alias = model if payload.alias == model else _alias(payload)
         return (
             payload.requested_at, payload.dedup_key, payload.received_at,
-            source, self._models[model], self._models[alias],
+            source.id, self._models[model], self._models[alias],
             self._api_keys[api_key] if api_key else None, self._traits[_traits(payload)],
             clean(payload.request_id, 40), int(payload.failed), _small(payload.status_code),
             int(payload.generate is not False), _natural(payload.latency_ms), _natural(payload.ttft_ms), int(quality),
-            *buckets, *self._cost(payload, model, buckets),
+            *buckets, *self._cost(payload, model, buckets, source),
         )  # fmt: skip
 
-    def _cost(self, payload: Payload, model: str, buckets: Buckets) -> _Cost:
-        """A failed attempt that used nothing costs nothing, whatever its model."""
-        price = self._prices.find(model, payload.requested_at, payload.provider, payload.tier, buckets.total_input)
+    def _cost(self, payload: Payload, model: str, buckets: Buckets, source: KnownSource) -> _Cost:
+        """A failed attempt that used nothing costs nothing, whatever its model. A source that nobody has named yet has the
+        prices of any account: a name that comes later changes no cost, but `reprice` does.
+        """
+        price = self._prices.find(
+            model, payload.requested_at, payload.provider, payload.tier, buckets.total_input,
+            source.channel, source.account,
+        )  # fmt: skip
         if price is not None:
             return price.cost(buckets, failed=payload.failed), price.id
         if (model, payload.provider) not in self._asked:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from django.db import transaction
-from django.db.models import Count, Max
+from django.db.models import Count, Max, Prefetch
 from django.utils import timezone
 
+from usage.accounting.multipliers import Multiplier
 from usage.accounting.price_book import PriceBook
 from usage.accounting.tokens import Buckets
 from usage.ingest import rollup
 from usage.ingest.catalog import Catalog
 from usage.ingest.catalog_additions import additions
 from usage.ingest.catalog_answers import Answer, Asked
-from usage.models import ModelName, ModelPrice, UsageRecord
+from usage.ingest.price_conditions import fulfilling
+from usage.models import ModelName, ModelPrice, PriceMultiplier, Source, UsageRecord
 from usage.models.fields import to_micros
 
 _CHUNK = 1_000
@@ -22,13 +25,18 @@ _catalog = Catalog()
 
 
 def load_prices() -> PriceBook:
-    """Return all prices of the database."""
-    return PriceBook(row.price for row in ModelPrice.objects.all())
+    """Return all prices of the database, with the multipliers."""
+    return PriceBook((row.price for row in ModelPrice.objects.all()), load_multipliers())
+
+
+def load_multipliers() -> list[Multiplier]:
+    return [row.multiplier for row in PriceMultiplier.objects.all()]
 
 
 def version_of_prices() -> tuple[object, ...]:
-    """Return something that is another after each change of the prices."""
-    return tuple(ModelPrice.objects.aggregate(Count("pk"), Max("pk"), Max("updated_at")).values())
+    """Return something that is another after each change of the prices or multipliers."""
+    told = (rows.objects.aggregate(Count("pk"), Max("pk"), Max("updated_at")) for rows in (ModelPrice, PriceMultiplier))
+    return tuple(chain.from_iterable(one.values() for one in told))
 
 
 def price_new_models(models: Iterable[Asked], prices: PriceBook) -> int:
@@ -66,19 +74,16 @@ def _add(found: dict[Asked, Answer], now: int) -> int:
 
 
 def price_unpriced() -> int:
-    """Price records that had no price when they came and have one now; return how many."""
+    """Price records that had no price when they came and have one now; return how many.
+
+    Also what a name that came later gave a price for its account or channel.
+    """
     unpriced = UsageRecord.objects.filter(cost_nanousd=None)
     names = dict(ModelName.objects.filter(pk__in=unpriced.values("model")).values_list("pk", "name"))
     prices = load_prices()
     if price_new_models(_questions(names), prices):
         prices = load_prices()
-    priced = 0
-    for model_id, name in names.items():
-        last = 0
-        while prices.knows(name) and (chunk := _price_chunk(prices, name, model_id, after=last)):
-            last, count = chunk
-            priced += count
-    return priced
+    return sum(_price_model(prices, name, model_id) for model_id, name in names.items())
 
 
 def _questions(names: dict[int, str]) -> Iterator[Asked]:
@@ -88,24 +93,37 @@ def _questions(names: dict[int, str]) -> Iterator[Asked]:
         yield from ((name, provider) for (provider,) in records[:1])
 
 
-def _price_chunk(prices: PriceBook, model: str, model_id: int, *, after: int) -> tuple[int, int] | None:
-    """Price a chunk of the unpriced records of one model; return the last id seen and how many now have a price.
+def _price_model(prices: PriceBook, model: str, model_id: int) -> int:
+    """The database looks for records that fulfil the conditions of a price. Others may be many, and stay unpriced."""
+    fitting, priced = prices.fitting(model), 0
+    if not fitting:
+        return 0
+    rows = fulfilling(fitting).filter(model=model_id, cost_nanousd=None).order_by("requested_at").values_list("pk")
+    while count := _price_chunk(prices, model, [pk for (pk,) in rows[:_CHUNK]]):
+        priced += count
+    return priced
+
+
+def _price_chunk(prices: PriceBook, model: str, ids: list[int]) -> int:
+    """Price those of these records that are unpriced; return how many now have a price.
 
     The rows are locked: of two processes that do this at once, each record is added to the rollup by one.
     """
     with transaction.atomic():
-        rows = UsageRecord.objects.select_for_update().filter(model=model_id, cost_nanousd=None, pk__gt=after)
-        records = list(rows.order_by("pk").prefetch_related("source", "traits")[:_CHUNK])
-        found = [record for record in records if _apply_price(prices, model, record)]
+        rows = UsageRecord.objects.select_for_update().filter(pk__in=ids, cost_nanousd=None).order_by("pk")
+        sources = Prefetch("source", Source.objects.select_related("account"))
+        found = [record for record in rows.prefetch_related(sources, "traits") if _apply_price(prices, model, record)]
         with rollup.changing([record.pk for record in found]):
             UsageRecord.objects.bulk_update(found, ["cost_nanousd", "price"])
-    return (records[-1].pk, len(found)) if records else None
+    return len(found)
 
 
 def _apply_price(prices: PriceBook, model: str, record: UsageRecord) -> bool:
-    buckets = Buckets(*(getattr(record, name) for name in rollup.TOKENS))
-    provider, tier = record.source.provider, record.traits.tier
-    price = prices.find(model, to_micros(record.requested_at), provider, tier, buckets.total_input)
+    buckets, source = Buckets(*(getattr(record, name) for name in rollup.TOKENS)), record.source
+    price = prices.find(
+        model, to_micros(record.requested_at), source.provider, record.traits.tier, buckets.total_input,
+        source.known_channel_id, source.account_id,
+    )  # fmt: skip
     if price:
         record.cost_nanousd = price.cost(buckets, failed=record.failed)
         record.price_id = price.id

@@ -24,11 +24,14 @@ _COLUMNS = (
 
 
 class Scope(NamedTuple):
-    """Which records: from `since` on and before `until` (microseconds since 1970 UTC), of some models or of all."""
+    """Which records: from `since` on and before `until` (microseconds since 1970 UTC), of some models, by name, or of all,
+    and of some sources, by id, or of all.
+    """
 
     since: int = 0
     until: int = rollup.FOREVER
     models: Collection[str] | None = None
+    sources: Collection[int] | None = None
 
 
 @dataclass(slots=True)
@@ -104,7 +107,9 @@ def _go_through(scope: Scope, prices: PriceBook, *, dry_run: bool) -> Iterator[S
 
 def _records(scope: Scope) -> models.QuerySet[UsageRecord]:
     rows = UsageRecord.objects.filter(requested_at__gte=scope.since, requested_at__lt=scope.until)
-    return rows if scope.models is None else rows.filter(model__name__in=scope.models)
+    if scope.models is not None:
+        rows = rows.filter(model__name__in=scope.models)
+    return rows if scope.sources is None else rows.filter(source__in=scope.sources)
 
 
 def _next_ids(scope: Scope, place: _Place) -> list[_Place]:
@@ -116,13 +121,13 @@ def _next_ids(scope: Scope, place: _Place) -> list[_Place]:
 
 
 class _Pricing:
-    """Prices records by the ids of what they point to; remembers the words."""
+    """Prices records by the ids of what they point to; remembers the words, and which account a source means now."""
 
     def __init__(self, prices: PriceBook) -> None:
         self._prices = prices
-        self._models: dict[int, str] = {}
-        self._providers: dict[int, str] = {}
-        self._tiers: dict[int, str] = {}
+        self._models: dict[int, ModelName] = {}
+        self._sources: dict[int, Source] = {}
+        self._traits: dict[int, RequestTraits] = {}
 
     def charges(self, ids: Sequence[int], *, lock: bool = False) -> list[_Charge]:
         rows = UsageRecord.objects.filter(pk__in=ids).order_by("pk")
@@ -131,19 +136,20 @@ class _Pricing:
         return list(map(self._charge, found))
 
     def _learn(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        for known, model, word, at in (
-            (self._models, ModelName, "name", 2), (self._providers, Source, "provider", 3),
-            (self._tiers, RequestTraits, "tier", 4),
+        known: Any
+        for known, objects, at in (
+            (self._models, ModelName.objects, 2), (self._sources, Source.objects.select_related("account"), 3),
+            (self._traits, RequestTraits.objects, 4),
         ):  # fmt: skip
-            new = {row[at] for row in rows} - known.keys()
-            known.update({pk: getattr(row, word) for pk, row in model._default_manager.in_bulk(new).items()})
+            known.update(objects.in_bulk({row[at] for row in rows} - known.keys()))
 
     def _charge(self, row: tuple[Any, ...]) -> _Charge:
         pk, at, model_id, source_id, traits_id, failed, cost, price_id, *tokens = row
-        buckets, model = Buckets(*tokens), self._models[model_id]
+        buckets, model, source = Buckets(*tokens), self._models[model_id].name, self._sources[source_id]
         price = self._prices.find(
-            model, to_micros(at), self._providers[source_id], self._tiers[traits_id], buckets.total_input
-        )
+            model, to_micros(at), source.provider, self._traits[traits_id].tier, buckets.total_input,
+            source.known_channel_id, source.account_id,
+        )  # fmt: skip
         if price:
             return _Charge(pk, model, (cost, price_id), (price.cost(buckets, failed=failed), price.id))
         return _Charge(pk, model, (cost, price_id), (None if buckets.total or not failed else 0, None))

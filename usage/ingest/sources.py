@@ -29,6 +29,8 @@ class KnownSource(NamedTuple):
     family: Family
     is_guess: bool  # of the family
     is_news: bool
+    channel: int | None  # ids of what it means as far as is known now: what prices may hang on
+    account: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +69,12 @@ class Sources:
         sightings = {words: self.sight(payload) for words, payload in news.items()}
         examples = {sighting.key: (sighting, news[words]) for words, sighting in sightings.items()}
         self._ids.ensure(examples, lambda key: _describe(*examples[key]))
+        rows = Source.objects.select_related("account").in_bulk(self._ids[key] for key in examples)
         for words, sighting in sightings.items():
             family = family_of_record(news[words], sighting.resolution)
-            self._known[words] = KnownSource(self._ids[sighting.key], *family, sighting.is_news)
+            row = rows[self._ids[sighting.key]]
+            whose = _whose(row, sighting.resolution)
+            self._known[words] = KnownSource(row.pk, *family, sighting.is_news, *whose)
 
     def sight(self, payload: Payload) -> Sighting:
         clue = Clue(clean(payload.provider, 100), clean(_index(payload), 300), _source_digest(payload))
@@ -87,6 +92,11 @@ class Sources:
         by_source = self._resolver.resolve(replace(clue, auth_index=""))
         disagree = by_source.like and resolution.like and clue.source not in resolution.like.names
         return by_source if disagree else resolution
+
+
+def _whose(row: Source, resolution: Resolution) -> tuple[int | None, int | None]:
+    """Return the ids of channel and account; a row that is to be healed yet means what it will mean then."""
+    return (row.known_channel_id, row.account_id) if row.account_id else (resolution.channel_id, resolution.account_id)
 
 
 # All that decides a record's source and the family of its tokens: the model only where no provider is named.

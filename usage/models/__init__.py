@@ -12,6 +12,7 @@ from usage.models.collection import (
 from usage.models.distribution import DistributionState, UsageDistribution
 from usage.models.identity import Account, ApiKey, Channel, Source
 from usage.models.instance import Instance
+from usage.models.multiplier import PriceMultiplier
 from usage.models.peak import UsagePeak
 from usage.models.price import ModelPrice
 from usage.models.record import (
@@ -53,6 +54,7 @@ __all__ = [
     "JobRun",
     "ModelName",
     "ModelPrice",
+    "PriceMultiplier",
     "QuarantinedPayload",
     "Reconciliation",
     "RequestTraits",

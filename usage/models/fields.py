@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -22,6 +22,15 @@ def to_micros(moment: datetime) -> int:
 
 def from_micros(micros: int) -> datetime:
     return EPOCH + timedelta(microseconds=micros)
+
+
+def time_to_micros(clock: time) -> int:
+    """Return a time of day as microseconds after midnight."""
+    return to_micros(datetime.combine(EPOCH, clock, UTC))
+
+
+def time_from_micros(micros: int) -> time:
+    return from_micros(micros).time()
 
 
 class InstantField(models.BigIntegerField):  # type: ignore[type-arg]

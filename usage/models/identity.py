@@ -162,6 +162,10 @@ class Source(models.Model):
         """The account's channel, or the one that is sure although the account is not; None is the unknown channel."""
         return self.account.channel if self.account else self.channel
 
+    @property
+    def known_channel_id(self) -> int | None:
+        return self.account.channel_id if self.account else self.channel_id
+
 
 class ApiKey(models.Model):
     """A client's key, known by its digest and shown by its mask or the name that the operator gave it."""

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import time
 from decimal import Decimal
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import models
+from django.db.models.functions import Coalesce
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from usage.accounting.hours import Hours
 from usage.accounting.pricing import Price
 from usage.models.fields import (
     EPOCH,
@@ -19,8 +24,17 @@ from usage.models.fields import (
     UsdField,
     UsdPerMillionField,
     from_micros,
+    time_from_micros,
+    time_to_micros,
     to_micros,
 )
+from usage.models.identity import Account, Channel
+
+# Which requests, and from when on. Only owners may be NULL, which would not be equal to itself.
+_OWNERS = ("account", "channel")
+_IDENTITY = (
+    "pattern", *_OWNERS, "provider", "service_tier", "daily_from", "daily_until", "above_input_tokens", "effective_from",
+)  # fmt: skip
 
 
 class ModelPrice(models.Model):
@@ -44,9 +58,24 @@ class ModelPrice(models.Model):
     provider = models.CharField(
         _("provider"), max_length=100, blank=True, help_text=_("As CPA calls it, such as codex. Empty: any")
     )
+    channel = models.ForeignKey(
+        Channel, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("channel"),
+        help_text=_("Empty: any"),
+    )  # fmt: skip
+    account = models.ForeignKey(
+        Account, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("account"),
+        help_text=_("Empty: any"),
+    )  # fmt: skip
     service_tier = models.CharField(
         _("service tier"), max_length=40, blank=True,
         help_text=_("Such as priority: the one billed, else the one asked for. Empty: any"),
+    )  # fmt: skip
+    daily_from = models.TimeField(
+        _("daily from"), default=time.min, blank=True, help_text=_("UTC, such as 16:30. Empty: midnight")
+    )
+    daily_until = models.TimeField(
+        _("daily until"), default=time.min, blank=True,
+        help_text=_("UTC; may be after midnight: 16:30 to 00:30. Both empty: all day"),
     )  # fmt: skip
     above_input_tokens = models.PositiveBigIntegerField(
         _("above input tokens"), default=0, blank=True,
@@ -75,10 +104,10 @@ class ModelPrice(models.Model):
     class Meta:
         verbose_name = _("model price")
         verbose_name_plural = _("model prices")
-        ordering = ["pattern", "provider", "service_tier", "above_input_tokens", "effective_from"]
+        ordering = [models.F(name).asc(nulls_first=True) if name in _OWNERS else name for name in _IDENTITY]
         constraints = [
             models.UniqueConstraint(
-                fields=["pattern", "provider", "service_tier", "above_input_tokens", "effective_from"],
+                *(Coalesce(name, 0) if name in _OWNERS else models.F(name) for name in _IDENTITY),
                 name="price_identity",
                 violation_error_message=_(
                     "There is a price for this model under these conditions from this moment on already."
@@ -88,7 +117,28 @@ class ModelPrice(models.Model):
 
     def __str__(self) -> str:
         above = f"> {self.above_input_tokens:,}" if self.above_input_tokens else ""
-        return " · ".join(word for word in (self.pattern, self.provider, self.service_tier, above) if word)
+        whose = (str(self.account or ""), str(self.channel or ""), self.provider)
+        words = (self.pattern, *whose, self.service_tier, str(self.hours), above)
+        return " · ".join(word for word in words if word)
+
+    @property
+    def hours(self) -> Hours:
+        return Hours(time_to_micros(self.daily_from), time_to_micros(self.daily_until))
+
+    def clean(self) -> None:
+        """Raises ValidationError for conditions that say nothing, or something else than they seem to."""
+        if self.channel_id is not None and self.account_id is not None:
+            raise ValidationError(
+                {"account": gettext("An account is of one channel: choose the channel or the account.")}
+            )
+        if self.daily_from == self.daily_until != time.min:
+            text = gettext("From %(clock)s until %(clock)s is no time of day; leave both empty for all day.")
+            raise ValidationError({"daily_until": text % {"clock": f"{self.daily_from:%H:%M}"}})
+
+    @property
+    def identity(self) -> tuple[Any, ...]:
+        """What no other row has: its conditions, and from when on it holds."""
+        return tuple(getattr(self, f"{name}_id" if name in _OWNERS else name) for name in _IDENTITY)
 
     @classmethod
     def of(cls, price: Price, **others: Any) -> ModelPrice:
@@ -111,16 +161,20 @@ class ModelPrice(models.Model):
 
 
 _SHARED = (
-    "pattern", "provider", "service_tier", "above_input_tokens", "input", "output", "cached_input", "cache_write",
-    "reasoning", "per_request", "multiplier",
+    "pattern", "account_id", "channel_id", "provider", "service_tier", "daily_from", "daily_until", "above_input_tokens",
+    "input", "output", "cached_input", "cache_write", "reasoning", "per_request", "multiplier",
 )  # fmt: skip
 
 
 def _to_units(name: str, value: Any) -> Any:
+    if isinstance(value, time):
+        return time_to_micros(value)
     field = ModelPrice._meta.get_field(name)
     return field.get_prep_value(value) if isinstance(field, ExactDecimalField) else value
 
 
 def _from_units(name: str, value: Any) -> Any:
     field = ModelPrice._meta.get_field(name)
+    if isinstance(field, models.TimeField):
+        return time_from_micros(value)
     return field.from_db_value(value) if isinstance(field, ExactDecimalField) else value

@@ -121,8 +121,10 @@ class UsageRecord(TokenCounts):
     traits = models.ForeignKey(
         RequestTraits, models.PROTECT, db_index=False, db_constraint=False, verbose_name=_("request traits")
     )
+    # Stays where its price is deleted: to find all that pointed to one, every record would have to be read. Numbers of prices
+    # are never given again.
     price = models.ForeignKey(
-        ModelPrice, models.SET_NULL, null=True, db_index=False, db_constraint=False, verbose_name=_("price")
+        ModelPrice, models.DO_NOTHING, null=True, db_index=False, db_constraint=False, verbose_name=_("price")
     )
     status_code = models.PositiveSmallIntegerField(_("status"), null=True)
     quality = models.PositiveSmallIntegerField(_("token quality"), choices=Quality, default=Quality.COMPLETE)
@@ -139,8 +141,10 @@ class UsageRecord(TokenCounts):
             models.UniqueConstraint(fields=["requested_at", "dedup_key"], name="record_once")
         ]
         indexes = [
-            # For pricing what had no price when it came.
-            models.Index(fields=["model"], condition=models.Q(cost_nanousd=None), name="record_unpriced"),
+            # For pricing what had no price when it came: of prices that hold from some time on, only what came since.
+            models.Index(
+                fields=["model", "requested_at"], condition=models.Q(cost_nanousd=None), name="record_unpriced"
+            ),
             # Failures are few, and often asked for.
             models.Index(fields=["requested_at"], condition=models.Q(failed=True), name="record_failed"),
         ]

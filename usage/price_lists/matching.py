@@ -84,7 +84,8 @@ def _differing(models: Iterable[Listed]) -> Iterator[Listed]:
     seen = set()
     for one in models:
         prices = frozenset(
-            (price.service_tier, price.above_input_tokens, price.rates, price.per_request) for price in one.prices
+            (price.service_tier, price.hours, price.above_input_tokens, price.rates, price.per_request)
+            for price in one.prices
         )
         if prices not in seen:
             seen.add(prices)

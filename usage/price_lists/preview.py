@@ -40,6 +40,7 @@ class Change:
     column: str
     old: Decimal | None
     new: Decimal
+    hours: str = ""  # a time of day, empty for all day
 
     @property
     def percent(self) -> Decimal | None:
@@ -63,10 +64,11 @@ class Proposal:
 
 
 class Shelf:
-    """All prices that are here, and which of them a person has locked (by id). Those for one provider are no list's."""
+    """All prices that are here, and which of them a person has locked (by id). Those for one provider, channel or account are no
+    list's."""
 
     def __init__(self, prices: Sequence[Price], locked: set[int | None]) -> None:
-        self._book = PriceBook(price for price in prices if not price.provider)
+        self._book = PriceBook(price for price in prices if price.is_for_all)
         self._locked = locked
 
     def fitting(self, model: str) -> list[Price]:
@@ -101,8 +103,9 @@ def propose(
 def differences(model: str, known: Sequence[Price], said: Listed, now: int) -> list[Price]:
     """Return the rows by which `model` costs from `now` on what an undated list says; history stays.
 
-    A tier that the list does not know is left alone: few know tiers. A model without any price has it since ever.
+    A tier that the list does not know is left alone: few know tiers, and none times of day. A model without any price has it since ever.
     """
+    known = [price for price in known if price.is_all_day]
     if not known:
         return [replace(price, pattern=model) for price in said.prices]
     ours, theirs = PriceBook(known), PriceBook(replace(price, pattern=model) for price in said.prices)
@@ -126,14 +129,15 @@ def _difference(model: str, tier: str, above: int, now: int, ours: PriceBook, th
 
 def _changes(model: str, known: Sequence[Price], rows: Sequence[Price]) -> Iterator[Change]:
     """Yield what each row changes at the moment from which it is in force."""
-    book = PriceBook(known)
+    every, all_day = PriceBook(known), PriceBook(price for price in known if price.is_all_day)
     for row in rows if known else ():
-        old = book.find(model, row.effective_from, "", row.service_tier, row.above_input_tokens + 1)
+        book, at = all_day if row.is_all_day else every, row.hours.next(row.effective_from)
+        old = book.find(model, at, "", row.service_tier, row.above_input_tokens + 1)
         before: Mapping[str, int] = _amounts(old.rates) if old else {}
         for column, amount in _amounts(row.rates).items():
             if before.get(column) != amount:
-                was = before[column] / _UNITS if column in before else None
-                yield Change(row.service_tier, row.above_input_tokens, column, was, amount / _UNITS)
+                was, hours = before[column] / _UNITS if column in before else None, str(row.hours)
+                yield Change(row.service_tier, row.above_input_tokens, column, was, amount / _UNITS, hours)
 
 
 def _amounts(rates: Buckets) -> dict[str, int]:

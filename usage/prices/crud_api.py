@@ -24,9 +24,9 @@ from usage.prices.formats import CsvParser, CsvRenderer, ExactJSONParser
 from usage.prices.serializers import PriceSerializer
 from usage.prices.write_serializer import PriceWriteSerializer
 
-_ERRORS = {400: OpenApiTypes.OBJECT, 401: OpenApiTypes.OBJECT, 403: OpenApiTypes.OBJECT}
+ERRORS = {400: OpenApiTypes.OBJECT, 401: OpenApiTypes.OBJECT, 403: OpenApiTypes.OBJECT}
 _MOST_MISTAKES = 100
-_MOST_DIGITS = 9
+MOST_DIGITS = 9
 
 
 class AdministratorsWrite(IsAuthenticated):
@@ -51,19 +51,19 @@ class ImportedSerializer(serializers.Serializer[object]):
         responses={200: PriceSerializer(many=True), 401: OpenApiTypes.OBJECT},
     ),
     retrieve=extend_schema(responses={200: PriceSerializer, 401: OpenApiTypes.OBJECT, 404: OpenApiTypes.OBJECT}),
-    create=extend_schema(responses={201: PriceSerializer, **_ERRORS}),
-    update=extend_schema(responses={200: PriceSerializer, **_ERRORS}),
-    partial_update=extend_schema(responses={200: PriceSerializer, **_ERRORS}),
+    create=extend_schema(responses={201: PriceSerializer, **ERRORS}),
+    update=extend_schema(responses={200: PriceSerializer, **ERRORS}),
+    partial_update=extend_schema(responses={200: PriceSerializer, **ERRORS}),
     destroy=extend_schema(responses={204: None, 401: OpenApiTypes.OBJECT, 403: OpenApiTypes.OBJECT}),
 )
 class PriceViewSet(viewsets.ModelViewSet[ModelPrice]):
     """Prices. Records keep the cost that they were booked with, whatever is written here, until they are repriced."""
 
-    queryset = ModelPrice.objects.all()
+    queryset = ModelPrice.objects.select_related("channel")
     serializer_class = PriceWriteSerializer
     permission_classes = [AdministratorsWrite]
     parser_classes = [ExactJSONParser]
-    lookup_value_regex = rf"\d{{1,{_MOST_DIGITS}}}"
+    lookup_value_regex = rf"\d{{1,{MOST_DIGITS}}}"
 
     def get_renderers(self) -> list[Any]:
         return [FastJSONRenderer(), CsvRenderer()] if self.action == "list" else [FastJSONRenderer()]
@@ -89,7 +89,7 @@ class PriceViewSet(viewsets.ModelViewSet[ModelPrice]):
         operation_id="api_prices_import",
         parameters=[OpenApiParameter("dry_run", bool, default=False, description="only tell what would change")],
         request={"text/csv": OpenApiTypes.BINARY},
-        responses={200: ImportedSerializer, **_ERRORS},
+        responses={200: ImportedSerializer, **ERRORS},
     )
     @action(detail=False, methods=["post"], url_path="import", parser_classes=[CsvParser])
     def import_csv(self, request: Request) -> Response:

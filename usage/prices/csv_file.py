@@ -5,16 +5,20 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time
 from decimal import Decimal
 from io import StringIO
 from typing import NamedTuple
 
 from django.utils.translation import gettext as _
 
-from usage.models import ModelPrice
+from usage.models import Channel, ModelPrice
 
-IDENTITY = ("pattern", "provider", "service_tier", "above_input_tokens", "effective_from")
+# A channel by its slug and an account by its number, as in the API; an empty time is midnight.
+IDENTITY = (
+    "pattern", "provider", "channel", "account", "service_tier", "daily_from", "daily_until", "above_input_tokens",
+    "effective_from",
+)  # fmt: skip
 AMOUNTS = ("input", "cached_input", "cache_write", "output", "reasoning", "per_request", "multiplier")
 COLUMNS = (*IDENTITY, *AMOUNTS, "locked", "origin", "catalog_name")
 REQUIRED = ("pattern", "input", "output")
@@ -40,7 +44,7 @@ def write(prices: Iterable[ModelPrice]) -> Iterator[str]:
     """Yield the file, line by line."""
     yield _BOM + _line(COLUMNS)
     for price in prices:
-        yield _line([_cell(getattr(price, name)) for name in COLUMNS])
+        yield _line([_cell(getattr(price, "account_id" if name == "account" else name)) for name in COLUMNS])
 
 
 def read(content: bytes) -> list[Line]:
@@ -70,6 +74,10 @@ def _line(cells: Sequence[str]) -> str:
 def _cell(value: object) -> str:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if isinstance(value, time):
+        return "" if value == time.min else value.isoformat("auto" if value.second or value.microsecond else "minutes")
+    if isinstance(value, Channel):
+        return value.slug
     if isinstance(value, Decimal):
         return f"{value:f}"
     if isinstance(value, bool):

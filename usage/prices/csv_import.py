@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 from django import forms
 from django.db import transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from usage.models import ModelPrice
-from usage.prices.csv_file import AMOUNTS, IDENTITY, Line
+from usage.models import Account, Channel, ModelPrice
+from usage.prices.csv_file import AMOUNTS, Line
 from usage.prices.form import ModelPriceForm
 
 _SINCE_EVER = "1970-01-01T00:00:00Z"
@@ -54,6 +55,14 @@ class LineForm(ModelPriceForm):
     class Meta(ModelPriceForm.Meta):
         exclude = ("locked",)
 
+    channel = forms.ModelChoiceField(
+        Channel.objects.all(), to_field_name="slug", required=False,
+        error_messages={"invalid_choice": gettext_lazy("There is no channel “%(value)s”; give its slug.")},
+    )  # fmt: skip
+    account = forms.ModelChoiceField(
+        Account.objects.all(), required=False,
+        error_messages={"invalid_choice": gettext_lazy("There is no account %(value)s; give its number.")},
+    )  # fmt: skip
     locked = forms.ChoiceField(choices=[("true", "true"), ("false", "false")], required=False)
     origin = forms.ChoiceField(choices=ModelPrice.Origin, required=False)
     catalog_name = forms.CharField(max_length=300, required=False, strip=False)
@@ -80,7 +89,7 @@ class LineForm(ModelPriceForm):
 
 def prepare(lines: Sequence[Line]) -> Import:
     """Compare `lines` with the prices that are there. Nothing is written."""
-    there = {_identity(price): price for price in ModelPrice.objects.all()}
+    there = {price.identity: price for price in ModelPrice.objects.select_related("channel", "account")}
     seen: dict[tuple[Any, ...], int] = {}
     found = Import()
     for line in lines:
@@ -89,12 +98,12 @@ def prepare(lines: Sequence[Line]) -> Import:
             found.mistakes += _mistakes(line, form)
             continue
         price = form.price
-        first = seen.setdefault(_identity(price), line.number)
+        first = seen.setdefault(price.identity, line.number)
         if first != line.number:
             rule = _("line %(line)s has a price for this model under these conditions from this moment on already")
             found.mistakes.append(Mistake(line.number, "pattern", price.pattern, rule % {"line": first}))
         else:
-            _compare(found, there.get(_identity(price)), price, line.cells)
+            _compare(found, there.get(price.identity), price, line.cells)
     return found
 
 
@@ -110,10 +119,6 @@ def write(found: Import) -> int:
     ModelPrice.objects.bulk_create(found.new)
     ModelPrice.objects.bulk_update((one.price for one in found.changed), [*AMOUNTS, "locked", "origin", "updated_at"])
     return len(found.new) + len(found.changed)
-
-
-def _identity(price: ModelPrice) -> tuple[Any, ...]:
-    return tuple(getattr(price, name) for name in IDENTITY)
 
 
 def _compare(found: Import, old: ModelPrice | None, new: ModelPrice, cells: dict[str, str]) -> None:

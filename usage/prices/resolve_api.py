@@ -16,14 +16,17 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from usage.accounting.price_book import Verdict
+from usage.models import Account, Channel
 from usage.models.fields import to_micros
-from usage.prices.resolution import JudgedRow, Resolution, resolve
-from usage.prices.serializers import PriceSerializer
+from usage.prices.resolution import JudgedRow, Resolution, find_account, find_channel, resolve
+from usage.prices.serializers import MultiplierSerializer, PriceSerializer
 
 _MOST_DIGITS, _LONGEST = 18, 300
 _PARAMETERS = [
     OpenApiParameter("model", str, required=True, description="as CPA names it in its records"),
     OpenApiParameter("provider", str, description="as CPA calls it, such as codex"),
+    OpenApiParameter("channel", str, description="its slug; without one, as of the unknown channel"),
+    OpenApiParameter("account", int, description="its number, which tells the channel too"),
     OpenApiParameter("tier", str, description="service tier that upstream billed, else the one asked for"),
     OpenApiParameter("input_tokens", int, default=0, description="cached ones included"),
     OpenApiParameter("at", str, description="a time such as 2026-11-23T18:12:05Z, or a day; now without"),
@@ -43,6 +46,7 @@ class ResolutionSerializer(serializers.Serializer[Resolution]):
     prices = JudgedRowSerializer(
         many=True, source="judged", help_text="all whose pattern fits the model, in the order in which they are tried"
     )
+    multiplier = MultiplierSerializer(allow_null=True, help_text="of the account or channel, beside that of the price")
 
 
 class ResolveView(APIView):
@@ -59,7 +63,12 @@ class ResolveView(APIView):
         if not model:
             raise ValidationError({"model": _("Name a model: model=gpt-5.4")})
         tokens, at = _tokens(asked.get("input_tokens") or "0"), _moment(asked.get("at", ""))
-        return Response(ResolutionSerializer(resolve(model, to_micros(at), provider, tier, tokens)).data)
+        channel, account = _channel(asked.get("channel", "")), _account(asked.get("account", ""))
+        if channel and account and account.channel_id != channel.pk:
+            problem = _("account=%(account)s is of the channel %(channel)s")
+            raise ValidationError({"account": problem % {"account": account.pk, "channel": account.channel.slug}})
+        found = resolve(model, to_micros(at), provider, tier, tokens, channel, account)
+        return Response(ResolutionSerializer(found).data)
 
 
 def _word(name: str, text: str) -> str:
@@ -67,6 +76,21 @@ def _word(name: str, text: str) -> str:
         problem = _("%(name)s has %(length)s characters; it may have %(most)s at most")
         raise ValidationError({name: problem % {"name": name, "length": len(text), "most": _LONGEST}})
     return text.strip()
+
+
+def _channel(slug: str) -> Channel | None:
+    if slug and not (found := find_channel(slug)):
+        raise ValidationError(
+            {"channel": _("There is no channel “%(value)s”; give its slug.") % {"value": slug[:_LONGEST]}}
+        )
+    return found if slug else None
+
+
+def _account(number: str) -> Account | None:
+    if number and not (found := find_account(number)):
+        text = _("There is no account %(value)s; give its number.")
+        raise ValidationError({"account": text % {"value": number[:_LONGEST]}})
+    return found if number else None
 
 
 def _tokens(text: str) -> int:

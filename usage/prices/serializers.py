@@ -7,7 +7,7 @@ from decimal import Decimal
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from usage.models import ModelPrice
+from usage.models import ModelPrice, PriceMultiplier
 
 
 @extend_schema_field({"type": "string", "format": "decimal", "example": "2.5"})
@@ -24,7 +24,11 @@ class PriceSerializer(serializers.Serializer[ModelPrice]):
     id = serializers.IntegerField()
     pattern = serializers.CharField(help_text="a model, or a pattern with `*`")
     provider = serializers.CharField(help_text="as CPA calls it")
+    channel = serializers.CharField(source="channel.slug", allow_null=True)
+    account = serializers.IntegerField(source="account_id", allow_null=True)
     service_tier = serializers.CharField(help_text="billed, else asked for")
+    daily_from = serializers.TimeField(help_text="UTC; may be after `daily_until`: over midnight")
+    daily_until = serializers.TimeField(help_text="UTC; all day where it is the same as `daily_from`")
     above_input_tokens = serializers.IntegerField(help_text="for requests with more input than this, cached included")
     effective_from = serializers.DateTimeField()
     input = DecimalTextField()
@@ -36,3 +40,15 @@ class PriceSerializer(serializers.Serializer[ModelPrice]):
     multiplier = DecimalTextField(help_text="of the prices of tokens")
     origin = serializers.ChoiceField(choices=ModelPrice.Origin.values)
     locked = serializers.BooleanField()
+
+
+class MultiplierSerializer(serializers.Serializer[PriceMultiplier]):
+    """A factor on the prices of tokens of one account or of one channel, from a moment on. An account's counts before its
+    channel's, a later one before an earlier one; each beside the multiplier of the price.
+    """
+
+    id = serializers.IntegerField()
+    channel = serializers.CharField(source="channel.slug", allow_null=True)
+    account = serializers.IntegerField(source="account_id", allow_null=True)
+    factor = DecimalTextField()
+    effective_from = serializers.DateTimeField()

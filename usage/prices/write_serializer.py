@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from datetime import time
 from decimal import Decimal
 from typing import Any
 
-from django.core.exceptions import ValidationError as Invalid
-from django.db import IntegrityError, transaction
 from rest_framework import serializers
-from rest_framework.exceptions import ValidationError
 
-from usage.models import ModelPrice
+from usage.models import Account, Channel, ModelPrice
 from usage.models.fields import EPOCH
+from usage.prices.saving import save
 from usage.prices.serializers import PriceSerializer
 
 _MOST = 2**63 - 1
@@ -23,6 +20,22 @@ def _usd_per_million(**options: Any) -> serializers.DecimalField:
     return serializers.DecimalField(max_digits=12, decimal_places=6, min_value=Decimal(0), **options)
 
 
+def channel_field() -> Any:
+    return serializers.SlugRelatedField(
+        slug_field="slug",
+        queryset=Channel.objects.all(),
+        allow_null=True,
+        default=None,
+        help_text="its slug; null: any",
+    )
+
+
+def account_field() -> Any:
+    return serializers.PrimaryKeyRelatedField(
+        queryset=Account.objects.all(), allow_null=True, default=None, help_text="its number; null: any"
+    )
+
+
 class PriceWriteSerializer(serializers.Serializer[ModelPrice]):
     """A price in USD per 1M tokens, as text or number. Whoever writes it makes it theirs: `locked`, no source changes it,
     unless they change nothing but `locked`. Records keep their cost until they are repriced.
@@ -30,7 +43,11 @@ class PriceWriteSerializer(serializers.Serializer[ModelPrice]):
 
     pattern = serializers.CharField(max_length=300, help_text="a model, or a pattern with `*`")
     provider = serializers.CharField(max_length=100, allow_blank=True, default="", help_text="empty: any")
+    channel = channel_field()
+    account = account_field()
     service_tier = serializers.CharField(max_length=40, allow_blank=True, default="", help_text="empty: any")
+    daily_from = serializers.TimeField(default=time.min, help_text="UTC")
+    daily_until = serializers.TimeField(default=time.min, help_text="UTC, may be after midnight; neither: all day")
     above_input_tokens = serializers.IntegerField(min_value=0, max_value=_MOST, default=0)
     effective_from = serializers.DateTimeField(default=EPOCH, help_text="without: since ever")
     input = _usd_per_million()
@@ -46,28 +63,14 @@ class PriceWriteSerializer(serializers.Serializer[ModelPrice]):
         return PriceSerializer(instance).data
 
     def create(self, validated_data: dict[str, Any]) -> ModelPrice:
-        return _saved(ModelPrice(**validated_data | {"locked": True}))
+        price = ModelPrice(**validated_data | {"locked": True})
+        save(price, beside="pattern")
+        return price
 
     def update(self, instance: ModelPrice, validated_data: dict[str, Any]) -> ModelPrice:
         changed = {name for name, value in validated_data.items() if getattr(instance, name) != value}
         for name in changed:
             setattr(instance, name, validated_data[name])
         instance.note_edit(changed)
-        return _saved(instance)
-
-
-def _saved(price: ModelPrice) -> ModelPrice:
-    with _taken(price), transaction.atomic():
-        price.validate_constraints()
-        price.save()
-    return price
-
-
-@contextmanager
-def _taken(price: ModelPrice) -> Iterator[None]:
-    """Say it in words that the price is there already, also where somebody else was faster by an instant."""
-    try:
-        yield
-    except (Invalid, IntegrityError):
-        constraint = price._meta.constraints[0]
-        raise ValidationError({"pattern": [constraint.get_violation_error_message()]}) from None
+        save(instance, beside="pattern")
+        return instance

@@ -53,7 +53,7 @@ class Command(BaseCommand):
 
 
 def _export(file: Path | None) -> None:
-    content = "".join(csv_file.write(ModelPrice.objects.all())).encode()
+    content = "".join(csv_file.write(ModelPrice.objects.select_related("channel"))).encode()
     if file:
         file.write_bytes(content)
     else:

@@ -93,7 +93,7 @@ def _lines(proposal: Proposal) -> list[str]:
         return [f"{proposal.model}: {', '.join(proposal.candidates)}"]
     if proposal.group == Group.LOCKED:
         return [proposal.model]
-    conditions = {(row.service_tier, row.above_input_tokens): row for row in proposal.rows}
+    conditions = {(row.service_tier, row.hours, row.above_input_tokens): row for row in proposal.rows}
     if proposal.group == Group.NEW:
         return [f"{proposal.model} ({proposal.candidates[0]}), prices: {len(conditions)}"]
     return [f"{proposal.model}{_condition(change)}: {change.column} {_amount(change)}" for change in proposal.changes]
@@ -101,7 +101,7 @@ def _lines(proposal: Proposal) -> list[str]:
 
 def _condition(change: Change) -> str:
     above = f"> {change.above_input_tokens:,}" if change.above_input_tokens else ""
-    return "".join(f" · {word}" for word in (change.service_tier, above) if word)
+    return "".join(f" · {word}" for word in (change.service_tier, change.hours, above) if word)
 
 
 def _amount(change: Change) -> str:
@@ -130,6 +130,7 @@ def as_dict(preview: Preview) -> dict[str, Any]:
 def _change(change: Change) -> dict[str, Any]:
     return {
         "service_tier": change.service_tier,
+        "hours": change.hours,
         "above_input_tokens": change.above_input_tokens,
         "column": change.column,
         "old": _text(change.old),
