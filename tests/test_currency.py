@@ -128,7 +128,7 @@ class TestPages:
 
     def test_api_and_csv_stay_usd(self, html: Any) -> None:
         assert '"nanousd":15300000000' in html("/api/channels/?range=all").replace(" ", "")
-        assert "claude-opus-4-6,,,0," in html("/api/prices/?format=csv")
+        assert "claude-opus-4-6,,,,,,,0," in html("/api/prices/?format=csv")
 
     def test_in_usd_nothing_is_said_of_a_rate(self, html: Any, settings: Any) -> None:
         settings.CURRENCY = USD
