@@ -36,6 +36,9 @@ class CostSerializer(FastSerializer[Usage]):
     coverage = serializers.FloatField(
         source="price_coverage", allow_null=True, help_text="priced tokens / all tokens, 0 to 1"
     )
+    saved_nanousd = serializers.IntegerField(
+        source="saved", allow_null=True, help_text="by the cache; less than 0 where writing it cost more than it saved"
+    )
     per_request_nanousd = serializers.FloatField(
         source="cost_per_request", allow_null=True, help_text="for each success; null without a priced one"
     )

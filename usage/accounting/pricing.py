@@ -1,4 +1,4 @@
-"""What tokens cost at a price: integer money, rounded once."""
+"""What tokens cost at a price, and what the cache saved of it: integer money, rounded once."""
 
 from __future__ import annotations
 
@@ -36,6 +36,8 @@ class Price:
     effective_from: int = 0
     id: int | None = None
     rates: Buckets = field(init=False, repr=False, compare=False)
+    _saved_by_read: int = field(init=False, repr=False, compare=False)
+    _saved_by_write: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Unclassified tokens are taken as input, the cheaper guess (contract F)."""
@@ -44,6 +46,8 @@ class Price:
         reasoning = self.output if self.reasoning is None else self.reasoning
         rates = Buckets(self.input, cached_input, cache_write, self.output, reasoning, self.input)
         object.__setattr__(self, "rates", rates)
+        object.__setattr__(self, "_saved_by_read", (self.input - cached_input) * self.multiplier)
+        object.__setattr__(self, "_saved_by_write", (self.input - cache_write) * self.multiplier)
 
     def cost(self, buckets: Buckets, *, failed: bool = False) -> int:
         """Return the cost in nano-USD: the sum over buckets of tokens x price, times the multiplier, rounded half up,
@@ -55,3 +59,11 @@ class Price:
             return 0
         parts: int = sum(map(mul, buckets, self.rates)) * self.multiplier
         return (parts + _PARTS // 2) // _PARTS + self.per_request
+
+    def saved(self, buckets: Buckets) -> int:
+        """Return what the cache saved in nano-USD, rounded half up: less than 0 where it was written and seldom read.
+
+        It is compared with the same tokens at the price of input (ui.md M18), so that without cached ones it is 0.
+        """
+        _uncached, read, written, _output, _reasoning, _unclassified = buckets
+        return (read * self._saved_by_read + written * self._saved_by_write + _PARTS // 2) // _PARTS

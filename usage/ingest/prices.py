@@ -98,7 +98,7 @@ def _price_chunk(prices: PriceBook, model: str, model_id: int, *, after: int) ->
         records = list(rows.order_by("pk").prefetch_related("source", "traits")[:_CHUNK])
         found = [record for record in records if _apply_price(prices, model, record)]
         with rollup.changing([record.pk for record in found]):
-            UsageRecord.objects.bulk_update(found, ["cost_nanousd", "price"])
+            UsageRecord.objects.bulk_update(found, ["cost_nanousd", "saved_nanousd", "price"])
     return (records[-1].pk, len(found)) if records else None
 
 
@@ -107,6 +107,6 @@ def _apply_price(prices: PriceBook, model: str, record: UsageRecord) -> bool:
     provider, tier = record.source.provider, record.traits.tier
     price = prices.find(model, to_micros(record.requested_at), provider, tier, buckets.total_input)
     if price:
-        record.cost_nanousd = price.cost(buckets, failed=record.failed)
+        record.cost_nanousd, record.saved_nanousd = price.cost(buckets, failed=record.failed), price.saved(buckets)
         record.price_id = price.id
     return price is not None
