@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from channels_app.fast_serializer import FastSerializer
-from channels_app.stats import Usage
+from channels_app.stats import Basis, Usage
 
 _NANO = Decimal(1_000_000_000)
 
@@ -119,7 +119,15 @@ class PeriodSerializer(FastSerializer[object]):
     time_zone = serializers.CharField(source="zone.key")
 
 
+class CostBasisSerializer(FastSerializer[object]):
+    prices = serializers.ChoiceField(source="basis", choices=[*Basis])
+    taken_as_ordinary = serializers.IntegerField(
+        help_text="pruned requests that may have had the price of a service tier or a long input, and are told without it"
+    )
+
+
 class ChannelReportSerializer(FastSerializer[object]):
     period = PeriodSerializer()
+    cost_basis = CostBasisSerializer(source="*")
     total = UsageSerializer(source="usage")
     channels = ChannelRowSerializer(many=True)

@@ -10,7 +10,7 @@ from usage.accounting.tokens import Buckets
 # A multiplier of 1, in ten-thousandths.
 LIST_PRICE = 10_000
 # What tokens x price x multiplier is to be divided by for nano-USD: prices are per 1,000 tokens.
-_PARTS = 1_000 * LIST_PRICE
+PARTS = 1_000 * LIST_PRICE
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +36,9 @@ class Price:
     effective_from: int = 0
     id: int | None = None
     rates: Buckets = field(init=False, repr=False, compare=False)
-    _saved_by_read: int = field(init=False, repr=False, compare=False)
-    _saved_by_write: int = field(init=False, repr=False, compare=False)
+    # What a token that is read from the cache, or written to it, costs less than one of input; in PARTS of a nano-USD.
+    saved_by_read: int = field(init=False, repr=False, compare=False)
+    saved_by_write: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Unclassified tokens are taken as input, the cheaper guess (contract F)."""
@@ -46,8 +47,18 @@ class Price:
         reasoning = self.output if self.reasoning is None else self.reasoning
         rates = Buckets(self.input, cached_input, cache_write, self.output, reasoning, self.input)
         object.__setattr__(self, "rates", rates)
-        object.__setattr__(self, "_saved_by_read", (self.input - cached_input) * self.multiplier)
-        object.__setattr__(self, "_saved_by_write", (self.input - cache_write) * self.multiplier)
+        object.__setattr__(self, "saved_by_read", (self.input - cached_input) * self.multiplier)
+        object.__setattr__(self, "saved_by_write", (self.input - cache_write) * self.multiplier)
+
+    @property
+    def is_for_some(self) -> bool:
+        """Whether it depends on more than model, provider and time: on what a request alone tells."""
+        return bool(self.service_tier or self.above_input_tokens)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether each token costs whole nano-USD: then many requests together cost what they cost one by one."""
+        return all(rate * self.multiplier % PARTS == 0 for rate in self.rates)
 
     def cost(self, buckets: Buckets, *, failed: bool = False) -> int:
         """Return the cost in nano-USD: the sum over buckets of tokens x price, times the multiplier, rounded half up,
@@ -58,7 +69,7 @@ class Price:
         if failed and not any(buckets):
             return 0
         parts: int = sum(map(mul, buckets, self.rates)) * self.multiplier
-        return (parts + _PARTS // 2) // _PARTS + self.per_request
+        return (parts + PARTS // 2) // PARTS + self.per_request
 
     def saved(self, buckets: Buckets) -> int:
         """Return what the cache saved in nano-USD, rounded half up: less than 0 where it was written and seldom read.
@@ -66,4 +77,4 @@ class Price:
         It is compared with the same tokens at the price of input (ui.md M18), so that without cached ones it is 0.
         """
         _uncached, read, written, _output, _reasoning, _unclassified = buckets
-        return (read * self._saved_by_read + written * self._saved_by_write + _PARTS // 2) // _PARTS
+        return (read * self.saved_by_read + written * self.saved_by_write + PARTS // 2) // PARTS
