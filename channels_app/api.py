@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from channels_app.serializers import ChannelReportSerializer, ChannelRowSerializer
 from channels_app.stats import DEFAULT_SORT, SORT_KEYS, ChannelReport, channel_report
-from channels_app.usage_api import PARAMETERS, read_question
+from channels_app.usage_api import BASIS, PARAMETERS, read_question
 
 _SORTS = [f"{sign}{name}" for name in ("name", *SORT_KEYS) for sign in ("", "-")]
 _ERRORS = {400: OpenApiTypes.OBJECT, 401: OpenApiTypes.OBJECT}
@@ -23,14 +23,14 @@ class ChannelViewSet(viewsets.ViewSet):
     lookup_field = "slug"
 
     @extend_schema(
-        parameters=[*PARAMETERS, OpenApiParameter("sort", str, enum=_SORTS, default=DEFAULT_SORT)],
+        parameters=[*PARAMETERS, BASIS, OpenApiParameter("sort", str, enum=_SORTS, default=DEFAULT_SORT)],
         responses={200: ChannelReportSerializer, **_ERRORS},
     )
     def list(self, request: Request) -> Response:
         return Response(ChannelReportSerializer(_report(request)).data)
 
     @extend_schema(
-        parameters=[*PARAMETERS, OpenApiParameter("slug", str, location="path")],
+        parameters=[*PARAMETERS, BASIS, OpenApiParameter("slug", str, location="path")],
         responses={200: ChannelRowSerializer, **_ERRORS, 404: OpenApiTypes.OBJECT},
     )
     def retrieve(self, request: Request, slug: str) -> Response:
@@ -45,4 +45,4 @@ def _report(request: Request) -> ChannelReport:
     if sort not in _SORTS:
         raise ValidationError({"sort": f"{sort!r} is none of {', '.join(_SORTS)}"})
     question = read_question(request)
-    return channel_report(question.period, question.filters.conditions, sort=sort)
+    return channel_report(question.period, question.filters.conditions, sort=sort, basis=question.basis)

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from django.utils.translation import gettext as _
 
 from channels_app.period import DEFAULT_RANGE, RANGES, Period, PeriodError, read_period
-from channels_app.stats import DEFAULT_SORT, SORT_KEYS
+from channels_app.stats import DEFAULT_SORT, SORT_KEYS, Basis
 
 _PERIOD_PARAMETERS = ("range", "days", "from", "to")
 
@@ -24,6 +24,7 @@ class ChannelsQuery:
     period: Period
     sort: str
     open: frozenset[str]
+    basis: Basis = Basis.RECORDED
     # As the address said it: relative ranges stay relative in the links.
     period_parameters: tuple[tuple[str, str], ...] = ()
     warnings: tuple[str, ...] = ()
@@ -31,6 +32,15 @@ class ChannelsQuery:
     @property
     def sorted_by(self) -> str:
         return self.sort.removeprefix("-")
+
+    @property
+    def is_current(self) -> bool:
+        """Whether costs are told at the prices of now."""
+        return self.basis is Basis.CURRENT
+
+    @property
+    def other_basis(self) -> ChannelsQuery:
+        return replace(self, basis=Basis.RECORDED if self.is_current else Basis.CURRENT)
 
     @property
     def descending(self) -> bool:
@@ -42,6 +52,8 @@ class ChannelsQuery:
         parameters = dict(self.period_parameters)
         if self.sort != DEFAULT_SORT:
             parameters["sort"] = self.sort
+        if self.is_current:
+            parameters["basis"] = self.basis
         if self.open:
             parameters["open"] = ",".join(sorted(self.open))
         return "?" + urlencode(sorted(parameters.items()), safe=",:~")
@@ -63,8 +75,8 @@ class ChannelsQuery:
     @property
     def hidden_fields(self) -> dict[str, str]:
         """What the from/to form has to carry along."""
-        fields = {"sort": self.sort, "open": ",".join(sorted(self.open))}
-        return {name: value for name, value in fields.items() if value and value != DEFAULT_SORT}
+        fields = {"sort": self.sort, "open": ",".join(sorted(self.open)), "basis": self.basis}
+        return {name: value for name, value in fields.items() if value not in ("", DEFAULT_SORT, Basis.RECORDED)}
 
 
 def read_channels_query(query: Mapping[str, str], zone: ZoneInfo, now: datetime) -> ChannelsQuery:
@@ -81,4 +93,8 @@ def read_channels_query(query: Mapping[str, str], zone: ZoneInfo, now: datetime)
         warnings.append(_("There is no column “%(name)s” to sort by. Sorted by tokens.") % {"name": sort})
         sort = DEFAULT_SORT
     opened = frozenset(key for key in query.get("open", "").split(",") if key)
-    return ChannelsQuery(period, sort, opened, tuple(asked.items()), tuple(warnings))
+    basis = query.get("basis") or Basis.RECORDED
+    if basis not in tuple(Basis):
+        warnings.append(_("%(name)s=%(value)s was not found, and is ignored") % {"name": "basis", "value": basis})
+        basis = Basis.RECORDED
+    return ChannelsQuery(period, sort, opened, Basis(basis), tuple(asked.items()), tuple(warnings))

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from channels_app.serializers import CostSerializer, PeriodSerializer, TokensSerializer
 from channels_app.stats import Usage, name_groups, span_of
 from channels_app.stats.client_requests import PATHS, Path, calls, paths, wasted
-from channels_app.usage_api import ERRORS, PARAMETERS, one_of, read_limit, read_question
+from channels_app.usage_api import BASIS, ERRORS, PARAMETERS, one_of, read_limit, read_question
 
 
 class CallsSerializer(serializers.Serializer[object]):
@@ -70,14 +70,14 @@ class PathsSerializer(serializers.Serializer[object]):
 class ClientRequestViewSet(viewsets.ViewSet):
     """Client requests of a period: records that served one call of a client are counted as one."""
 
-    @extend_schema(parameters=PARAMETERS, responses={200: ClientRequestsSerializer, **ERRORS})
+    @extend_schema(parameters=[*PARAMETERS, BASIS], responses={200: ClientRequestsSerializer, **ERRORS})
     def list(self, request: Request) -> Response:
         question = read_question(request)
         span, conditions = span_of(question.period), question.filters.conditions
         answer = {
             "period": question.period,
             "total": calls(span, conditions),
-            "wasted": wasted(span, conditions),
+            "wasted": wasted(span, conditions, question.basis),
         }
         return Response(ClientRequestsSerializer(answer).data)
 

@@ -46,6 +46,9 @@ class RecordCostSerializer(serializers.Serializer[UsageRecord]):
 
     usd = serializers.SerializerMethodField()
     nanousd = serializers.IntegerField(source="cost_nanousd", allow_null=True)
+    saved_nanousd = serializers.IntegerField(
+        allow_null=True, help_text="by the cache; less than 0 where writing it cost more than it saved"
+    )
 
     @extend_schema_field({"type": "string", "nullable": True, "example": "0.012345678"})
     def get_usd(self, row: UsageRecord) -> str | None:

@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from channels_app.fast_serializer import FastSerializer
-from channels_app.stats import Usage
+from channels_app.stats import Basis, Usage
 
 _NANO = Decimal(1_000_000_000)
 
@@ -35,6 +35,9 @@ class CostSerializer(FastSerializer[Usage]):
     pricing = serializers.ChoiceField(choices=["priced", "partial", "unpriced"])
     coverage = serializers.FloatField(
         source="price_coverage", allow_null=True, help_text="priced tokens / all tokens, 0 to 1"
+    )
+    saved_nanousd = serializers.IntegerField(
+        source="saved", allow_null=True, help_text="by the cache; less than 0 where writing it cost more than it saved"
     )
     per_request_nanousd = serializers.FloatField(
         source="cost_per_request", allow_null=True, help_text="for each success; null without a priced one"
@@ -116,7 +119,15 @@ class PeriodSerializer(FastSerializer[object]):
     time_zone = serializers.CharField(source="zone.key")
 
 
+class CostBasisSerializer(FastSerializer[object]):
+    prices = serializers.ChoiceField(source="basis", choices=[*Basis])
+    taken_as_ordinary = serializers.IntegerField(
+        help_text="pruned requests that may have had the price of a service tier or a long input, and are told without it"
+    )
+
+
 class ChannelReportSerializer(FastSerializer[object]):
     period = PeriodSerializer()
+    cost_basis = CostBasisSerializer(source="*")
     total = UsageSerializer(source="usage")
     channels = ChannelRowSerializer(many=True)

@@ -21,7 +21,19 @@ from channels_app.comparison import COMPARISONS, OFF, compared_with
 from channels_app.filters import Filters, read_filters
 from channels_app.period import RANGES, Period, PeriodError, read_period
 from channels_app.serializers import UsageSerializer
-from channels_app.stats import DIMENSIONS, breakdown, name_groups, series, span_of, top, totals
+from channels_app.stats import (
+    DIMENSIONS,
+    Basis,
+    Conditions,
+    Span,
+    breakdown,
+    name_groups,
+    series,
+    span_of,
+    taken_as_ordinary,
+    top,
+    totals,
+)
 from config.report_zone import report_zone
 from usage.ingest.rollup import SUMS
 from usage.models import UsageDailyBySource
@@ -40,6 +52,10 @@ PARAMETERS = [
     OpenApiParameter("status", str, enum=["ok", "fail"]),
     OpenApiParameter("code", str, many=True, description="such as 429 or 5xx; implies status=fail"),
 ]
+BASIS = OpenApiParameter(
+    "basis", str, enum=[*Basis], default=Basis.RECORDED,
+    description="`current`: money at the prices of now, not at those that the requests were booked with",
+)  # fmt: skip
 BUCKET = OpenApiParameter("bucket", str, enum=[AUTO, *BUCKETS], default=AUTO)
 BY = OpenApiParameter("by", str, many=True, enum=list(DIMENSIONS), description="repeat it for a second dimension")
 ERRORS = {400: OpenApiTypes.OBJECT, 401: OpenApiTypes.OBJECT}
@@ -50,6 +66,7 @@ class Question:
     period: Period
     filters: Filters
     by: tuple[str, ...]
+    basis: Basis
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +87,7 @@ class UsageViewSet(viewsets.ViewSet):
     @extend_schema(
         parameters=[
             *PARAMETERS,
+            BASIS,
             BY,
             OpenApiParameter("cmp", str, enum=[*COMPARISONS], default=OFF),
             OpenApiParameter("limit", int, default=_DEFAULT_LIMIT, description="rows; the rest is added up in `other`"),
@@ -78,17 +96,18 @@ class UsageViewSet(viewsets.ViewSet):
     )
     def list(self, request: Request) -> Response:
         question, limit = read_question(request), read_limit(request)
-        conditions, span = question.filters.conditions, span_of(question.period)
+        conditions, span, basis = question.filters.conditions, span_of(question.period), question.basis
         answer: dict[str, Any] = {
             "period": describe(question.period),
-            "total": UsageSerializer(totals(span, conditions)).data,
+            "cost_basis": describe_basis(basis, span, conditions),
+            "total": UsageSerializer(totals(span, conditions, basis)).data,
             "previous": None,
         }
         if before := compared_with(question.period, one_of(request, "cmp", COMPARISONS, OFF)):
-            usage = totals(span_of(before), conditions)
+            usage = totals(span_of(before), conditions, basis)
             answer["previous"] = {"period": describe(before), "total": UsageSerializer(usage).data}
         if question.by:
-            rows, other = top(breakdown(span, conditions, question.by), limit)
+            rows, other = top(breakdown(span, conditions, question.by, basis), limit)
             names = name_groups(question.by, rows)
             answer["rows"] = [names[group] | {"usage": UsageSerializer(usage).data} for group, usage in rows.items()]
             answer["other"] = UsageSerializer(other).data if other else None
@@ -97,6 +116,7 @@ class UsageViewSet(viewsets.ViewSet):
     @extend_schema(
         parameters=[
             *PARAMETERS,
+            BASIS,
             BY,
             BUCKET,
             OpenApiParameter("sum", str, many=True, enum=[*SUMS], default=["requests"]),
@@ -109,13 +129,15 @@ class UsageViewSet(viewsets.ViewSet):
         question = read_question(request)
         intervals = read_intervals(request, question.period)
         sums = _each_of(request, "sum", SUMS) or ("requests",)
-        found = series(micros(intervals.edges), question.filters.conditions, question.by, sums)
+        conditions, basis = question.filters.conditions, question.basis
+        found = series(micros(intervals.edges), conditions, question.by, sums, basis)
         names = name_groups(question.by, found.groups)
         lines = [
             names[group] | {name: [interval[at] for interval in line] for at, name in enumerate(sums)}
             for group, line in found.groups.items()
         ]
-        return Response(intervals.describe() | {"series": lines})
+        described = describe_basis(basis, span_of(intervals.period), conditions)
+        return Response(intervals.describe() | {"cost_basis": described, "series": lines})
 
 
 def read_question(request: Request) -> Question:
@@ -130,7 +152,7 @@ def read_question(request: Request) -> Question:
     by = _each_of(request, "by", tuple(DIMENSIONS))
     if len(by) > 2:
         raise ValidationError({"by": _("usage is broken down by two dimensions at most")})
-    return Question(period, filters, by)
+    return Question(period, filters, by, Basis(one_of(request, "basis", tuple(Basis), Basis.RECORDED)))
 
 
 def read_intervals(request: Request, asked: Period) -> Intervals:
@@ -146,6 +168,12 @@ def read_intervals(request: Request, asked: Period) -> Intervals:
 
 def describe(period: Period) -> dict[str, Any]:
     return {"since": period.since, "until": period.until, "time_zone": period.zone.key}
+
+
+def describe_basis(basis: Basis, span: Span, conditions: Conditions) -> dict[str, Any]:
+    """Tell by which prices costs are, and of how many pruned requests nobody knows whether they had a special price."""
+    is_current = basis is Basis.CURRENT
+    return {"prices": basis, "taken_as_ordinary": taken_as_ordinary(span, conditions) if is_current else 0}
 
 
 def since_the_first_record(period: Period) -> Period:

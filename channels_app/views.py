@@ -23,7 +23,7 @@ _YEAR = 365 * 86_400
 @login_required
 def channels(request: HttpRequest) -> HttpResponse:
     query = read_channels_query(request.GET, report_zone(), timezone.now())
-    report = channel_report(query.period, sort=query.sort)
+    report = channel_report(query.period, sort=query.sort, basis=query.basis)
     return render(request, "channels/channels.html", {"page": ChannelsPage(query, report)})
 
 

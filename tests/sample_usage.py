@@ -9,7 +9,7 @@ from usage.models import Account, Channel, Instance, ModelName, RequestTraits, S
 
 # Tokens of one request: uncached input, cache read, cache write, output, reasoning.
 TOKENS = (10_000, 80_000, 4_000, 5_000, 1_000)
-PRICE = 150_000_000
+PRICE, SAVED = 150_000_000, 210_000_000
 
 
 def make_sample_usage(instance: Instance, now: datetime) -> None:
@@ -84,6 +84,7 @@ def _book(now: datetime, source: Source, model: str, requests: int, *, failed: i
             output=output,
             reasoning=reasoning,
             cost_nanousd=None if number < unpriced else PRICE,
+            saved_nanousd=None if number < unpriced else SAVED,
         )
         for number in range(requests)
     )

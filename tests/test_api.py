@@ -84,8 +84,8 @@ def test_a_model_without_a_price_is_unpriced_and_not_free(client: Client, traffi
     channels = client.get("/api/channels/?days=3", headers=_token()).json()["channels"]
     antigravity = next(channel for channel in channels if channel["name"] == "antigravity")
     assert antigravity["usage"]["cost"] == {
-        "usd": None, "nanousd": None, "pricing": "unpriced", "coverage": 0.0, "per_request_nanousd": None,
-        "per_million_tokens_nanousd": None,
+        "usd": None, "nanousd": None, "pricing": "unpriced", "coverage": 0.0, "saved_nanousd": None,
+        "per_request_nanousd": None, "per_million_tokens_nanousd": None,
     }  # fmt: skip
 
 

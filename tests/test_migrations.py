@@ -18,7 +18,8 @@ from django.db.models import BigIntegerField, ForeignKey
 
 from tests.factories import NOON
 from usage.accounting.pricing import Price
-from usage.models import ModelPrice
+from usage.accounting.tokens import Buckets
+from usage.models import ModelPrice, UsageRecord
 from usage.models.rollup import Rollup
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -167,10 +168,46 @@ def test_what_a_person_entered_is_locked_and_costs_what_it_cost_all_day_and_for_
     price = migrate("0009_peaks").get_model("usage", "ModelPrice")
     price.objects.create(pattern="own", input=1, output=2)
     price.objects.create(pattern="listed", input=3, output=4, origin="genai-prices")
-    migrate("0013_price_owners_and_hours")
+    migrate("0014_price_owners_and_hours")
     own, listed = ModelPrice.objects.order_by("input")
     assert (own.locked, listed.locked) == (True, False)
     assert listed.price == Price("listed", 3_000_000, 4_000_000, id=listed.pk)
+
+
+def test_the_cache_saved_what_the_price_of_the_cost_says_and_where_that_is_gone_nobody_knows(
+    empty_database: None,
+) -> None:
+    apps, random = migrate("0011_price_origins"), Random(5)
+
+    def add(model: str, /, **values: Any) -> Any:
+        return apps.get_model("usage", model).objects.create(**values)
+
+    instance = add("Instance", name="CPA", slug="cpa", base_url="http://127.0.0.1:9", encrypted_key="x")
+    source, name = add("Source", instance=instance, auth_index="1"), add("ModelName", name="m-FAKE")
+    traits = add("RequestTraits", endpoint="POST /v1/messages")
+    expected: dict[bytes, int | None] = {}
+    for number in range(120):
+        input_, cached, written, output = (random.choice([0, 1, 18_750, 3_000_001, 10**11]) for _ in range(4))
+        multiplier, booked = random.choice([10_000, 3_333, 999_999]), number % 4
+        known = {"cached_input": random.choice([None, cached]), "cache_write": random.choice([None, written])}
+        price = Price("m-FAKE", input_, output, **known, per_request=number % 3, multiplier=multiplier)
+        row = add("ModelPrice", **{
+            name: getattr(ModelPrice.of(price), name)
+            for name in ("input", "output", *known, "per_request", "multiplier")
+        }, pattern=f"m{number}-FAKE")  # fmt: skip
+        failed, used = number % 5 == 0, Buckets(*(random.choice([0, 7, 10**6]) for _ in range(6)))
+        cost, key = price.cost(used, failed=failed), bytes([number] * 7)
+        add(
+            "UsageRecord", requested_at=NOON, dedup_key=key, received_at=NOON, traits=traits, source=source,
+            model=name, alias=name, failed=failed, price=row if booked else None,
+            cost_nanousd=[cost, cost, cost + 1, None][booked], **used._asdict(),
+        )  # fmt: skip
+        changed = booked != 1 and used.cache_read + used.cache_write > 0
+        expected[key] = None if booked == 3 or changed else price.saved(used)
+    migrate("0013_cache_savings")
+    assert {bytes(row.dedup_key): row.saved_nanousd for row in UsageRecord.objects.all()} == expected
+    assert len({saved for saved in expected.values() if saved}) > 5
+    assert min(saved or 0 for saved in expected.values()) < 0
 
 
 @pytest.mark.parametrize("table", ["usage_usagerecord", "usage_usagehourly", "usage_usagedailybysourcekey"])

@@ -172,6 +172,34 @@ class TestCost:
         assert abs(price.cost(whole) + price.per_request - price.cost(one) - price.cost(two)) <= 1
 
 
+class TestSavings:
+    def test_reads_save_the_difference_and_writes_cost_it(self) -> None:
+        """$3 / $0.30 / $3.75: each token read saves 2,700 nano-USD, each written costs 750 more."""
+        sonnet = Price("sonnet", 3_000_000, 15_000_000, 300_000, 3_750_000)
+        assert sonnet.saved(Buckets(2, 44225, 831, 204, 40, 10)) == 44225 * 2_700 - 831 * 750
+        assert sonnet.saved(Buckets(cache_write=831)) == -831 * 750
+        assert sonnet.saved(Buckets(1, 0, 0, 1, 1, 1)) == 0
+
+    def test_without_prices_of_the_cache_nothing_is_saved(self) -> None:
+        assert Price("m", 2_000, 7_000, multiplier=3_333).saved(Buckets(1, 10, 100)) == 0
+
+    @pytest.mark.parametrize(
+        ("read", "nano"), [(499, 0), (500, 1), (1499, 1), (-499, 0), (-500, 0), (-501, -1), (-1500, -1)]
+    )
+    def test_half_a_nano_dollar_is_rounded_up(self, read: int, nano: int) -> None:
+        one = Price("m", 1, 1, cached_input=0) if read > 0 else Price("m", 1, 1, cached_input=2)
+        assert one.saved(Buckets(cache_read=abs(read))) == nano
+
+    @given(prices, buckets)
+    def test_they_are_what_the_tokens_would_have_cost_as_input(self, price: Price, used: Buckets) -> None:
+        plain = replace(price, cached_input=None, cache_write=None)
+        exact = Fraction(
+            sum((plain.rates[at] - price.rates[at]) * used[at] for at in range(6)) * price.multiplier, 10**7
+        )
+        assert price.saved(used) == floor(exact + Fraction(1, 2))
+        assert abs(plain.cost(used) - price.cost(used) - price.saved(used)) <= 1
+
+
 # USD per 1M tokens, as published, in nano-USD per 1,000 tokens.
 GPT_5 = Price("gpt-5", 1_250_000, 10_000_000, 125_000)
 GEMINI_25_PRO = Price("gemini-2.5-pro", 1_250_000, 10_000_000, 125_000)

@@ -149,6 +149,7 @@ def test_asking_takes_no_lock_and_few_queries(instance: Instance, django_assert_
 
 amounts = st.sampled_from(["0", "0.000001", "1", "2.5"])
 conditions = st.fixed_dictionaries({
+    "cached_input": st.sampled_from([None, "0.1", "2"]),
     "service_tier": st.sampled_from(["", "priority"]), "above_input_tokens": st.sampled_from([0, 99, 100]),
     "multiplier": st.sampled_from(["1", "0.3333"]), "per_request": st.sampled_from(["0", "0.000000001"]),
     "effective_from": st.sampled_from([NOON - HOUR, NOON + 2 * HOUR]),
@@ -179,7 +180,9 @@ class Life:
         for hour, failed, priority in kinds:
             self._booked += 1
             tokens = (
-                {"tokens": {"input_tokens": 95 + hour * 2, "output_tokens": 7}} if self._booked % 4 else {"tokens": {}}
+                {"tokens": {"input_tokens": 95 + hour * 2, "cached_tokens": 41 * (hour % 3), "output_tokens": 7}}
+                if self._booked % 4
+                else {"tokens": {}}
             )
             book(self._instance, payload(
                 NOON + hour * HOUR, model=(ONE, TWO)[hour % 2], request_id=f"{self._booked}", failed=failed,
@@ -215,7 +218,7 @@ def test_sums_equal_the_records_whatever_happens_to_prices(instance: Instance, h
         for name, *arguments in happened:
             getattr(life, name)(*arguments)
             of_records, of_sums = (
-                rows.aggregate(cost=Sum("cost_nanousd"))["cost"] or 0
+                [value or 0 for value in rows.aggregate(Sum("cost_nanousd"), Sum("saved_nanousd")).values()]
                 for rows in (UsageRecord.objects.all(), UsageHourly.objects.all())
             )
             assert of_records == of_sums
@@ -237,6 +240,7 @@ def assert_as_if_they_came_now() -> None:
         found = prices.find(
             row.model.name, to_micros(row.requested_at), row.source.provider, row.traits.tier, buckets.total_input
         )
-        unpriced = 0 if row.failed and not buckets.total else None
-        expected = (found.cost(buckets, failed=row.failed), found.id) if found else (unpriced, None)
-        assert (row.cost_nanousd, row.price_id) == expected
+        expected: tuple[int | None, ...] = (0, 0, None) if row.failed and not buckets.total else (None, None, None)
+        if found:
+            expected = found.cost(buckets, failed=row.failed), found.saved(buckets), found.id
+        assert (row.cost_nanousd, row.saved_nanousd, row.price_id) == expected

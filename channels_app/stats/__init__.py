@@ -10,6 +10,7 @@ from channels_app.stats.channels import (
     ModelRow,
     channel_report,
 )
+from channels_app.stats.current import Basis, taken_as_ordinary
 from channels_app.stats.names import name_groups
 from channels_app.stats.percentiles import Spread, Timing, timing, timing_by, timing_series
 from channels_app.stats.questions import DIMENSIONS, Series, breakdown, series, top, totals
@@ -23,6 +24,7 @@ __all__ = [
     "SORT_KEYS",
     "UNKNOWN",
     "AccountRow",
+    "Basis",
     "ChannelReport",
     "ChannelRow",
     "Conditions",
@@ -39,6 +41,7 @@ __all__ = [
     "name_groups",
     "series",
     "span_of",
+    "taken_as_ordinary",
     "timing",
     "timing_by",
     "timing_series",

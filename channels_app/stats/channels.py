@@ -10,7 +10,9 @@ from typing import TypeVar
 from django.utils.translation import gettext as _
 
 from channels_app.period import Period
-from channels_app.stats.tables import EVERYTHING, Conditions, aggregate, span_of
+from channels_app.stats.current import Basis, taken_as_ordinary
+from channels_app.stats.questions import aggregate
+from channels_app.stats.tables import EVERYTHING, Conditions, span_of
 from channels_app.stats.usage import Share, Usage
 from usage.models import Account, Channel, Instance, ModelName, Source
 
@@ -70,6 +72,9 @@ class ChannelReport:
     period: Period
     usage: Usage
     channels: list[ChannelRow]
+    basis: Basis = Basis.RECORDED
+    # At the prices of now: requests that nobody can tell any more to have had a special price (`stats/current.py`).
+    taken_as_ordinary: int = 0
 
 
 Row = TypeVar("Row", ChannelRow, AccountRow)
@@ -91,16 +96,24 @@ SORT_KEYS: dict[str, Callable[[Usage], float | None]] = {
 DEFAULT_SORT = "-tokens"
 
 
-def channel_report(period: Period, conditions: Conditions = EVERYTHING, *, sort: str = DEFAULT_SORT) -> ChannelReport:
+def channel_report(
+    period: Period,
+    conditions: Conditions = EVERYTHING,
+    *,
+    sort: str = DEFAULT_SORT,
+    basis: Basis = Basis.RECORDED,
+) -> ChannelReport:
     """Return usage by channel, account and model in `period`, from one aggregation.
 
     `sort` is `name` or a key of SORT_KEYS, descending with a leading `-`; the unknown channel stays last.
     """
-    report = ChannelReport(period, Usage(), [])
+    report = ChannelReport(period, Usage(), [], basis)
+    if basis is Basis.CURRENT:
+        report.taken_as_ordinary = taken_as_ordinary(span_of(period), conditions)
     channels: dict[str, ChannelRow] = {}
     accounts: dict[str, AccountRow] = {}
     models: dict[tuple[str, str], ModelRow] = {}
-    for source, model, usage in _by_source_and_model(period, conditions):
+    for source, model, usage in _by_source_and_model(period, conditions, basis):
         channel = _channel_row(channels, source)
         account = _account_row(accounts, channel, source)
         account.usage.add(usage)
@@ -116,8 +129,8 @@ def channel_report(period: Period, conditions: Conditions = EVERYTHING, *, sort:
     return report
 
 
-def _by_source_and_model(period: Period, conditions: Conditions) -> Iterator[tuple[Source, str, Usage]]:
-    rows = aggregate(span_of(period), conditions, ("source_id", "model_id"))
+def _by_source_and_model(period: Period, conditions: Conditions, basis: Basis) -> Iterator[tuple[Source, str, Usage]]:
+    rows = aggregate(span_of(period), conditions, ("source_id", "model_id"), basis)
     sources = _sources({row[0] for row in rows})
     models = ModelName.objects.in_bulk({row[1] for row in rows})
     for source_id, model_id, *sums in rows:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import NamedTuple
 
+from channels_app.stats.current import Basis
 from channels_app.stats.database import database
 from channels_app.stats.questions import totals
 from channels_app.stats.tables import (
@@ -128,9 +129,9 @@ def paths(span: Span, conditions: Conditions, by: str) -> list[Path]:
     return sorted(found, key=lambda path: (-path.requests, [one or 0 for one in path.ids]))
 
 
-def wasted(span: Span, conditions: Conditions) -> Usage:
+def wasted(span: Span, conditions: Conditions, basis: Basis = Basis.RECORDED) -> Usage:
     """Return what was spent on failed attempts."""
-    return totals(span, NOTHING if conditions.failed is False else replace(conditions, failed=True))
+    return totals(span, NOTHING if conditions.failed is False else replace(conditions, failed=True), basis)
 
 
 def attempts_of(record: UsageRecord) -> ClientRequest:

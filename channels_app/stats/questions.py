@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from channels_app.stats.tables import NOTHING, Conditions, Span, aggregate, aggregate_each
+from channels_app.stats import current, tables
+from channels_app.stats.current import Basis
+from channels_app.stats.tables import NOTHING, Conditions, Span
 from channels_app.stats.usage import Usage
 from usage.ingest.rollup import SUMS
 
@@ -26,14 +28,16 @@ DIMENSIONS = {
 Group = tuple[int | None, ...]
 
 
-def totals(span: Span, conditions: Conditions) -> Usage:
-    rows = aggregate(span, conditions, ())
+def totals(span: Span, conditions: Conditions, basis: Basis = Basis.RECORDED) -> Usage:
+    rows = aggregate(span, conditions, (), basis)
     return Usage(*rows[0]) if rows else Usage()
 
 
-def breakdown(span: Span, conditions: Conditions, by: Sequence[str]) -> dict[Group, Usage]:
+def breakdown(
+    span: Span, conditions: Conditions, by: Sequence[str], basis: Basis = Basis.RECORDED
+) -> dict[Group, Usage]:
     """Return usage for each combination of these DIMENSIONS (ids of rows; `code`: of failures alone)."""
-    rows = aggregate(span, _narrowed(conditions, by), [DIMENSIONS[name] for name in by])
+    rows = aggregate(span, _narrowed(conditions, by), [DIMENSIONS[name] for name in by], basis)
     return {tuple(row[: len(by)]): Usage(*row[len(by) :]) for row in rows}
 
 
@@ -51,6 +55,16 @@ def top(groups: Mapping[Group, Usage], limit: int) -> tuple[dict[Group, Usage], 
     return dict([*known[:limit], *unknown]), other if known[limit:] else None
 
 
+def aggregate(
+    span: Span, conditions: Conditions, by: Sequence[str], basis: Basis = Basis.RECORDED
+) -> list[tuple[Any, ...]]:
+    """Return all sums of `span` for each value of the dimensions of tables `by`: (*values, *SUMS)."""
+    return [row[1:] for row in _OF_BASIS[basis]([span], conditions, by, SUMS)]
+
+
+_OF_BASIS = {Basis.RECORDED: tables.aggregate_each, Basis.CURRENT: current.aggregate_each}
+
+
 def _narrowed(conditions: Conditions, by: Sequence[str]) -> Conditions:
     """Codes are told of failures alone."""
     if "code" not in by:
@@ -66,11 +80,18 @@ class Series(NamedTuple):
     groups: dict[Group, list[list[int]]]
 
 
-def series(edges: Sequence[int], conditions: Conditions, by: Sequence[str] = (), sums: Sequence[str] = SUMS) -> Series:
+def series(
+    edges: Sequence[int],
+    conditions: Conditions,
+    by: Sequence[str] = (),
+    sums: Sequence[str] = SUMS,
+    basis: Basis = Basis.RECORDED,
+) -> Series:
     """Return usage by time for any `edges`, exact where they cut an hour too."""
     intervals = [Span(*ends) for ends in pairwise(edges)]
     groups: dict[Group, list[list[int]]] = {}
-    for number, *row in aggregate_each(intervals, _narrowed(conditions, by), [DIMENSIONS[name] for name in by], sums):
+    dimensions = [DIMENSIONS[name] for name in by]
+    for number, *row in _OF_BASIS[basis](intervals, _narrowed(conditions, by), dimensions, sums):
         group = tuple(row[: len(by)])
         if group not in groups:
             groups[group] = [[0] * len(sums) for _interval in intervals]

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Usage:
-    """Sums over records: counts, tokens by disjoint bucket, cost in nano-USD of the priced ones, times in ms.
+    """Sums over records: counts, tokens by disjoint bucket, cost in nano-USD of the priced ones and what the cache
+    saved of it, times in ms.
 
     The properties are metrics; a None is a value that does not exist, never a zero.
     """
@@ -24,9 +25,11 @@ class Usage:
     priced_succeeded: int = 0
     priced_tokens: int = 0
     cost_nanousd: int = 0
+    saved_nanousd: int = 0
     timed_output: int = 0
     timed_ms: int = 0
     without_usage: int = 0
+    unused_failures: int = 0
     estimated_requests: int = 0
     unclassified_requests: int = 0
     inconsistent_requests: int = 0
@@ -46,9 +49,11 @@ class Usage:
         self.priced_succeeded += other.priced_succeeded
         self.priced_tokens += other.priced_tokens
         self.cost_nanousd += other.cost_nanousd
+        self.saved_nanousd += other.saved_nanousd
         self.timed_output += other.timed_output
         self.timed_ms += other.timed_ms
         self.without_usage += other.without_usage
+        self.unused_failures += other.unused_failures
         self.estimated_requests += other.estimated_requests
         self.unclassified_requests += other.unclassified_requests
         self.inconsistent_requests += other.inconsistent_requests
@@ -96,6 +101,11 @@ class Usage:
     def cost(self) -> int | None:
         """Estimated cost in nano-USD, or None where nothing is priced but what used nothing."""
         return self.cost_nanousd if self.priced_tokens or self.priced_requests == self.requests else None
+
+    @property
+    def saved(self) -> int | None:
+        """What the cache saved of the cost in nano-USD, less than 0 where it cost more; None where there is no cost."""
+        return None if self.cost is None else self.saved_nanousd
 
     @property
     def cost_per_request(self) -> float | None:

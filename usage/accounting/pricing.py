@@ -1,4 +1,4 @@
-"""What tokens cost at a price: integer money, rounded once."""
+"""What tokens cost at a price, and what the cache saved of it: integer money, rounded once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from usage.accounting.tokens import Buckets
 # A multiplier of 1, in ten-thousandths.
 LIST_PRICE = 10_000
 # What tokens x price x both multipliers is to be divided by for nano-USD: prices are per 1,000 tokens.
-_PARTS = 1_000 * LIST_PRICE**2
+PARTS = 1_000 * LIST_PRICE**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,9 @@ class Price:
     factor: int = LIST_PRICE
     id: int | None = None
     rates: Buckets = field(init=False, repr=False, compare=False)
+    # What a token that is read from the cache, or written to it, costs less than one of input; in PARTS of a nano-USD.
+    saved_by_read: int = field(init=False, repr=False, compare=False)
+    saved_by_write: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Unclassified tokens are taken as input, the cheaper guess (contract F)."""
@@ -51,6 +54,18 @@ class Price:
         reasoning = self.output if self.reasoning is None else self.reasoning
         rates = Buckets(self.input, cached_input, cache_write, self.output, reasoning, self.input)
         object.__setattr__(self, "rates", rates)
+        object.__setattr__(self, "saved_by_read", (self.input - cached_input) * self.multiplier * self.factor)
+        object.__setattr__(self, "saved_by_write", (self.input - cache_write) * self.multiplier * self.factor)
+
+    @property
+    def is_for_some(self) -> bool:
+        """Whether it depends on what a request alone tells: its service tier, its input, its time of day."""
+        return bool(self.service_tier or self.above_input_tokens) or not self.is_all_day
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether each token costs whole nano-USD: then many requests together cost what they cost one by one."""
+        return all(rate * self.multiplier * self.factor % PARTS == 0 for rate in self.rates)
 
     @property
     def hours(self) -> Hours:
@@ -74,4 +89,12 @@ class Price:
         if failed and not any(buckets):
             return 0
         parts: int = sum(map(mul, buckets, self.rates)) * self.multiplier * self.factor
-        return (parts + _PARTS // 2) // _PARTS + self.per_request
+        return (parts + PARTS // 2) // PARTS + self.per_request
+
+    def saved(self, buckets: Buckets) -> int:
+        """Return what the cache saved in nano-USD, rounded half up: less than 0 where it was written and seldom read.
+
+        It is compared with the same tokens at the price of input (ui.md M18), so that without cached ones it is 0.
+        """
+        _uncached, read, written, _output, _reasoning, _unclassified = buckets
+        return (read * self.saved_by_read + written * self.saved_by_write + PARTS // 2) // PARTS

@@ -156,8 +156,9 @@ def _tokens(bits: int, failed: bool) -> Buckets:
     )
 
 
-def _cost(price: Price | None, tokens: Buckets, failed: bool) -> tuple[int | None, int | None]:
-    """Nano-USD and the id of the price, as the ledger books them."""
+def _cost(price: Price | None, tokens: Buckets, failed: bool) -> tuple[int | None, int | None, int | None]:
+    """Cost and savings in nano-USD and the id of the price, as the ledger books them."""
     if price:
-        return price.cost(tokens, failed=failed), price.id
-    return (0 if failed and not tokens.total else None), None
+        return price.cost(tokens, failed=failed), price.saved(tokens), price.id
+    nothing = 0 if failed and not tokens.total else None
+    return nothing, nothing, None

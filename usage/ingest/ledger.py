@@ -34,8 +34,8 @@ _REFUSED_ALIKE = 100
 _MOST_ASKED = 2_000
 
 _TraitsWords = tuple[str | None, str | None, str | None, str | None]
-# Nano-USD and the id of the price; (None, None) is unpriced.
-_Cost = tuple[int | None, int | None]
+# Cost and what the cache saved, in nano-USD, and the id of the price; three None are unpriced.
+_Cost = tuple[int | None, int | None, int | None]
 
 
 @dataclass(slots=True)
@@ -187,10 +187,11 @@ class Ledger:
             source.channel, source.account,
         )  # fmt: skip
         if price is not None:
-            return price.cost(buckets, failed=payload.failed), price.id
+            return price.cost(buckets, failed=payload.failed), price.saved(buckets), price.id
         if (model, payload.provider) not in self._asked:
             raise KeyError(model)
-        return (None if buckets.total or not payload.failed else 0), None
+        nothing = None if buckets.total or not payload.failed else 0
+        return nothing, nothing, None
 
 
 def _model(payload: Payload) -> str:

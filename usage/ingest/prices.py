@@ -114,7 +114,7 @@ def _price_chunk(prices: PriceBook, model: str, ids: list[int]) -> int:
         sources = Prefetch("source", Source.objects.select_related("account"))
         found = [record for record in rows.prefetch_related(sources, "traits") if _apply_price(prices, model, record)]
         with rollup.changing([record.pk for record in found]):
-            UsageRecord.objects.bulk_update(found, ["cost_nanousd", "price"])
+            UsageRecord.objects.bulk_update(found, ["cost_nanousd", "saved_nanousd", "price"])
     return len(found)
 
 
@@ -125,6 +125,6 @@ def _apply_price(prices: PriceBook, model: str, record: UsageRecord) -> bool:
         source.known_channel_id, source.account_id,
     )  # fmt: skip
     if price:
-        record.cost_nanousd = price.cost(buckets, failed=record.failed)
+        record.cost_nanousd, record.saved_nanousd = price.cost(buckets, failed=record.failed), price.saved(buckets)
         record.price_id = price.id
     return price is not None

@@ -19,7 +19,8 @@ from usage.models.fields import to_micros
 # A transaction of about 100 ms, which bookings and pages that write wait for.
 _CHUNK = 2_000
 _COLUMNS = (
-    "pk", "requested_at", "model_id", "source_id", "traits_id", "failed", "cost_nanousd", "price_id", *rollup.TOKENS,
+    "pk", "requested_at", "model_id", "source_id", "traits_id", "failed", "cost_nanousd", "saved_nanousd", "price_id",
+    *rollup.TOKENS,
 )  # fmt: skip
 
 
@@ -58,12 +59,12 @@ class _Place(NamedTuple):
 
 
 class _Charge(NamedTuple):
-    """What one record costs in nano-USD, by which price; None is unpriced."""
+    """What one record costs and what the cache saved of it, in nano-USD, and by which price; None is unpriced."""
 
     id: int
     model: str
-    before: tuple[int | None, int | None]
-    after: tuple[int | None, int | None]
+    before: tuple[int | None, int | None, int | None]
+    after: tuple[int | None, int | None, int | None]
 
 
 @dataclass
@@ -144,21 +145,23 @@ class _Pricing:
             known.update(objects.in_bulk({row[at] for row in rows} - known.keys()))
 
     def _charge(self, row: tuple[Any, ...]) -> _Charge:
-        pk, at, model_id, source_id, traits_id, failed, cost, price_id, *tokens = row
+        pk, at, model_id, source_id, traits_id, failed, cost, saved, price_id, *tokens = row
+        before = cost, saved, price_id
         buckets, model, source = Buckets(*tokens), self._models[model_id].name, self._sources[source_id]
         price = self._prices.find(
             model, to_micros(at), source.provider, self._traits[traits_id].tier, buckets.total_input,
             source.known_channel_id, source.account_id,
         )  # fmt: skip
         if price:
-            return _Charge(pk, model, (cost, price_id), (price.cost(buckets, failed=failed), price.id))
-        return _Charge(pk, model, (cost, price_id), (None if buckets.total or not failed else 0, None))
+            return _Charge(pk, model, before, (price.cost(buckets, failed=failed), price.saved(buckets), price.id))
+        nothing = None if buckets.total or not failed else 0
+        return _Charge(pk, model, before, (nothing, nothing, None))
 
 
 def _reprice_chunk(pricing: _Pricing, ids: Sequence[int]) -> list[_Charge]:
     with transaction.atomic():
         charges = pricing.charges(ids, lock=True)
-        with rollup.changing([charge.id for charge in charges if charge.before[0] != charge.after[0]]):
+        with rollup.changing([charge.id for charge in charges if charge.before[:2] != charge.after[:2]]):
             _write([charge for charge in charges if charge.before != charge.after])
     return charges
 
@@ -166,7 +169,7 @@ def _reprice_chunk(pricing: _Pricing, ids: Sequence[int]) -> list[_Charge]:
 def _write(charges: Sequence[_Charge]) -> None:
     with connection.cursor() as cursor:
         cursor.executemany(
-            f"UPDATE {rollup.RECORDS} SET cost_nanousd = %s, price_id = %s WHERE id = %s",
+            f"UPDATE {rollup.RECORDS} SET cost_nanousd = %s, saved_nanousd = %s, price_id = %s WHERE id = %s",
             [(*charge.after, charge.id) for charge in charges],
         )
 

@@ -37,7 +37,7 @@ from usage.models import (
 from usage.models.fields import to_micros
 
 # Counts up with each change of what is summed here; sums of an older one are made anew (usage/apps.py).
-VERSION = 4
+VERSION = 5
 
 HOUR = timedelta(hours=1) // timedelta(microseconds=1)
 DAY = 24 * HOUR
@@ -74,9 +74,11 @@ SUM_OF_RECORDS = {
     "priced_succeeded": _count("NOT failed AND cost_nanousd IS NOT NULL"),
     "priced_tokens": _sum(TOTAL, "cost_nanousd IS NOT NULL"),
     "cost_nanousd": "COALESCE(SUM(cost_nanousd), 0)",
+    "saved_nanousd": "COALESCE(SUM(saved_nanousd), 0)",
     "timed_output": _sum("output + reasoning", _TIMED),
     "timed_ms": _sum("latency_ms - ttft_ms", _TIMED),
     "without_usage": _count(f"{_SUCCEEDED} AND {TOTAL} = 0"),
+    "unused_failures": _count(f"failed AND {TOTAL} = 0"),
     "estimated_requests": _count(f"quality = {_ESTIMATED}"),
     "unclassified_requests": _count(f"quality = {_UNCLASSIFIED}"),
     "inconsistent_requests": _count(f"quality = {_INCONSISTENT}"),

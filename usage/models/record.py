@@ -104,6 +104,8 @@ class UsageRecord(TokenCounts):
     received_at = InstantField(_("received"))
     # Null means unpriced, which is not free.
     cost_nanousd = models.BigIntegerField(_("est. cost (nano-USD)"), null=True)
+    # At the price of the cost; null where there is no cost, and where it is of before this column and its price is gone.
+    saved_nanousd = models.BigIntegerField(_("saved by the cache (nano-USD)"), null=True)
     latency_ms = models.IntegerField(_("latency (ms)"), null=True)
     ttft_ms = models.IntegerField(_("first token (ms)"), null=True)
     # What these point to is checked by the batch when it is booked (usage/ingest/insertion.py): PostgreSQL would look up

@@ -25,6 +25,7 @@ class Rollup(TokenCounts):
     unclassified = models.BigIntegerField(_("unclassified"), default=0)
     priced_tokens = models.BigIntegerField(_("priced tokens"), default=0)
     cost_nanousd = models.BigIntegerField(_("est. cost (nano-USD)"), default=0)
+    saved_nanousd = models.BigIntegerField(_("saved by the cache (nano-USD)"), default=0)
     # Output of answers that were streamed long enough to tell their speed, and the time that it took.
     timed_output = models.BigIntegerField(_("timed output"), default=0)
     timed_ms = models.BigIntegerField(_("time of output (ms)"), default=0)
@@ -33,6 +34,8 @@ class Rollup(TokenCounts):
     priced_requests = models.IntegerField(_("priced requests"), default=0)
     priced_succeeded = models.IntegerField(_("priced and succeeded"), default=0)
     without_usage = models.IntegerField(_("without usage"), default=0)
+    # Failures that used nothing, and so cost nothing whatever the prices are.
+    unused_failures = models.IntegerField(_("failed without usage"), default=0)
     estimated_requests = models.IntegerField(_("tokens estimated"), default=0)
     unclassified_requests = models.IntegerField(_("tokens unclassified"), default=0)
     inconsistent_requests = models.IntegerField(_("tokens inconsistent"), default=0)

@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('usage', "0012_compact_distributions"),
+        ('usage', "0013_cache_savings"),
     ]
 
     operations = [
