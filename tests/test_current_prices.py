@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
-from channels_app.stats import Basis, Conditions, Span, breakdown, series, taken_as_ordinary, totals
+from channels_app.stats import Basis, Conditions, Span, Usage, breakdown, series, taken_as_ordinary, totals
 from tests.factories import NOON, auth_file, auth_files, book, list_names, payload, sums_of, undone
 from tests.test_pricing import add_price
 from tests.test_questions import OF_RECORD, ask, inside, questions
@@ -288,6 +288,16 @@ def test_a_price_counts_from_its_moment_on(server: Instance) -> None:
     ModelPrice.objects.update(multiplier=Decimal(2))
     assert totals(EVER, Conditions()).cost_nanousd == 120 * (1 + 5 + 5) * 1_000
     assert totals(EVER, Conditions(), Basis.CURRENT).cost_nanousd == 2 * 120 * (1 + 5 + 5) * 1_000
+
+
+def test_what_is_asked_of_nothing_costs_nothing(server: Instance) -> None:
+    add_price("one-FAKE", "0.0187", "1", service_tier="flex")
+    add_price("one-FAKE", "0.0187", "1")
+    book(server, payload(model="one-FAKE"))
+    for nothing in (Conditions(sources=frozenset()), Conditions(api_keys=frozenset())):
+        assert totals(EVER, nothing, Basis.CURRENT) == Usage()
+        assert taken_as_ordinary(EVER, nothing) == 0
+    assert totals(Span(0, 0), Conditions(), Basis.CURRENT) == Usage()
 
 
 def test_what_had_no_price_has_that_of_now(server: Instance, api: APIClient) -> None:

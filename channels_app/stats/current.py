@@ -47,8 +47,8 @@ def aggregate_each(
     spans: Sequence[Span], conditions: Conditions, by: Sequence[str], sums: Sequence[str] = SUMS
 ) -> list[tuple[Any, ...]]:
     """Return what `tables.aggregate_each` does, with the money of now; `spans` come in order and do not overlap."""
-    if not spans or not set(sums) & set(MONEY):
-        return tables.aggregate_each(spans, conditions, by, sums)
+    if not spans or not set(sums) & set(MONEY) or not all(conditions.ids.values()):
+        return tables.aggregate_each(spans, conditions, by, sums)  # no money, or nothing at all
     prices = CurrentPrices.of(Span(spans[0].since, spans[-1].until), conditions)
     money_at = [(sums.index(name), place) for place, name in enumerate(MONEY) if name in sums]
     rows: dict[_Key, list[int]] = {}
