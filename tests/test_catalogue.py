@@ -29,7 +29,7 @@ PO = Path(settings.LOCALE_PATHS[0]) / "zh_Hans" / "LC_MESSAGES" / "django.po"
 SAME = {
     "Token", "OAuth", "API", "CPA", "CLIProxyAPI", "Meter", "UTC", "URL", "TLS", "ID", "English", "Django", "CSRF",
     "Cookie", "HTTPS", "RESP", "JSON", "ms", "config", "yaml", "usage", "statistics", "enabled", "true", "remote",
-    "management", "secret", "key", "http", "https", "make", "run", "CSV",
+    "management", "secret", "key", "http", "https", "make", "run", "CSV", "RPM", "TPM", "tok",
 }  # fmt: skip
 # Of the sample data.
 DATA = (
@@ -142,6 +142,12 @@ def chinese() -> Iterator[None]:
 @pytest.mark.parametrize(
     "address",
     [
+        "/",
+        "/?metric=cost&by=model&stack=share&range=30d&open=claude",
+        "/?metric=failed&by=key&range=1h&cmp=off",
+        "/?by=type&hide=cache_read&range=all",
+        "/?range=yesterday&status=ok",
+        "/?range=bogus&metric=nonsense",
         "/channels/",
         "/channels/?open=claude,codex,unknown&sort=-requests",
         "/channels/?sort=-cost&range=all",
@@ -157,7 +163,7 @@ def test_no_page_falls_back_to_english(admin_client: Client, instance: Instance,
     admin_client.cookies[settings.LANGUAGE_COOKIE_NAME] = "zh-hans"
     html = admin_client.get(address.format(server=instance.pk)).content.decode()
     assert '<html lang="zh-Hans"' in html
-    allowed = ["range=bogus", "“nonsense”"]
+    allowed = ["range=bogus", "“nonsense”", "metric=nonsense"]
     assert [text for text in leftovers(html) if not any(part in text for part in allowed)] == []
 
 
@@ -171,7 +177,8 @@ def test_no_empty_state_falls_back_to_english(
 ) -> None:
     Instance.objects.update(state=state, synced_at=timezone.now(), statistics_enabled=False)
     admin_client.cookies[settings.LANGUAGE_COOKIE_NAME] = "zh-hans"
-    assert leftovers(admin_client.get("/channels/").content.decode()) == []
+    for address in ("/", "/channels/"):
+        assert leftovers(admin_client.get(address).content.decode()) == []
 
 
 @pytest.mark.parametrize("address", ["/login/", "/login/?next=/setup/server/", "/channels/", "/nothing/"])

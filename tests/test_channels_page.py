@@ -105,10 +105,6 @@ def test_who_is_not_signed_in_goes_to_the_login_and_back(client: Client, db: Non
     assert (answer.status_code, answer["Location"]) == (302, "/login/?next=/channels/%3Frange%3D24h")
 
 
-def test_home_is_the_channels_page(client: Client) -> None:
-    assert client.get("/")["Location"] == "/channels/"
-
-
 def test_each_channel_is_a_row_and_the_unknown_one_is_last(reader: Client, sample: Instance) -> None:
     rows = Table(page(reader)).of("channel")
     assert [row["name"] for row in rows] == ["claude", "codex", "https://openrouter.ai/api/v1", "Unknown channel"]

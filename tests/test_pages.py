@@ -24,9 +24,9 @@ def sign_in(client: Client, password: str, **fields: str) -> Any:
     return client.post("/login/", {"username": "person", "password": password} | fields)
 
 
-def test_signing_in_leads_to_the_channels(client: Client, person: Any) -> None:
-    assert sign_in(client, PASSWORD)["Location"] == "/channels/"
-    assert "Sign out" in client.get("/channels/").content.decode()
+def test_signing_in_leads_to_the_overview(client: Client, person: Any) -> None:
+    assert sign_in(client, PASSWORD)["Location"] == "/"
+    assert "Sign out" in client.get("/").content.decode()
 
 
 def test_signing_in_leads_back_to_where_one_wanted_to_go(client: Client, person: Any) -> None:
@@ -37,7 +37,7 @@ def test_signing_in_leads_back_to_where_one_wanted_to_go(client: Client, person:
 
 
 def test_signing_in_does_not_lead_to_another_site(client: Client, person: Any) -> None:
-    assert sign_in(client, PASSWORD, next="https://example.com/")["Location"] == "/channels/"
+    assert sign_in(client, PASSWORD, next="https://example.com/")["Location"] == "/"
 
 
 @pytest.mark.parametrize("name", ["person", "nobody"])

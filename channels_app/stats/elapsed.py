@@ -28,18 +28,21 @@ def elapsed(span: Span, servers: frozenset[int] | None, now: int) -> Elapsed:
     """
     until = max(span.since, min(span.until, now))
     asked = list(servers) if servers is not None else list(Instance.objects.values_list("pk", flat=True))
-    gaps = [_gaps(server, Span(span.since, until)) for server in asked]
-    in_all = gaps[0] if gaps else []
-    for others in gaps[1:]:
+    of_each = [gaps(Span(span.since, until), frozenset({server})) for server in asked]
+    in_all = of_each[0] if of_each else []
+    for others in of_each[1:]:
         in_all = _both(in_all, others)
     minutes = (until - span.since) / _MINUTE
-    return Elapsed(minutes, _length(_union(span for some in gaps for span in some)), minutes - _length(in_all))
+    return Elapsed(minutes, length(_union(span for some in of_each for span in some)), minutes - length(in_all))
 
 
-def _gaps(server: int, span: Span) -> list[Span]:
+def gaps(span: Span, servers: frozenset[int] | None) -> list[Span]:
+    """Return when records of any of these servers (None: all) may be missing, in order, in spans that do not touch."""
     rows = CollectionGap.objects.using(database().alias).filter(
-        instance=server, since__lt=from_micros(span.until), until__gt=from_micros(span.since)
+        since__lt=from_micros(span.until), until__gt=from_micros(span.since)
     )
+    if servers is not None:
+        rows = rows.filter(instance__in=servers)
     return _union(Span(max(to_micros(gap.since), span.since), min(to_micros(gap.until), span.until)) for gap in rows)
 
 
@@ -59,5 +62,6 @@ def _both(some: Sequence[Span], others: Sequence[Span]) -> list[Span]:
     return [span for span in shared if span.since < span.until]
 
 
-def _length(spans: Iterable[Span]) -> float:
+def length(spans: Iterable[Span]) -> float:
+    """Return how many minutes they last."""
     return sum(span.until - span.since for span in spans) / _MINUTE

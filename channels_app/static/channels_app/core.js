@@ -29,6 +29,7 @@ function replaceLive(page) {
     if (fresh) old.replaceWith(document.adoptNode(fresh));
   }
   enhance();
+  document.dispatchEvent(new Event("renewed"));
   const filter = document.querySelector("[data-filter]");
   if (filter && searched) {
     filter.value = searched;

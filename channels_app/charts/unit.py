@@ -1,0 +1,50 @@
+"""What an axis counts, and how its numbers are written (`ui.md` 7)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from usage import formats
+
+_TRAILING_ZEROS = re.compile(r"\.0+(?!\d)|(\.\d*[1-9])0+(?!\d)")
+_MOST_TICKS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """`name` stands in the head of a table; `write` takes whole numbers, and so may give `<$0.0001`: escape it."""
+
+    name: Promise
+    write: Callable[[int], str]
+
+    def tick(self, value: int) -> str:
+        """A round number needs no zeros after its point."""
+        return _TRAILING_ZEROS.sub(r"\1", self.write(value))
+
+    def ticks(self, most: int) -> list[int]:
+        """Return 0 and some round numbers, the last of them not below `most`."""
+        step = next(step for step in _round_steps() if step * (_MOST_TICKS - 1) >= most)
+        return [step * number for number in range(max(-(-most // step), 1) + 1)]
+
+
+def _round_steps() -> Iterator[int]:
+    power = 1
+    while True:
+        yield from (power, 2 * power, 5 * power)
+        power *= 10
+
+
+def _duration(milliseconds: int) -> str:
+    return formats.duration(timedelta(milliseconds=milliseconds))
+
+
+TOKENS = Unit(_("Tokens"), formats.compact)
+REQUESTS = Unit(_("Requests"), formats.count)
+NANOUSD = Unit(_("US$"), formats.money)
+MILLISECONDS = Unit(_("Duration"), _duration)

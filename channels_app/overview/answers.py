@@ -1,0 +1,224 @@
+"""What the Overview asks: each question once, when something is drawn of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import cached_property
+
+from channels_app.buckets import edges, micros
+from channels_app.charts.timeline import Timeline, bucket_of
+from channels_app.comparison import compared_with
+from channels_app.overview.query import METRICS, OverviewQuery
+from channels_app.period import Period
+from channels_app.records import records
+from channels_app.stats import (
+    Conditions,
+    Series,
+    Span,
+    Timing,
+    Usage,
+    breakdown,
+    series,
+    span_of,
+    timing,
+    timing_series,
+    totals,
+)
+from channels_app.stats.client_requests import Calls, calls
+from channels_app.stats.elapsed import Elapsed, elapsed, gaps, length
+from channels_app.stats.peaks import Peaks, peaks
+from channels_app.stats.questions import Group
+from channels_app.stats.tables import NOTHING
+from channels_app.usage_api import since_the_first_record
+from usage.ingest.rollup import TOKENS
+from usage.models import UsageDailyBySource, UsageRecord
+from usage.models.fields import to_micros
+
+# What the small drawings are made of, and the main one unless it is by model or key.
+_DRAWN = ("requests", "failed", *TOKENS, "cost_nanousd", "timed_output", "timed_ms")
+# Percentiles of more hours would take as long as all else together.
+_MOST_HOURS = 48
+# Of longer periods the heatmap shows the last four weeks.
+_HEATMAP, _HOUR = timedelta(days=28), timedelta(hours=1)
+_MOST_CALLS = timedelta(days=32)
+_ERRORS = 5
+
+
+@dataclass
+class Answers:
+    query: OverviewQuery
+    now: datetime
+
+    @cached_property
+    def period(self) -> Period:
+        return since_the_first_record(self.query.period)
+
+    @cached_property
+    def span(self) -> Span:
+        return span_of(self.period)
+
+    @cached_property
+    def conditions(self) -> Conditions:
+        return self.query.filters.conditions
+
+    @cached_property
+    def gaps(self) -> list[Span]:
+        return gaps(self.span, self._servers)
+
+    @cached_property
+    def timeline(self) -> Timeline:
+        return Timeline(self.period, bucket_of(self.period), self.now, self.gaps)
+
+    @cached_property
+    def by_account(self) -> dict[Group, Usage]:
+        """By channel and account."""
+        return breakdown(self.span, self.conditions, ["channel", "account"])
+
+    @cached_property
+    def usage(self) -> Usage:
+        return together(self.by_account.values())
+
+    @cached_property
+    def by_model(self) -> dict[Group, Usage]:
+        return breakdown(self.span, self.conditions, ["model"])
+
+    @cached_property
+    def by_key(self) -> dict[Group, Usage]:
+        return breakdown(self.span, self.conditions, ["key"])
+
+    @cached_property
+    def by_time(self) -> Series:
+        """By channel, of these sums: `_DRAWN`."""
+        return series(self.timeline.micros, self.conditions, ["channel"], _DRAWN)
+
+    @cached_property
+    def usage_by_time(self) -> list[Usage]:
+        """All channels together, in each interval that has begun."""
+        together = zip(*self.by_time.groups.values(), strict=True)
+        sums = [[sum(column) for column in zip(*intervals, strict=True)] for intervals in together]
+        return [Usage(**dict(zip(_DRAWN, some, strict=True))) for some in sums[: self.timeline.begun]]
+
+    @cached_property
+    def lines(self) -> dict[Group, list[int]]:
+        """The metric in each interval that has begun, by channel."""
+        return self._lines(self.by_time, self._sums)
+
+    def lines_of(self, sum_name: str) -> dict[Group, list[int]]:
+        """One of `_DRAWN` in each interval that has begun, by channel."""
+        return self._lines(self.by_time, (sum_name,))
+
+    def lines_by(self, dimension: str) -> dict[Group, list[int]]:
+        """The metric in each interval that has begun, by another of stats.DIMENSIONS."""
+        return self._lines(series(self.timeline.micros, self.conditions, [dimension], self._sums), self._sums)
+
+    def _lines(self, found: Series, names: Sequence[str]) -> dict[Group, list[int]]:
+        places, begun = [found.sums.index(name) for name in names], self.timeline.begun
+        return {
+            group: [sum([interval[place] for place in places]) for interval in line[:begun]]
+            for group, line in found.groups.items()
+        }
+
+    @cached_property
+    def before(self) -> Period | None:
+        """What this period is compared with."""
+        return compared_with(self.period, self.query.comparison)
+
+    @cached_property
+    def usage_before(self) -> Usage:
+        return totals(span_of(self.before), self.conditions) if self.before else Usage()
+
+    @cached_property
+    def line_before(self) -> list[int | None]:
+        """The main chart's metric of all together, in as many intervals as have begun."""
+        if not self.before:
+            return []
+        marks = edges(self.before, self.timeline.bucket)
+        found = series(micros(marks), self.conditions, (), self._sums)
+        empty = [[0]] * (len(marks) - 1)
+        values: list[int | None] = [sum(sums) for sums in found.groups.get((), empty)]
+        begun = self.timeline.begun
+        return [*values[:begun], *([None] * (begun - len(values)))]
+
+    @cached_property
+    def first_record_at(self) -> datetime | None:
+        first = UsageDailyBySource.objects.order_by("bucket").first()
+        return first.bucket if first else None
+
+    @cached_property
+    def gap_share_before(self) -> float:
+        """Which part of the period before has a gap, 0 to 1."""
+        if not self.before:
+            return 0.0
+        span = span_of(self.before)
+        return length(gaps(span, self._servers)) / length([span])
+
+    @cached_property
+    def timing(self) -> Timing:
+        return timing(self.span, self.conditions)
+
+    @cached_property
+    def timing_before(self) -> Timing | None:
+        return timing(span_of(self.before), self.conditions) if self.before else None
+
+    @cached_property
+    def timing_timeline(self) -> Timeline:
+        timeline = self.timeline
+        is_fine = timeline.bucket == "1h" and timeline.count > _MOST_HOURS
+        return replace(timeline, bucket="1d") if is_fine else timeline
+
+    @cached_property
+    def timing_by_time(self) -> list[Timing]:
+        """In each interval of `timing_timeline` that has begun."""
+        found = timing_series(self.timing_timeline.micros, self.conditions).get((), [])
+        return found[: self.timing_timeline.begun]
+
+    @cached_property
+    def calls(self) -> Calls | None:
+        """What became of client requests; None of long periods, where this one line would take as long as all else."""
+        is_long = self.period.until - self.period.since > _MOST_CALLS
+        return None if is_long else calls(self.span, self.conditions)
+
+    @cached_property
+    def peaks(self) -> Peaks:
+        return peaks(self.span, self.conditions)
+
+    @cached_property
+    def elapsed(self) -> Elapsed:
+        return elapsed(self.span, self._servers, to_micros(self.now))
+
+    @cached_property
+    def hours(self) -> list[tuple[datetime, int]]:
+        """The metric of all together in each hour of the period that has begun, of the last four weeks of it."""
+        if self.timeline.bucket == "1h":
+            marks = self.timeline.edges
+            values = [sum(one) for one in zip(*self.lines.values(), strict=True)]
+        else:
+            until = min(self.period.until, self.now.replace(minute=0, second=0, microsecond=0) + _HOUR)
+            since = max(self.period.since, until - _HEATMAP)
+            marks = edges(replace(self.period, since=since, until=until, name=""), "1h")
+            found = series(micros(marks), self.conditions, (), self._sums)
+            values = [sum(sums) for sums in found.groups.get((), [])]
+        return list(zip(marks, values, strict=False))
+
+    @property
+    def _sums(self) -> tuple[str, ...]:
+        return METRICS[self.query.metric].sums
+
+    @cached_property
+    def errors(self) -> list[UsageRecord]:
+        """The last failures."""
+        failed = NOTHING if self.conditions.failed is False else replace(self.conditions, failed=True)
+        return records(self.span, failed, limit=_ERRORS).rows
+
+    @property
+    def _servers(self) -> frozenset[int] | None:
+        return self.query.filters.servers or None
+
+
+def together(some: Iterable[Usage]) -> Usage:
+    found = Usage()
+    for usage in some:
+        found.add(usage)
+    return found

@@ -1,0 +1,37 @@
+"""How long answers took, over time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.utils.translation import gettext as _
+
+from channels_app.charts.lines import Lines
+from channels_app.charts.look import Look
+from channels_app.charts.time_chart import Series
+from channels_app.charts.unit import MILLISECONDS
+from channels_app.overview.answers import Answers
+from channels_app.stats import Timing
+
+
+def latency_chart(answers: Answers) -> Lines:
+    whole = answers.timing
+    return Lines(
+        id="latency",
+        title=_("Latency"),
+        unit=MILLISECONDS,
+        timeline=answers.timing_timeline,
+        series=[
+            _series(answers, "p95", _("p95"), whole, lambda timing: timing.latency.percentile(95)),
+            _series(answers, "p50", _("p50"), whole, lambda timing: timing.latency.percentile(50)),
+            _series(answers, "ttft", _("First token p50"), whole, lambda timing: timing.ttft.percentile(50)),
+        ],
+        band=("p95", "p50"),
+        zoom=answers.query.anywhen.address,
+    )
+
+
+def _series(answers: Answers, key: str, name: str, whole: Timing, percentile: Callable[[Timing], int | None]) -> Series:
+    values = [percentile(timing) for timing in answers.timing_by_time]
+    values += [None] * (answers.timing_timeline.begun - len(values))
+    return Series(key, name, values, Look(f"line-{key}", f"line-{key}"), percentile(whole))

@@ -1,0 +1,217 @@
+"""What the Overview shows, from the answers to its questions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import NamedTuple
+
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+
+from channels_app.charts import look
+from channels_app.charts.heatmap import Heatmap, Hour
+from channels_app.charts.lines import Lines
+from channels_app.charts.mix import Mix
+from channels_app.charts.stacked_bars import StackedBars
+from channels_app.charts.status_strip import StatusStrip
+from channels_app.overview.answers import Answers
+from channels_app.overview.cards import Cards
+from channels_app.overview.entities import Entities, Row
+from channels_app.overview.latency_chart import latency_chart
+from channels_app.overview.query import GROUPINGS, METRICS, STACKS, OverviewQuery
+from channels_app.overview.usage_chart import usage_chart
+from channels_app.period import RANGES, Period
+from channels_app.stats.questions import Group
+from usage import formats
+from usage.models import Channel, FailureText, Instance, UsageRecord
+from usage.models.fields import to_micros
+
+_HOUR = timedelta(hours=1) // timedelta(microseconds=1)
+_STRIPS = 8
+_MESSAGE = 80
+
+
+class Choice(NamedTuple):
+    """A way to see the same thing: a link, unless it is the present one."""
+
+    label: Promise
+    address: str
+    is_present: bool
+
+
+class Error(NamedTuple):
+    record: UsageRecord
+    channel: Channel | None
+    message: str
+
+
+class TopList(NamedTuple):
+    key: str
+    title: str
+    rows: list[Row]
+
+
+@dataclass
+class OverviewPage:
+    query: OverviewQuery
+    now: datetime
+
+    @cached_property
+    def answers(self) -> Answers:
+        return Answers(self.query, self.now)
+
+    @cached_property
+    def _channels(self) -> dict[int, Channel]:
+        return Channel.objects.in_bulk()
+
+    @cached_property
+    def empty(self) -> str:
+        """Why there is nothing to show: `no_server`, `no_records` or `no_match`; empty where there is."""
+        if self.answers.usage.requests:
+            return ""
+        if UsageRecord.objects.exists():
+            return "no_match"
+        return "no_records" if Instance.objects.exists() else "no_server"
+
+    # The period, as the picker takes it (channels/_range.html).
+
+    @property
+    def ranges(self) -> Mapping[str, Promise]:
+        return RANGES
+
+    @property
+    def range_text(self) -> str:
+        return str(RANGES.get(self.query.period.name, _("Custom range")))
+
+    @property
+    def period_text(self) -> str:
+        """The resolved period with the offset of its zone."""
+        return self._text_of(self.answers.period)
+
+    @property
+    def compared_text(self) -> str:
+        """What is compared with; empty where nothing is."""
+        return self._text_of(self.answers.before) if self.answers.before else ""
+
+    def _text_of(self, period: Period) -> str:
+        """A period with a beginning: all time begins with the first record, or never."""
+        end = formats.minute(period.last_moment, period.zone, self.now)
+        offset = formats.utc_offset(period.last_moment)
+        if period.since.timestamp() == 0:
+            return _("until %(end)s (%(zone)s)") % {"end": end, "zone": offset}
+        since = formats.minute(period.since, period.zone, self.now)
+        return _("%(since)s – %(end)s (%(zone)s)") % {"since": since, "end": end, "zone": offset}
+
+    @property
+    def is_running(self) -> bool:
+        """Whether now lies in the period, so that its figures still grow."""
+        return self.query.period.until >= self.query.period.asked_at
+
+    @property
+    def since_date(self) -> str:
+        """For the from/to fields; all time starts nowhere."""
+        since = self.query.period.since.astimezone(self.query.period.zone)
+        return "" if since.timestamp() == 0 else since.date().isoformat()
+
+    @property
+    def until_date(self) -> str:
+        return self.query.period.last_moment.date().isoformat()
+
+    @property
+    def wider_ranges(self) -> list[tuple[str, Promise]]:
+        return [(name, RANGES[name]) for name in ("7d", "30d", "all") if name != self.query.period.name]
+
+    # The blocks, from top to bottom.
+
+    @cached_property
+    def cards(self) -> Cards:
+        return Cards(self.answers)
+
+    @property
+    def metrics(self) -> list[Choice]:
+        query = self.query
+        return [
+            Choice(metric.label, query.measuring(key).address, key == query.metric) for key, metric in METRICS.items()
+        ]
+
+    @property
+    def groupings(self) -> list[Choice]:
+        query = self.query
+        return [Choice(label, query.grouping(key).address, key == query.by) for key, label in GROUPINGS.items()]
+
+    @property
+    def stacks(self) -> list[Choice]:
+        query = self.query
+        return [Choice(label, query.stacking(key).address, key == query.stack) for key, label in STACKS.items()]
+
+    @cached_property
+    def usage_chart(self) -> StackedBars:
+        return usage_chart(self.answers, self._channels)
+
+    @cached_property
+    def mix(self) -> Mix:
+        return Mix(self.answers.usage)
+
+    @cached_property
+    def entities(self) -> Entities:
+        return Entities(self.answers, self._channels)
+
+    @property
+    def all_channels(self) -> str:
+        return reverse("channels_app:channels") + self.query.elsewhere.rstrip("?")
+
+    @property
+    def strips(self) -> list[StatusStrip]:
+        """Of the channels with the most requests."""
+        requests, failed = (self.answers.lines_of(name) for name in ("requests", "failed"))
+        busiest = sorted(requests, key=lambda group: (group == (None,), -sum(requests[group])))[:_STRIPS]
+        return [self._strip(group, requests[group], failed[group]) for group in busiest if any(requests[group])]
+
+    def _strip(self, group: Group, requests: Sequence[int], failed: Sequence[int]) -> StatusStrip:
+        channel = self._channels.get(group[0] or 0)
+        name = channel.name if channel else _("Unknown channel")
+        its_look = look.of_slot(channel.color_slot, channel.shape) if channel else look.UNKNOWN
+        return StatusStrip(name, its_look, self.answers.timeline, requests, failed)
+
+    @cached_property
+    def latency_chart(self) -> Lines:
+        return latency_chart(self.answers)
+
+    @property
+    def top_lists(self) -> list[TopList]:
+        entities = self.entities
+        return [
+            TopList("models", _("Models"), entities.models),
+            TopList("keys", _("API keys"), entities.keys),
+            TopList("accounts", _("Accounts"), entities.accounts),
+        ]
+
+    @property
+    def metric_label(self) -> Promise:
+        return METRICS[self.query.metric].label
+
+    @cached_property
+    def heatmap(self) -> Heatmap:
+        metric, zone = METRICS[self.query.metric], self.answers.period.zone
+        hours = [
+            Hour(start.astimezone(zone), value, self._is_gap(to_micros(start))) for start, value in self.answers.hours
+        ]
+        return Heatmap(_("%(metric)s by weekday and hour") % {"metric": metric.label}, metric.unit, hours)
+
+    def _is_gap(self, start: int) -> bool:
+        return any(gap.since <= start and start + _HOUR <= gap.until for gap in self.answers.gaps)
+
+    @cached_property
+    def errors(self) -> list[Error]:
+        rows = self.answers.errors
+        texts = FailureText.objects.in_bulk([row.pk for row in rows])
+        return [Error(row, row.source.known_channel, _first_line(texts.get(row.pk))) for row in rows]
+
+
+def _first_line(text: FailureText | None) -> str:
+    lines = text.text.strip().splitlines() if text else []
+    return lines[0][:_MESSAGE] if lines else ""

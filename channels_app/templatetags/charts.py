@@ -1,0 +1,58 @@
+"""Pieces of charts: markers, hatchings, small lines."""
+
+from __future__ import annotations
+
+from django import template
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from channels_app.charts.look import Look
+from channels_app.charts.sparkline import Sparkline
+from channels_app.charts.time_chart import HEIGHT
+from channels_app.charts.timeline import Timeline
+from channels_app.charts.unit import Unit
+from usage import formats
+
+register = template.Library()
+
+
+@register.simple_tag
+def look(look: Look) -> SafeString:
+    """The marker of a series."""
+    return format_html(
+        '<svg class="marker {}" viewBox="0 0 10 10" aria-hidden="true"><use href="#m-{}"/></svg>', look.fill, look.shape
+    )
+
+
+@register.simple_tag
+def hatchings(timeline: Timeline) -> SafeString:
+    """Intervals with a collection gap, and the one that still runs."""
+    areas = [("gap", gap.first, gap.last) for gap in timeline.gap_stretches]
+    if timeline.running is not None:
+        areas.append(("running", timeline.running, timeline.running))
+    return format_html_join(
+        "",
+        '<rect class="hatched" x="{}%" width="{}%" height="100%" fill="url(#p-{})"/>',
+        (
+            (f"{100 * first / timeline.count:.3f}", f"{100 * (last + 1 - first) / timeline.count:.3f}", name)
+            for name, first, last in areas
+        ),
+    )
+
+
+@register.simple_tag
+def spark(line: Sparkline | None) -> SafeString | str:
+    if line is None:
+        return ""
+    return format_html(
+        '<svg class="spark" viewBox="0 0 {} {}" preserveAspectRatio="none" aria-hidden="true"><path class="line" d="{}"/></svg>',
+        line.width,
+        HEIGHT,
+        line.path,
+    )
+
+
+@register.filter
+def written(value: int | None, unit: Unit) -> str:
+    """A value in its unit."""
+    return formats.NO_DATA if value is None else unit.write(value)

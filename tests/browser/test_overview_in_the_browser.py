@@ -1,0 +1,238 @@
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Open
+from tests.browser.test_in_the_browser import ACCESSIBILITY, background, clipped, overflow
+from usage.ingest import rollup
+from usage.models import CollectionGap, Instance, UsageRecord
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+ADDRESSES = [
+    "/",
+    "/?by=type&stack=share&range=30d",
+    "/?metric=failed&by=model&open=claude&range=1h",
+    "/?range=yesterday",
+]
+
+
+@pytest.fixture
+def timed(sample: Instance) -> Instance:
+    """With durations, over some days, and a gap."""
+    rows = list(UsageRecord.objects.all())
+    for days in (1, 2, 3):
+        for number, row in enumerate(rows):
+            row.pk, row.dedup_key = None, f"{days}-{number}".encode()
+            row.requested_at -= timedelta(days=1)
+            row.latency_ms, row.ttft_ms = 2_000 + 40 * number, 300 + number
+        UsageRecord.objects.bulk_create(rows)
+    since = timezone.now() - timedelta(days=2)
+    CollectionGap.objects.create(instance=sample, since=since, until=since + timedelta(hours=3), cause="away")
+    rollup.rebuild()
+    return sample
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_every_view_fits_its_window(open_page: Open, timed: Instance, address: str, language: str) -> None:
+    phone = open_page(address, width=390, language=language)
+    assert phone.evaluate("innerWidth") == 390
+    assert (overflow(phone), clipped(phone)) == (0, [])
+    page = open_page(address, language=language, theme="dark")
+    for width in (320, 719, 720, 1099, 1100, 1439, 1440, 1920):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert (width, overflow(page), clipped(page)) == (width, 0, [])
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_the_basics_of_accessibility(open_page: Open, timed: Instance, address: str) -> None:
+    assert open_page(address).evaluate(ACCESSIBILITY) == []
+
+
+def test_the_figures_and_the_chart_are_above_the_fold(open_page: Open, timed: Instance) -> None:
+    page = open_page("/")  # with the banner of the gap
+    box = page.locator("#chart-usage .plot").bounding_box()
+    assert box and box["y"] + box["height"] <= 900
+    cards = [card.bounding_box() for card in page.locator(".kpi").all()]
+    assert (
+        len({round(card["height"]) for card in cards[:4] if card})
+        == 1
+        == len({card["height"] for card in cards[4:] if card})
+    )
+
+
+def test_the_dark_page_is_dark_throughout(open_page: Open, timed: Instance) -> None:
+    light, dark = open_page("/"), open_page("/", theme="dark")
+    assert background(light) != background(dark)
+    script = """() => [...document.querySelectorAll("main *")].map(e => getComputedStyle(e).backgroundColor)
+        .filter(c => c.startsWith("rgb(") && c.match(/\\d+/g).every(part => part > 128))"""
+    heat = {"rgb(107, 160, 232)", "rgb(181, 211, 255)"}  # the upper two steps
+    assert set(dark.evaluate(script)) <= {"rgb(236, 238, 241)", *heat}
+
+
+def test_without_javascript_the_tables_are_open(open_page: Open, timed: Instance) -> None:
+    page = open_page("/", javascript=False)
+    expect(page.locator("#numbers-usage table")).to_be_visible()
+    expect(page.locator("#chart-usage path.f2")).to_be_visible()
+    page.locator("#metric-3").click()
+    expect(page.locator("#chart-usage-title")).to_have_text("Requests by channel")
+    page.locator("#toggle-claude").click()
+    expect(page.locator("#channel-claude").get_by_text("alice@example.com")).to_be_visible()
+    page.locator("#legend-usage-1").click()
+    expect(page.get_by_text("Hidden: claude")).to_be_visible()
+
+
+def test_the_tables_open_on_demand_and_stay_so(open_page: Open, timed: Instance) -> None:
+    page = open_page("/")
+    table = page.locator("#numbers-usage table")
+    expect(table).to_be_hidden()
+    page.locator("#numbers-usage summary").click()
+    expect(table).to_be_visible()
+    page.locator("#metric-3").click()
+    expect(page.locator("#chart-usage-title")).to_have_text("Requests by channel")
+    expect(table).to_be_visible()
+    expect(page.locator("#numbers-latency table")).to_be_hidden()
+
+
+def test_switches_keep_the_page_and_go_into_the_history(open_page: Open, timed: Instance) -> None:
+    page = open_page("/")
+    page.evaluate("window.untouched = true")
+    page.locator("#by-2").click()
+    expect(page.locator("#chart-usage-title")).to_have_text("Tokens by model")
+    assert page.url.endswith("/?by=model")
+    expect(page.locator("#by-2")).to_be_focused()
+    page.go_back()
+    expect(page.locator("#chart-usage-title")).to_have_text("Tokens by channel")
+    assert page.evaluate("window.untouched")
+
+
+def hover(page: Page, chart: str, share: float) -> None:
+    box = page.locator(f"#chart-{chart} .plot").bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] * share, box["y"] + 40)
+
+
+def test_the_cursor_tells_what_the_table_says(open_page: Open, timed: Instance) -> None:
+    page = open_page("/?range=7d")
+    hover(page, "usage", 0.99)  # beyond what has begun: the last interval
+    row = page.locator("#numbers-usage tbody tr").last
+    tip = page.locator("#chart-usage .tip")
+    expect(tip).to_contain_text(row.locator("th").text_content() or "?")
+    expect(tip.locator("div").first).to_contain_text("claude")
+    expect(tip).to_contain_text("Total")
+    expect(page.locator("#chart-latency .crosshair")).to_have_count(1)
+    expect(page.locator("#chart-latency .tip")).to_have_count(0)
+    page.mouse.move(5, 5)
+    expect(page.locator(".tip, .crosshair")).to_have_count(0)
+
+
+def test_the_cursor_moves_by_keys(open_page: Open, timed: Instance) -> None:
+    page = open_page("/?range=7d")
+    page.locator("#chart-usage .plot").focus()
+    page.keyboard.press("Home")
+    first = page.locator("#numbers-usage tbody tr").first.locator("th").text_content()
+    expect(page.locator("#chart-usage .tip p")).to_have_text(first or "?")
+    expect(page.locator("#live")).to_contain_text(first or "?")
+    page.keyboard.press("ArrowRight")
+    second = page.locator("#numbers-usage tbody tr").nth(1).locator("th").text_content()
+    expect(page.locator("#chart-usage .tip p")).to_have_text(second or "?")
+    page.keyboard.press("End")
+    expect(page.locator("#chart-usage .tip p")).to_contain_text("in progress")
+    page.keyboard.press("Escape")
+    expect(page.locator(".tip")).to_have_count(0)
+
+
+def test_a_gap_is_told_under_the_cursor(open_page: Open, timed: Instance) -> None:
+    page = open_page("/?range=7d")
+    count = int(page.locator("#chart-usage").get_attribute("data-count") or 0)
+    gap = page.locator("#numbers-usage tbody tr", has_text="no data collected").first
+    place = int(gap.evaluate("row => row.sectionRowIndex"))
+    hover(page, "usage", (place + 0.5) / count)
+    expect(page.locator("#chart-usage .tip")).to_contain_text("no data collected")
+    assert page.locator("#chart-usage .plot rect[fill='url(#p-gap)']").count() == 1
+
+
+def test_dragging_shows_that_time_alone(open_page: Open, timed: Instance) -> None:
+    page = open_page("/?range=7d&metric=requests")
+    hover(page, "usage", 0.2)
+    page.mouse.down()
+    hover(page, "usage", 0.4)
+    expect(page.locator("#chart-usage .chosen")).to_have_count(1)
+    page.mouse.up()
+    page.wait_for_url(re.compile(r"from=\d{4}-\d\d-\d\dT\d\d%3A00"))
+    assert "metric=requests" in page.url and "range=" not in page.url
+
+
+def test_escape_gives_up_dragging(open_page: Open, timed: Instance) -> None:
+    page = open_page("/?range=7d")
+    hover(page, "usage", 0.2)
+    page.mouse.down()
+    hover(page, "usage", 0.4)
+    page.keyboard.press("Escape")
+    page.mouse.up()
+    expect(page.locator(".chosen")).to_have_count(0)
+    assert page.url.endswith("/?range=7d")
+
+
+def test_a_word_explains_itself(open_page: Open, timed: Instance) -> None:
+    page = open_page("/")
+    page.get_by_role("button", name="What is “Est. cost”?").click()
+    expect(page.get_by_text("At API list prices; an estimate, not a bill", exact=True)).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_text("At API list prices; an estimate, not a bill", exact=True)).to_be_hidden()
+
+
+def test_a_card_leads_to_the_channels(open_page: Open, timed: Instance) -> None:
+    page = open_page("/?range=24h")
+    page.locator("#card-cost .value").click(force=True)  # all of the card is the link
+    expect(page.get_by_role("heading", name="Channels", level=1)).to_be_visible()
+    assert page.url.endswith("/channels/?range=24h&sort=-cost")
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_touch_targets_are_large_enough(open_page: Open, timed: Instance, address: str) -> None:
+    page = open_page(address, width=390)
+    small = page.evaluate(
+        """() => [...document.querySelectorAll("a, button, summary, input:not([type=hidden])")]
+        .filter(e => e.checkVisibility() && !e.closest("p, label") && !e.classList.contains("skip"))
+        .map(e => [e.textContent.trim() || e.id, e.getBoundingClientRect()])
+        .filter(([name, box]) => box.height && (box.height < 24 || box.width < 24)).map(([name, box]) => name)"""
+    )
+    assert small == []
+
+
+def test_on_a_phone_a_touch_tells(open_page: Open, timed: Instance) -> None:
+    page = open_page("/", width=390)
+    plot = page.locator("#chart-usage .plot")
+    plot.evaluate("plot => plot.scrollIntoView({ block: 'center', behavior: 'instant' })")
+    box = plot.bounding_box()
+    assert box
+    page.touchscreen.tap(box["x"] + box["width"] - 5, box["y"] + 50)
+    expect(page.locator("#chart-usage .tip")).to_be_visible()
+    assert overflow(page) == 0
+
+
+def test_figures_that_grow_renew_themselves(open_page: Open, timed: Instance) -> None:
+    page = open_page("/")
+    page.clock.install()
+    page.reload()
+    before = page.locator("#card-requests .value").text_content()
+    UsageRecord.objects.filter(source__account__label="bob@example.com").delete()
+    rollup.rebuild()
+    page.clock.fast_forward(61_000)
+    expect(page.locator("#card-requests .value")).not_to_have_text(before or "")
+
+
+def test_an_empty_install_shows_the_steps(open_page: Open) -> None:
+    page = open_page("/", width=390)
+    expect(page.get_by_role("link", name="Connect a CPA server")).to_be_visible()
+    expect(page.locator(".kpi")).to_have_count(0)
+    assert (overflow(page), clipped(page)) == (0, [])
