@@ -13,7 +13,6 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from channels_app.stats import AccountRow, Usage
-from config.report_zone import report_zone
 from usage import formats
 from usage.models import Account, Channel
 
@@ -60,8 +59,12 @@ def duration(span: timedelta | None) -> SafeString:
 
 @register.filter
 def minute(moment: datetime | None) -> SafeString:
-    """A time in the report zone; its `title` is exact."""
-    return no_data() if moment is None else _time(moment, formats.minute(moment, report_zone(), timezone.now()))
+    """A time in the zone of the page; its `title` is exact."""
+    return (
+        no_data()
+        if moment is None
+        else _time(moment, formats.minute(moment, timezone.get_current_timezone(), timezone.now()))
+    )
 
 
 @register.filter
@@ -71,7 +74,7 @@ def ago(moment: datetime | None) -> SafeString:
 
 
 def _time(moment: datetime, text: str) -> SafeString:
-    exact = moment.astimezone(report_zone()).isoformat(timespec="seconds")
+    exact = moment.astimezone(timezone.get_current_timezone()).isoformat(timespec="seconds")
     return format_html('<time datetime="{0}" title="{0}">{1}</time>', exact, text)
 
 
@@ -132,6 +135,6 @@ def state_pill(account: AccountRow) -> dict[str, object]:
     text = str(Account.State(account.state).label)
     if account.state == Account.State.COOLING and account.retry_at:
         text = _("Cooling down until %(time)s") % {
-            "time": formats.minute(account.retry_at, report_zone(), timezone.now())
+            "time": formats.minute(account.retry_at, timezone.get_current_timezone(), timezone.now())
         }
     return {"text": text, "level": "warn" if account.state == Account.State.COOLING else "off"}
