@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from zoneinfo import ZoneInfo
@@ -48,11 +49,15 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """One value of a filter; `without` is the address that drops it."""
+    """One value of a filter; `without` is the address that drops it. `text` is empty where the label says all."""
 
+    name: str
     label: Promise | str
     text: str
     without: Address
+
+    def __str__(self) -> str:
+        return _("%(label)s: %(text)s") % {"label": self.label, "text": self.text} if self.text else str(self.label)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +72,24 @@ class Menu:
 
 
 class FilterBar:
-    """`address` is the page's own: what its links and its form carry along. `compares`: the page shows a comparison."""
+    """`address` is the page's own: what its links and its form carry along. `compares`: the page shows a comparison.
 
-    def __init__(self, scope: Scope, address: Address, *, compares: bool = False) -> None:
+    A page may have menus of its own in the form (`template`): `fields` are the parameters that these set, of which
+    `chips` are shown, and cleared with the others.
+    """
+
+    def __init__(
+        self,
+        scope: Scope,
+        address: Address,
+        *,
+        compares: bool = False,
+        template: str = "",
+        fields: Collection[str] = (),
+        chips: Sequence[Chip] = (),
+    ) -> None:
         self.scope, self.address, self.compares = scope, address, compares
+        self.template, self._fields, self._chips = template, fields, chips
         self._choices = AllChoices(scope)
 
     @property
@@ -139,7 +158,7 @@ class FilterBar:
     @property
     def hidden(self) -> Parameters:
         """What the form carries along that is no field of it."""
-        return self.address.without(*PARAMETERS, "from", "to").parameters
+        return self.address.without(*PARAMETERS, *self._fields, "from", "to").parameters
 
     @property
     def comparison_text(self) -> Promise | str:
@@ -212,17 +231,17 @@ class FilterBar:
                 text = str(_STATUSES[value])
             else:
                 continue  # either of two is both
-            found.append(Chip(_LABELS[name], text, self.address.removing(name, value)))
-        return found
+            found.append(Chip(name, _LABELS[name], text, self.address.removing(name, value)))
+        return [*found, *self._chips]
 
     @property
     def clear(self) -> Address:
-        return self.address.without(*PARAMETERS)
+        return self.address.without(*PARAMETERS, *(chip.name for chip in self._chips))
 
     @property
     def filters_text(self) -> str:
         """The filters in words, for who found nothing."""
-        return _(", ").join(_("%(label)s: %(text)s") % {"label": chip.label, "text": chip.text} for chip in self.chips)
+        return _(", ").join(map(str, self.chips))
 
     @property
     def wider(self) -> list[Option]:

@@ -5,6 +5,7 @@ What the address says wrongly is dropped with a warning, never an error.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -73,7 +74,7 @@ def _moment(query: QueryDict, name: str) -> str:
     return f"{value}T{time}" if value and time else value
 
 
-def _without_defaults(asked: dict[str, str]) -> list[tuple[str, str]]:
+def _without_defaults(asked: dict[str, str]) -> Sequence[tuple[str, str]]:
     """Without what from/to, then days, say in its place, and without the default range."""
     for names in (("from", "to"), ("days",)):
         if given := [(name, asked[name]) for name in names if name in asked]:

@@ -11,7 +11,7 @@ _DAY = timedelta(days=1)
 
 def exact(period: Period) -> tuple[str, str]:
     """Return `from` and `to` of just this period: days where it has whole ones, else times."""
-    return _written(period.since.astimezone(period.zone), period.until.astimezone(period.zone))
+    return written(period.since.astimezone(period.zone), period.until.astimezone(period.zone))
 
 
 def shifted(period: Period, steps: int) -> tuple[str, str]:
@@ -20,7 +20,7 @@ def shifted(period: Period, steps: int) -> tuple[str, str]:
     if not (_is_midnight(since) and _is_midnight(until)):
         length = until.astimezone(UTC) - since.astimezone(UTC)
         moved = [(moment.astimezone(UTC) + steps * length).astimezone(period.zone) for moment in (since, until)]
-        return _written(*moved)
+        return written(*moved)
     if period.name in ("mtd", "lastmonth") or (since.day == until.day == 1 and until - since <= 31 * _DAY):
         return _month(since, steps)
     days = steps * (until.date() - since.date())
@@ -33,7 +33,7 @@ def _month(since: datetime, steps: int) -> tuple[str, str]:
     return first.isoformat(), ((first + 31 * _DAY).replace(day=1) - _DAY).isoformat()
 
 
-def _written(since: datetime, until: datetime) -> tuple[str, str]:
+def written(since: datetime, until: datetime) -> tuple[str, str]:
     if _is_midnight(since) and _is_midnight(until):
         return since.date().isoformat(), (until.date() - _DAY).isoformat()
     return _moment(since), _moment(until)

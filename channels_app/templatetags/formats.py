@@ -38,6 +38,12 @@ def count(value: int | None) -> SafeString:
 
 
 @register.filter
+def exactly(value: int) -> str:
+    """All digits, where a figure is to be added up."""
+    return formats.grouped(value)
+
+
+@register.filter
 def tokens(value: int | None) -> SafeString:
     return no_data() if value is None else _number(formats.compact(value), value, formats.grouped(value))
 
@@ -65,6 +71,24 @@ def minute(moment: datetime | None) -> SafeString:
         if moment is None
         else _time(moment, formats.minute(moment, timezone.get_current_timezone(), timezone.now()))
     )
+
+
+@register.filter
+def second(moment: datetime) -> SafeString:
+    """The same to the second."""
+    zone = timezone.get_current_timezone()
+    return _time(moment, f"{formats.minute(moment, zone, timezone.now())}:{moment.astimezone(zone):%S}")
+
+
+@register.filter
+def milliseconds(value: int | None) -> SafeString:
+    return duration(None if value is None else timedelta(milliseconds=value))
+
+
+@register.filter
+def rate(value: float | None) -> SafeString:
+    """Tokens a second and the like, with one decimal."""
+    return no_data() if value is None else format_html("{}", f"{value:,.1f}")
 
 
 @register.filter

@@ -159,7 +159,7 @@ document.addEventListener("submit", (event) => {
 });
 
 addEventListener("pageshow", (event) => event.persisted && document.querySelector("[data-busy]:disabled") && location.reload());
-addEventListener("popstate", () => report() && swap(location.href));
+addEventListener("popstate", () => report() && !document.querySelector("dialog[open]") && swap(location.href));
 
 enhance();
 document.querySelector("[data-focus]")?.focus();
