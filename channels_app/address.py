@@ -16,7 +16,7 @@ class Address:
     parameters: Parameters = ()
 
     def __str__(self) -> str:
-        return "?" + urlencode(sorted(self.parameters), safe=",:~")
+        return "?" + urlencode(sorted(self.parameters), safe=",:~/")
 
     def setting(self, name: str, *values: str) -> Address:
         """The same with these values of a parameter alone; without any, it asks for nothing."""

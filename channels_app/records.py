@@ -178,8 +178,8 @@ class _Order:
         return f"1 {direction}, 2 {direction}"
 
     def before(self, span: Span) -> Place:
-        """Of time: where to begin to have all of `span`; ids begin with 1."""
-        return Place(span.until if self.descending else span.since, 0)
+        """Of time: where to begin to have all of `span`, and nothing that comes before it."""
+        return Place(span.until - 1, _LARGEST) if self.descending else Place(span.since, 0)
 
     def beyond(self, place: Place) -> str:
         return f"({self.value}, id) {'<' if self.descending else '>'} ({place.value:d}, {place.id:d})"
@@ -198,10 +198,11 @@ def _places(
             if order.descending
             else Span(max(span.since, start.value), span.until)
         )
-    is_search, began, found = bool(narrowing.where), monotonic(), list[Place]()
-    wanted = _READ_AT_ONCE if is_search else limit
-    for spans in stretches(span, conditions, wanted, descending=order.descending, piecemeal=is_search):
-        if is_search and monotonic() > began + _LONGEST_SEARCH:
+    is_search, found = bool(narrowing.where), list[Place]()
+    wanted, ends_at = _READ_AT_ONCE if is_search else limit, monotonic() + _LONGEST_SEARCH
+    pieces = stretches(span, conditions, wanted, descending=order.descending, piecemeal=is_search)
+    for number, spans in enumerate(pieces):
+        if is_search and number and monotonic() > ends_at:  # one is read in any case, so that it goes on
             return _Found(found, order.before(spans[0]))
         found += _ask(spans, where, order, limit - len(found), narrowing.values)
         if len(found) == limit:
