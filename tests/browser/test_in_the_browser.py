@@ -18,6 +18,9 @@ ADDRESSES = [
     "/channels/",
     "/channels/?open=claude,codex,unknown&sort=-cost",
     "/channels/?range=yesterday",
+    "/channels/?channel=claude&channel=codex&model=claude-opus-4-6&status=fail&tz=America/St_Johns&range=24h",
+    "/records/",
+    "/records/?sort=-tokens&cols=endpoint&cols=hit&cols=request&cols=tier&q=opus&min_cost=0.1",
     "/setup/server/",
 ]
 

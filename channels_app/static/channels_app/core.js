@@ -142,7 +142,8 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("submit", (event) => {
   if (!event.target.matches("form[data-swap]")) return;
   event.preventDefault();
-  event.submitter?.closest("details")?.querySelector("summary").focus();
+  const menu = document.activeElement?.closest("form details") ?? event.submitter?.closest("details");
+  menu?.querySelector("summary").focus(); // it closes; Enter in a field names the form's first button
   const asked = new URLSearchParams(new FormData(event.target, event.submitter));
   swap(`${location.pathname}?${asked}`, { push: true });
 });
