@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from django.utils import timezone
 from django.utils.functional import Promise
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from channels_app.address import Address
 from channels_app.channels_query import ChannelsQuery
-from channels_app.period import RANGES
+from channels_app.filter_bar.bar import FilterBar
+from channels_app.filter_bar.scope import Scope
 from channels_app.stats import ChannelReport, ChannelRow, ModelRow, Share
-from usage import formats
 from usage.models import Instance, UsageRecord
 
 
@@ -56,41 +55,20 @@ class ChannelsPage:
     report: ChannelReport
 
     @property
-    def ranges(self) -> Mapping[str, Promise]:
-        return RANGES
+    def scope(self) -> Scope:
+        return self.query.scope
 
     @property
-    def range_text(self) -> str:
-        return str(RANGES.get(self.query.period.name, _("Custom range")))
+    def address(self) -> Address:
+        return self.query.address
 
     @property
-    def period_text(self) -> str:
-        """The resolved period with the offset of its zone."""
-        period, now = self.query.period, timezone.now()
-        end = formats.minute(period.last_moment, period.zone, now)
-        offset = formats.utc_offset(period.last_moment)
-        if period.since.timestamp() == 0:
-            return _("until %(end)s (%(zone)s)") % {"end": end, "zone": offset}
-        return _("%(since)s – %(end)s (%(zone)s)") % {
-            "since": formats.minute(period.since, period.zone, now),
-            "end": end,
-            "zone": offset,
-        }
+    def warnings(self) -> tuple[str, ...]:
+        return self.query.warnings
 
-    @property
-    def is_running(self) -> bool:
-        """Whether now lies in the period, so that its figures still grow."""
-        return self.query.period.until >= self.query.period.asked_at
-
-    @property
-    def since_date(self) -> str:
-        """For the from/to fields; all time starts nowhere."""
-        since = self.query.period.since.astimezone(self.query.period.zone)
-        return "" if since.timestamp() == 0 else since.date().isoformat()
-
-    @property
-    def until_date(self) -> str:
-        return self.query.period.last_moment.date().isoformat()
+    @cached_property
+    def bar(self) -> FilterBar:
+        return FilterBar(self.scope, self.address)
 
     @property
     def share_of(self) -> str:
@@ -164,7 +142,3 @@ class ChannelsPage:
         if UsageRecord.objects.exists():
             return "no_match"
         return "no_records" if Instance.objects.exists() else "no_server"
-
-    @property
-    def wider_ranges(self) -> list[tuple[str, Promise]]:
-        return [(name, RANGES[name]) for name in ("7d", "30d", "all") if name != self.query.period.name]

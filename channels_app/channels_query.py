@@ -5,28 +5,24 @@ The address is the page's whole state; what it says wrongly is dropped with a wa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
 
+from django.http import QueryDict
 from django.utils.translation import gettext as _
 
-from channels_app.period import DEFAULT_RANGE, RANGES, Period, PeriodError, read_period
+from channels_app.address import Address
+from channels_app.filter_bar.scope import Scope, read_scope
 from channels_app.stats import DEFAULT_SORT, SORT_KEYS, Basis
-
-_PERIOD_PARAMETERS = ("range", "days", "from", "to")
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelsQuery:
-    period: Period
+    scope: Scope
     sort: str
     open: frozenset[str]
     basis: Basis = Basis.RECORDED
-    # As the address said it: relative ranges stay relative in the links.
-    period_parameters: tuple[tuple[str, str], ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property
@@ -47,16 +43,11 @@ class ChannelsQuery:
         return self.sort.startswith("-")
 
     @property
-    def address(self) -> str:
-        """This very state; parameters in alphabetical order and without defaults, so that equal views share it."""
-        parameters = dict(self.period_parameters)
-        if self.sort != DEFAULT_SORT:
-            parameters["sort"] = self.sort
-        if self.is_current:
-            parameters["basis"] = self.basis
-        if self.open:
-            parameters["open"] = ",".join(sorted(self.open))
-        return "?" + urlencode(sorted(parameters.items()), safe=",:~")
+    def address(self) -> Address:
+        """This very state."""
+        address = self.scope.address.setting("sort", "" if self.sort == DEFAULT_SORT else self.sort)
+        address = address.setting("basis", self.basis if self.is_current else "")
+        return address.setting("open", ",".join(sorted(self.open)))
 
     def sorting(self, column: str) -> ChannelsQuery:
         """The state after a click on a column's header: numbers start with the largest, names with A."""
@@ -69,25 +60,9 @@ class ChannelsQuery:
     def opening(self, keys: Iterable[str]) -> ChannelsQuery:
         return replace(self, open=frozenset(keys))
 
-    def ranging(self, name: str) -> ChannelsQuery:
-        return replace(self, period_parameters=() if name == DEFAULT_RANGE else (("range", name),))
 
-    @property
-    def hidden_fields(self) -> dict[str, str]:
-        """What the from/to form has to carry along."""
-        fields = {"sort": self.sort, "open": ",".join(sorted(self.open)), "basis": self.basis}
-        return {name: value for name, value in fields.items() if value not in ("", DEFAULT_SORT, Basis.RECORDED)}
-
-
-def read_channels_query(query: Mapping[str, str], zone: ZoneInfo, now: datetime) -> ChannelsQuery:
-    # A form sends its empty fields too; they ask for nothing.
-    asked = {name: query[name] for name in _PERIOD_PARAMETERS if query.get(name)}
-    warnings = []
-    try:
-        period = read_period(asked, zone, now)
-    except PeriodError as error:
-        period, asked = read_period({}, zone, now), {}
-        warnings.append(_("%(problem)s. Showing: %(range)s") % {"problem": error, "range": RANGES[DEFAULT_RANGE]})
+def read_channels_query(query: QueryDict, now: datetime) -> ChannelsQuery:
+    scope, warnings = read_scope(query, now), []
     sort = query.get("sort") or DEFAULT_SORT
     if sort.removeprefix("-") not in (*SORT_KEYS, "name"):
         warnings.append(_("There is no column “%(name)s” to sort by. Sorted by tokens.") % {"name": sort})
@@ -97,4 +72,4 @@ def read_channels_query(query: Mapping[str, str], zone: ZoneInfo, now: datetime)
     if basis not in tuple(Basis):
         warnings.append(_("%(name)s=%(value)s was not found, and is ignored") % {"name": "basis", "value": basis})
         basis = Basis.RECORDED
-    return ChannelsQuery(period, sort, opened, Basis(basis), tuple(asked.items()), tuple(warnings))
+    return ChannelsQuery(scope, sort, opened, Basis(basis), (*scope.warnings, *warnings))

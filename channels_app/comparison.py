@@ -11,7 +11,7 @@ PREVIOUS, WEEK, OFF = "prev", "week", "off"
 COMPARISONS = (PREVIOUS, WEEK, OFF)
 _DAY = timedelta(days=1)
 _MONTHS = ("mtd", "lastmonth")
-_ROLLING = ("1h", "24h", "")
+_ROLLING = ("1h", "6h", "24h", "")
 
 
 def compared_with(period: Period, comparison: str) -> Period | None:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 
 RANGES = {
     "1h": gettext_lazy("Last hour"),
+    "6h": gettext_lazy("Last 6 hours"),
     "24h": gettext_lazy("Last 24 hours"),
     "today": gettext_lazy("Today"),
     "yesterday": gettext_lazy("Yesterday"),
@@ -52,6 +53,16 @@ class Period:
         """The end as people write it: the last moment inside, or now."""
         return min(self.until - timedelta(microseconds=1), self.asked_at).astimezone(self.zone)
 
+    @property
+    def is_running(self) -> bool:
+        """Whether now lies in it, so that its figures still grow."""
+        return self.until >= self.asked_at
+
+    @property
+    def has_start(self) -> bool:
+        """All time starts nowhere."""
+        return self.since.timestamp() != 0
+
 
 def read_period(query: Mapping[str, str], zone: ZoneInfo, now: datetime) -> Period:
     """Return the period that `query` asks for by `from`/`to`, `days` or `range`; without any, the default range.
@@ -77,6 +88,7 @@ def _named(name: str, zone: ZoneInfo, now: datetime) -> Period:
     next_hour = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0) + _HOUR
     spans = {
         "1h": (now - _HOUR, next_hour),
+        "6h": (now - 6 * _HOUR, next_hour),
         "24h": (now - 24 * _HOUR, next_hour),
         "today": (midnight, tomorrow),
         "yesterday": (_midnight(today - _DAY, zone), midnight),

@@ -11,14 +11,11 @@ from rest_framework import serializers
 
 from channels_app.cost_explanation import ExplanationSerializer, explain
 from channels_app.filters import UNKNOWN_CHANNEL
-from channels_app.records import with_names
+from channels_app.records import tokens_per_second, with_names
 from channels_app.serializers import PeriodSerializer, TokensSerializer
 from channels_app.stats.client_requests import attempts_of
 from usage.models import FailureText, UsageRecord
 from usage.models.record import NO_KEY
-
-# A speed needs a while after the first token (`ui.md` M24).
-_SHORTEST_MS = 100
 
 
 class NamedSerializer(serializers.Serializer[object]):
@@ -113,10 +110,7 @@ class RecordSerializer(serializers.Serializer[UsageRecord]):
 
     @extend_schema_field({"type": "number", "format": "double", "nullable": True})
     def get_tokens_per_second(self, row: UsageRecord) -> float | None:
-        after = (row.latency_ms or 0) - (row.ttft_ms or 0)
-        output = row.output + row.reasoning
-        timed = row.generate and not row.failed and row.ttft_ms and after >= _SHORTEST_MS and output
-        return output / after * 1000 if timed else None
+        return tokens_per_second(row)
 
 
 class AttemptsSerializer(serializers.Serializer[object]):

@@ -7,6 +7,7 @@ import binascii
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from time import monotonic
 from typing import NamedTuple
 
 from django.db.models import Prefetch, QuerySet
@@ -17,6 +18,7 @@ from channels_app.stats.occurrences import stretches
 from channels_app.stats.tables import Conditions, Span, of_records
 from usage.ingest.rollup import RECORDS, TOTAL
 from usage.models import Source, UsageRecord
+from usage.models.fields import to_micros
 
 TIME = "time"
 _VALUES = {TIME: "requested_at", "cost": "cost_nanousd", "tokens": f"({TOTAL})", "latency": "latency_ms"}
@@ -27,6 +29,10 @@ DEFAULT_SORT = f"-{TIME}"
 LIMITS = (50, 100, 200)
 # Of which the best are found at once.
 _MANY = 50_000
+# What no sum knows is searched for in the records, this many at a time and for so many seconds; then people are asked.
+_READ_AT_ONCE, _LONGEST_SEARCH = 10_000, 0.1
+# A speed needs a while after the first token (`ui.md` M24).
+_SHORTEST_MS = 100
 _CURSOR = struct.Struct(">Bqq")
 
 
@@ -68,42 +74,82 @@ def read_cursor(text: str, sort: str, *, back: bool = False) -> Cursor:
 
 
 @dataclass(frozen=True, slots=True)
+class Narrowing:
+    """What records must fulfil besides, that no sum knows: conditions in SQL, and the values of their placeholders."""
+
+    where: tuple[str, ...] = ()
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Page:
     """Some records in the order of the list, and where it goes on.
 
     `older` leads towards the end of the list and is None there. `newer` leads back, and is there as long as there are
     rows: what comes later can be asked for by it. In orders other than by time, read: further down, further up.
+    `searched_to` (microseconds since 1970 UTC) is where a search for what no sum knows paused before the page was full.
     """
 
     rows: list[UsageRecord]
     older: Cursor | None
     newer: Cursor | None
     is_first: bool
+    searched_to: int | None = None
+
+
+class _Found(NamedTuple):
+    """Places in order, and the one at which the search paused."""
+
+    places: list[Place]
+    paused: Place | None = None
 
 
 def records(
-    span: Span, conditions: Conditions, sort: str = DEFAULT_SORT, cursor: Cursor | None = None, limit: int = LIMITS[0]
+    span: Span,
+    conditions: Conditions,
+    sort: str = DEFAULT_SORT,
+    cursor: Cursor | None = None,
+    limit: int = LIMITS[0],
+    narrowing: Narrowing = Narrowing(),
 ) -> Page:
     """Return `limit` records of `span` that fulfil `conditions`, from `cursor` on or, without, from the beginning.
 
     `sort` is one of SORTS; a record that another process books meanwhile comes where it belongs and moves no other.
     By time, what that costs does not depend on how many records there are; by value, all of `span` that may fulfil
-    `conditions` is read.
+    `conditions` is read. `narrowing` by time reads so many and pauses.
     """
     order = _Order.of(sort)
     back = cursor is not None and cursor.back
-    places = _places(span, conditions, order.reversed if back else order, cursor.place if cursor else None, limit + 1)
+    places, paused = _places(
+        span, conditions, order.reversed if back else order, cursor.place if cursor else None, limit + 1, narrowing
+    )
     there_is_more, places = len(places) > limit, places[:limit]
     if back:
         places.reverse()
-    if not places:
+    if not places and not paused:
         return Page([], None, None, is_first=back or cursor is None)
+    first, last = (places[0], places[-1]) if places else (None, None)
+    upper, lower = (paused or first, last) if back else (first, paused or last)
     return Page(
         _rows([place.id for place in places]),
-        older=Cursor(sort, places[-1]) if there_is_more or back else None,
-        newer=Cursor(sort, places[0], back=True),
-        is_first=not there_is_more if back else cursor is None,
+        older=Cursor(sort, lower) if lower and (there_is_more or back or paused) else None,
+        newer=Cursor(sort, upper, back=True) if upper else None,
+        is_first=not there_is_more and not paused if back else cursor is None,
+        searched_to=paused.value if paused else None,
     )
+
+
+def place_of(row: UsageRecord, sort: str) -> Place:
+    """Return where `row` stands in the list of this order."""
+    name, is_descending = sort.removeprefix("-"), sort.startswith("-")
+    values = {"cost": row.cost_nanousd, "tokens": row.total_tokens, "latency": row.latency_ms}
+    value = to_micros(row.requested_at) if name == TIME else values[name]
+    return Place(_unknown(is_descending) if value is None else value, row.pk)
+
+
+def _unknown(descending: bool) -> int:
+    """What is not known comes last in either order."""
+    return -1 if descending else _LARGEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +165,7 @@ class _Order:
         name, descending = sort.removeprefix("-"), sort.startswith("-")
         value = _VALUES[name]
         if name in _MAY_BE_UNKNOWN:
-            value = f"COALESCE({value}, {-1 if descending else _LARGEST})"  # last in either order
+            value = f"COALESCE({value}, {_unknown(descending)})"
         return cls(name, value, descending)
 
     @property
@@ -131,38 +177,50 @@ class _Order:
         direction = "DESC" if self.descending else "ASC"
         return f"1 {direction}, 2 {direction}"
 
+    def before(self, span: Span) -> Place:
+        """Of time: where to begin to have all of `span`, and nothing that comes before it."""
+        return Place(span.until - 1, _LARGEST) if self.descending else Place(span.since, 0)
+
     def beyond(self, place: Place) -> str:
         return f"({self.value}, id) {'<' if self.descending else '>'} ({place.value:d}, {place.id:d})"
 
 
-def _places(span: Span, conditions: Conditions, order: _Order, start: Place | None, limit: int) -> list[Place]:
+def _places(
+    span: Span, conditions: Conditions, order: _Order, start: Place | None, limit: int, narrowing: Narrowing
+) -> _Found:
     """Return the first `limit` places in this order after `start`."""
-    where = [*of_records(conditions), *([order.beyond(start)] if start else [])]
+    where = [*of_records(conditions), *narrowing.where, *([order.beyond(start)] if start else [])]
     if order.name != TIME:
-        return _best_places(span, conditions, where, order, limit)
+        return _Found(_best_places(span, conditions, where, order, limit, narrowing.values))
     if start:
         span = (
             Span(span.since, min(span.until, start.value + 1))
             if order.descending
             else Span(max(span.since, start.value), span.until)
         )
-    found: list[Place] = []
-    for spans in stretches(span, conditions, limit, descending=order.descending):
-        found += _ask(spans, where, order, limit - len(found))
+    is_search, found = bool(narrowing.where), list[Place]()
+    wanted, ends_at = _READ_AT_ONCE if is_search else limit, monotonic() + _LONGEST_SEARCH
+    pieces = stretches(span, conditions, wanted, descending=order.descending, piecemeal=is_search)
+    for number, spans in enumerate(pieces):
+        if is_search and number and monotonic() > ends_at:  # one is read in any case, so that it goes on
+            return _Found(found, order.before(spans[0]))
+        found += _ask(spans, where, order, limit - len(found), narrowing.values)
         if len(found) == limit:
             break
-    return found
+    return _Found(found)
 
 
-def _best_places(span: Span, conditions: Conditions, where: Sequence[str], order: _Order, limit: int) -> list[Place]:
+def _best_places(
+    span: Span, conditions: Conditions, where: Sequence[str], order: _Order, limit: int, values: Sequence[str]
+) -> list[Place]:
     """Time says nothing of values: all of `span` is looked at, but for the hours that have no such record."""
     found: list[Place] = []
     for spans in stretches(span, conditions, _MANY, descending=True):
-        found = sorted([*found, *_ask(spans, where, order, limit)], reverse=order.descending)[:limit]
+        found = sorted([*found, *_ask(spans, where, order, limit, values)], reverse=order.descending)[:limit]
     return found
 
 
-def _ask(spans: Sequence[Span], where: Sequence[str], order: _Order, limit: int) -> list[Place]:
+def _ask(spans: Sequence[Span], where: Sequence[str], order: _Order, limit: int, values: Sequence[str]) -> list[Place]:
     """Each span by itself, so that an index gives each in its order, and not more of it than is wanted."""
     pieces = " UNION ALL ".join(
         f"SELECT * FROM (SELECT {order.value} AS value, id FROM {RECORDS} "
@@ -171,7 +229,9 @@ def _ask(spans: Sequence[Span], where: Sequence[str], order: _Order, limit: int)
         for span in spans
     )
     with database().cursor() as cursor:
-        cursor.execute(f"SELECT value, id FROM ({pieces}) AS pieces ORDER BY {order.words} LIMIT {limit}")
+        cursor.execute(
+            f"SELECT value, id FROM ({pieces}) AS pieces ORDER BY {order.words} LIMIT {limit}", [*values] * len(spans)
+        )
         return [Place(*row) for row in cursor.fetchall()]
 
 
@@ -184,3 +244,10 @@ def _rows(ids: Sequence[int]) -> list[UsageRecord]:
 def with_names(rows: QuerySet[UsageRecord]) -> QuerySet[UsageRecord]:
     sources = Source.objects.select_related("instance", "channel", "account__channel")
     return rows.prefetch_related(Prefetch("source", sources), "model", "alias", "api_key", "traits")
+
+
+def tokens_per_second(row: UsageRecord) -> float | None:
+    """Return how fast the answer came from its first token on; None where that cannot be told."""
+    after = (row.latency_ms or 0) - (row.ttft_ms or 0)
+    timed = row.generate and not row.failed and row.ttft_ms and after >= _SHORTEST_MS and row.output_tokens
+    return row.output_tokens / after * 1000 if timed else None

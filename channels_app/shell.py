@@ -18,7 +18,8 @@ from django.utils import timezone
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
-from config.report_zone import report_zone
+from channels_app.address import Address
+from channels_app.filter_bar.scope import GLOBAL_PARAMETERS
 from usage import formats
 from usage.freshness import Freshness, Verdict, freshness
 from usage.models import Instance
@@ -48,11 +49,18 @@ class CollectorChip:
 class Shell:
     def __init__(self, request: HttpRequest) -> None:
         self.path = request.get_full_path()
+        self._asked = request.GET
         self._theme = request.COOKIES.get("theme", "")
 
     @property
     def site_name(self) -> str:
         return str(settings.SITE_NAME)
+
+    @property
+    def scope(self) -> str:
+        """What navigation keeps: period, comparison, zone and filters of the address, as it says them."""
+        kept = [(name, value) for name in GLOBAL_PARAMETERS for value in self._asked.getlist(name) if value]
+        return str(Address(tuple(kept))) if kept else ""
 
     @property
     def theme(self) -> str:
@@ -69,7 +77,8 @@ class Shell:
 
     @property
     def zone(self) -> str:
-        return str(settings.TIME_ZONE)
+        """The one in which this page shows its times."""
+        return timezone.get_current_timezone_name()
 
     @property
     def rate(self) -> str:
@@ -78,7 +87,7 @@ class Shell:
 
     @property
     def zone_offset(self) -> str:
-        return formats.utc_offset(timezone.localtime(timezone=report_zone()))
+        return formats.utc_offset(timezone.localtime())
 
     @cached_property
     def survey(self) -> Survey:
@@ -121,6 +130,8 @@ def _chip_text(instance: Instance, fresh: Freshness, now: datetime) -> str:
     if instance.state != Instance.State.OK:
         return str(instance.get_state_display())
     if fresh.verdict == Verdict.OFFLINE and fresh.seen_at:
-        return gettext("No data since %(time)s") % {"time": formats.minute(fresh.seen_at, report_zone(), now)}
+        return gettext("No data since %(time)s") % {
+            "time": formats.minute(fresh.seen_at, timezone.get_current_timezone(), now)
+        }
     ago = {"ago": formats.ago(fresh.seen_at or now, now)}
     return gettext("Delayed · %(ago)s") % ago if fresh.level == "warn" else gettext("Collecting · %(ago)s") % ago

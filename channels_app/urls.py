@@ -3,11 +3,13 @@ from __future__ import annotations
 from django.urls import path
 
 from channels_app import views
+from channels_app.filter_bar.views import choices
 from channels_app.overview.views import overview
 
 app_name = "channels_app"
 urlpatterns = [
     path("", overview, name="home"),
     path("channels/", views.channels, name="channels"),
+    path("filters/<str:name>/", choices, name="choices"),
     path("preferences/theme/", views.choose_theme, name="theme"),
 ]

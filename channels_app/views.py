@@ -5,16 +5,15 @@ from __future__ import annotations
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
 from channels_app.channels_page import ChannelsPage
 from channels_app.channels_query import read_channels_query
+from channels_app.filter_bar.views import answer
 from channels_app.shell import THEMES
 from channels_app.stats import channel_report
-from config.report_zone import report_zone
 
 _YEAR = 365 * 86_400
 
@@ -22,9 +21,9 @@ _YEAR = 365 * 86_400
 @require_safe
 @login_required
 def channels(request: HttpRequest) -> HttpResponse:
-    query = read_channels_query(request.GET, report_zone(), timezone.now())
-    report = channel_report(query.period, sort=query.sort, basis=query.basis)
-    return render(request, "channels/channels.html", {"page": ChannelsPage(query, report)})
+    query = read_channels_query(request.GET, timezone.now())
+    report = channel_report(query.scope.period, query.scope.conditions, sort=query.sort, basis=query.basis)
+    return answer(request, "channels/channels.html", ChannelsPage(query, report))
 
 
 @require_POST

@@ -21,7 +21,7 @@ from django.test import Client
 from django.utils import timezone, translation
 
 from tests.sample_usage import make_sample_usage
-from usage.models import Instance
+from usage.models import Instance, UsageRecord
 
 PO = Path(settings.LOCALE_PATHS[0]) / "zh_Hans" / "LC_MESSAGES" / "django.po"
 
@@ -35,7 +35,7 @@ SAME = {
 DATA = (
     "alice@example.com", "bob@example.com", "team@example.org", "example.com.cn", "sk-o...77aa", "sk-a...9f3c",
     "https://openrouter.ai/api/v1", "claude-opus-4-6", "claude-sonnet-4-5", "gpt-5-codex", "mystery-model", "claude",
-    "codex", "0f1e2d", "Test CPA", "admin",
+    "codex", "0f1e2d", "Test CPA", "admin", "POST /v1/messages", "Asia/Shanghai", "opus",
 )  # fmt: skip
 
 
@@ -153,6 +153,12 @@ def chinese() -> Iterator[None]:
         "/channels/?sort=-cost&range=all",
         "/channels/?range=yesterday",
         "/channels/?range=bogus&sort=nonsense",
+        "/channels/?channel=claude&status=fail&code=4xx&tz=Asia/Shanghai&cmp=week",
+        "/channels/?channel=codex&status=fail",
+        "/records/",
+        "/records/?sort=-cost&cols=hit&cols=tier&cols=request&q=opus&min_cost=0.1&retried=1",
+        "/records/?sort=tokens&channel=claude&limit=100",
+        "/records/{record}/",
         "/setup/server/",
         "/setup/server/{server}/",
     ],
@@ -161,7 +167,9 @@ def test_no_page_falls_back_to_english(admin_client: Client, instance: Instance,
     make_sample_usage(instance, timezone.now())
     Instance.objects.update(state=Instance.State.OK, synced_at=timezone.now(), statistics_enabled=True, source="queue")
     admin_client.cookies[settings.LANGUAGE_COOKIE_NAME] = "zh-hans"
-    html = admin_client.get(address.format(server=instance.pk)).content.decode()
+    html = admin_client.get(
+        address.format(server=instance.pk, record=UsageRecord.objects.latest("pk").pk)
+    ).content.decode()
     assert '<html lang="zh-Hans"' in html
     allowed = ["range=bogus", "“nonsense”", "metric=nonsense"]
     assert [text for text in leftovers(html) if not any(part in text for part in allowed)] == []

@@ -161,7 +161,7 @@ def test_buckets_cover_a_period_without_a_hole(zone: str, now: datetime, bucket:
 def test_the_bucket_that_is_chosen_is_easy_to_read() -> None:
     chosen = {name: choose(read_period({"range": name}, ZoneInfo("UTC"), NOON)) for name in RANGES}
     assert chosen == {
-        "1h": "1m", "24h": "15m", "today": "15m", "yesterday": "15m", "7d": "1h", "30d": "6h", "90d": "1d",
+        "1h": "1m", "6h": "5m", "24h": "15m", "today": "15m", "yesterday": "15m", "7d": "1h", "30d": "6h", "90d": "1d",
         "mtd": "6h", "lastmonth": "6h", "all": "1M",
     }  # fmt: skip
 

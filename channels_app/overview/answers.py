@@ -53,7 +53,7 @@ class Answers:
 
     @cached_property
     def period(self) -> Period:
-        return since_the_first_record(self.query.period)
+        return since_the_first_record(self.query.scope.period)
 
     @cached_property
     def span(self) -> Span:
@@ -61,7 +61,7 @@ class Answers:
 
     @cached_property
     def conditions(self) -> Conditions:
-        return self.query.filters.conditions
+        return self.query.scope.conditions
 
     @cached_property
     def gaps(self) -> list[Span]:
@@ -123,7 +123,7 @@ class Answers:
     @cached_property
     def before(self) -> Period | None:
         """What this period is compared with."""
-        return compared_with(self.period, self.query.comparison)
+        return compared_with(self.period, self.query.scope.comparison)
 
     @cached_property
     def usage_before(self) -> Usage:
@@ -214,7 +214,7 @@ class Answers:
 
     @property
     def _servers(self) -> frozenset[int] | None:
-        return self.query.filters.servers or None
+        return self.query.scope.filters.servers or None
 
 
 def together(some: Iterable[Usage]) -> Usage:

@@ -196,9 +196,8 @@ class Cards:
 
     def _channels(self, sort: str) -> str:
         """The drill-down: the Channels page with the same filters, sorted by the figure."""
-        address = self.answers.query.elsewhere
-        joined = "&" if len(address) > 1 else ""
-        return f"{reverse('channels_app:channels')}{address}{joined}{f'sort={sort}' if sort else ''}".rstrip("?&")
+        address = self.answers.query.elsewhere.setting("sort", sort)
+        return f"{reverse('channels_app:channels')}{address}".rstrip("?")
 
 
 def _cost(usage: Usage) -> SafeString:

@@ -27,7 +27,7 @@ def latency_chart(answers: Answers) -> Lines:
             _series(answers, "ttft", _("First token p50"), whole, lambda timing: timing.ttft.percentile(50)),
         ],
         band=("p95", "p50"),
-        zoom=answers.query.anywhen.address,
+        zoom=str(answers.query.anywhen),
     )
 
 

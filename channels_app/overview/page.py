@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -12,19 +12,22 @@ from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
+from channels_app.address import Address
 from channels_app.charts import look
 from channels_app.charts.heatmap import Heatmap, Hour
 from channels_app.charts.lines import Lines
 from channels_app.charts.mix import Mix
 from channels_app.charts.stacked_bars import StackedBars
 from channels_app.charts.status_strip import StatusStrip
+from channels_app.filter_bar.bar import FilterBar
+from channels_app.filter_bar.scope import Scope
 from channels_app.overview.answers import Answers
 from channels_app.overview.cards import Cards
 from channels_app.overview.entities import Entities, Row
 from channels_app.overview.latency_chart import latency_chart
 from channels_app.overview.query import GROUPINGS, METRICS, STACKS, OverviewQuery
 from channels_app.overview.usage_chart import usage_chart
-from channels_app.period import RANGES, Period
+from channels_app.period import Period
 from channels_app.stats.questions import Group
 from usage import formats
 from usage.models import Channel, FailureText, Instance, UsageRecord
@@ -77,20 +80,21 @@ class OverviewPage:
             return "no_match"
         return "no_records" if Instance.objects.exists() else "no_server"
 
-    # The period, as the picker takes it (channels/_range.html).
+    @property
+    def scope(self) -> Scope:
+        return self.query.scope
 
     @property
-    def ranges(self) -> Mapping[str, Promise]:
-        return RANGES
+    def address(self) -> Address:
+        return self.query.address
 
     @property
-    def range_text(self) -> str:
-        return str(RANGES.get(self.query.period.name, _("Custom range")))
+    def warnings(self) -> tuple[str, ...]:
+        return self.query.warnings
 
-    @property
-    def period_text(self) -> str:
-        """The resolved period with the offset of its zone."""
-        return self._text_of(self.answers.period)
+    @cached_property
+    def bar(self) -> FilterBar:
+        return FilterBar(self.scope, self.address, compares=True)
 
     @property
     def compared_text(self) -> str:
@@ -106,25 +110,6 @@ class OverviewPage:
         since = formats.minute(period.since, period.zone, self.now)
         return _("%(since)s – %(end)s (%(zone)s)") % {"since": since, "end": end, "zone": offset}
 
-    @property
-    def is_running(self) -> bool:
-        """Whether now lies in the period, so that its figures still grow."""
-        return self.query.period.until >= self.query.period.asked_at
-
-    @property
-    def since_date(self) -> str:
-        """For the from/to fields; all time starts nowhere."""
-        since = self.query.period.since.astimezone(self.query.period.zone)
-        return "" if since.timestamp() == 0 else since.date().isoformat()
-
-    @property
-    def until_date(self) -> str:
-        return self.query.period.last_moment.date().isoformat()
-
-    @property
-    def wider_ranges(self) -> list[tuple[str, Promise]]:
-        return [(name, RANGES[name]) for name in ("7d", "30d", "all") if name != self.query.period.name]
-
     # The blocks, from top to bottom.
 
     @cached_property
@@ -135,18 +120,19 @@ class OverviewPage:
     def metrics(self) -> list[Choice]:
         query = self.query
         return [
-            Choice(metric.label, query.measuring(key).address, key == query.metric) for key, metric in METRICS.items()
+            Choice(metric.label, str(query.measuring(key).address), key == query.metric)
+            for key, metric in METRICS.items()
         ]
 
     @property
     def groupings(self) -> list[Choice]:
         query = self.query
-        return [Choice(label, query.grouping(key).address, key == query.by) for key, label in GROUPINGS.items()]
+        return [Choice(label, str(query.grouping(key).address), key == query.by) for key, label in GROUPINGS.items()]
 
     @property
     def stacks(self) -> list[Choice]:
         query = self.query
-        return [Choice(label, query.stacking(key).address, key == query.stack) for key, label in STACKS.items()]
+        return [Choice(label, str(query.stacking(key).address), key == query.stack) for key, label in STACKS.items()]
 
     @cached_property
     def usage_chart(self) -> StackedBars:
@@ -162,7 +148,7 @@ class OverviewPage:
 
     @property
     def all_channels(self) -> str:
-        return reverse("channels_app:channels") + self.query.elsewhere.rstrip("?")
+        return f"{reverse('channels_app:channels')}{self.query.elsewhere}".rstrip("?")
 
     @property
     def strips(self) -> list[StatusStrip]:

@@ -6,24 +6,19 @@ The address is the page's whole state; what it says wrongly is dropped with a wa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from urllib.parse import urlencode
-from zoneinfo import ZoneInfo
 
 from django.http import QueryDict
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from channels_app.address import Address
 from channels_app.charts.unit import NANOUSD, REQUESTS, TOKENS, Unit
-from channels_app.comparison import COMPARISONS, PREVIOUS
-from channels_app.filters import Filters, read_filters
-from channels_app.period import DEFAULT_RANGE, RANGES, Period, PeriodError, read_period
+from channels_app.filter_bar.scope import PERIOD_PARAMETERS, Scope, read_scope
 from channels_app.stats import Usage
 from usage.ingest.rollup import TOKENS as TOKEN_KINDS
-
-_PERIOD_PARAMETERS = ("range", "days", "from", "to")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,22 +48,19 @@ STACKS = {"": gettext_lazy("Bars"), "share": gettext_lazy("Shares")}
 
 @dataclass(frozen=True, slots=True)
 class OverviewQuery:
-    """`hide` and `open` are keys of series and slugs of channels; `period_parameters` are as the address said them."""
+    """`hide` and `open` are keys of series and slugs of channels."""
 
-    period: Period
-    filters: Filters = field(default_factory=Filters)
-    comparison: str = PREVIOUS
+    scope: Scope
     metric: str = "tokens"
     by: str = "channel"
     stack: str = ""
     hide: frozenset[str] = frozenset()
     open: frozenset[str] = frozenset()
-    period_parameters: tuple[tuple[str, str], ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property
-    def address(self) -> str:
-        """This very state; parameters in alphabetical order and without defaults, so that equal views share it."""
+    def address(self) -> Address:
+        """This very state."""
         own = {
             "metric": self.metric if self.metric != "tokens" else "",
             "by": self.by if self.by != "channel" else "",
@@ -76,17 +68,17 @@ class OverviewQuery:
             "hide": ",".join(sorted(self.hide)),
             "open": ",".join(sorted(self.open)),
         }
-        return _address([*self._global, *((name, value) for name, value in own.items() if value)])
+        return self.scope.address.joined((name, value) for name, value in own.items() if value)
 
     @property
-    def elsewhere(self) -> str:
+    def elsewhere(self) -> Address:
         """What other pages of the same usage are asked with."""
-        return _address(self._global)
+        return self.scope.address
 
     @property
-    def _global(self) -> list[tuple[str, str]]:
-        comparison = [] if self.comparison == PREVIOUS else [("cmp", self.comparison)]
-        return [*self.period_parameters, *self.filters.parameters, *comparison]
+    def anywhen(self) -> Address:
+        """The same without a period, for one to be added."""
+        return self.address.without(*PERIOD_PARAMETERS)
 
     @property
     def shows_types(self) -> bool:
@@ -109,43 +101,16 @@ class OverviewQuery:
     def toggling(self, slug: str) -> OverviewQuery:
         return replace(self, open=self.open ^ {slug})
 
-    def ranging(self, name: str) -> OverviewQuery:
-        return replace(self, period_parameters=() if name == DEFAULT_RANGE else (("range", name),))
 
-    def without_filters(self) -> OverviewQuery:
-        return replace(self, filters=Filters())
-
-    @property
-    def anywhen(self) -> OverviewQuery:
-        """The same without a period, for one to be added."""
-        return replace(self, period_parameters=())
-
-    @property
-    def hidden_fields(self) -> dict[str, str]:
-        """What the from/to form has to carry along."""
-        return QueryDict(self.anywhen.address[1:]).dict()
-
-
-def read_overview_query(query: QueryDict, zone: ZoneInfo, now: datetime) -> OverviewQuery:
-    # A form sends its empty fields too; they ask for nothing.
-    asked = {name: value for name in _PERIOD_PARAMETERS if (value := query.get(name, ""))}
-    filters = read_filters(query)
-    warnings = [*filters.warnings]
-    try:
-        period = read_period(asked, zone, now)
-    except PeriodError as error:
-        period, asked = read_period({}, zone, now), {}
-        warnings.append(_("%(problem)s. Showing: %(range)s") % {"problem": error, "range": RANGES[DEFAULT_RANGE]})
+def read_overview_query(query: QueryDict, now: datetime) -> OverviewQuery:
+    scope = read_scope(query, now)
+    warnings = [*scope.warnings]
     found = OverviewQuery(
-        period,
-        filters,
-        comparison=_one_of(query, "cmp", COMPARISONS, warnings),
+        scope,
         by=_one_of(query, "by", GROUPINGS, warnings),
         stack=_one_of(query, "stack", STACKS, warnings),
         hide=_listed(query, "hide"),
         open=_listed(query, "open"),
-        period_parameters=tuple(asked.items()),
-        warnings=tuple(warnings),
     )
     return replace(found.measuring(_one_of(query, "metric", METRICS, warnings)), warnings=tuple(warnings))
 
@@ -162,7 +127,3 @@ def _one_of(query: QueryDict, name: str, known: Iterable[str], warnings: list[st
 
 def _listed(query: QueryDict, name: str) -> frozenset[str]:
     return frozenset(key for key in query.get(name, "").split(",") if key)
-
-
-def _address(parameters: Iterable[tuple[str, str]]) -> str:
-    return "?" + urlencode(sorted(parameters), safe=",:~")

@@ -50,7 +50,7 @@ def usage_chart(answers: Answers, channels: dict[int, Channel]) -> StackedBars:
         timeline=answers.timeline,
         series=series,
         compared=_compared(answers),
-        zoom=query.anywhen.address,
+        zoom=str(query.anywhen),
         is_share=query.stack == "share",
     )
     if others:
@@ -64,7 +64,13 @@ def _series(answers: Answers, line: _Line) -> Series:
     query, timeline = answers.query, answers.timeline
     values = [None if not value and timeline.is_gap(at) else value for at, value in enumerate(line.values)]
     return Series(
-        line.key, line.name, values, line.look, sum(line.values), line.key in query.hide, query.hiding(line.key).address
+        line.key,
+        line.name,
+        values,
+        line.look,
+        sum(line.values),
+        line.key in query.hide,
+        str(query.hiding(line.key).address),
     )
 
 

@@ -147,6 +147,22 @@ def attempts_of(record: UsageRecord) -> ClientRequest:
     return [AttemptRow(*row) for row in rows]
 
 
+def attempts_among(rows: Sequence[UsageRecord]) -> dict[int, AttemptRow]:
+    """Return, by its id, which attempt each of `rows` is whose client request took several."""
+    if not rows:
+        return {}
+    times = [to_micros(row.requested_at) for row in rows]
+    fresh = {one.record_id: one for one in fresh_attempts(Span(min(times), max(times) + 1))}
+    stored = Attempt.objects.using(database().alias).filter(pk__in=[row.pk for row in rows])
+    known = {one[0]: AttemptRow(*one) for one in stored.values_list(*AttemptRow._fields)}
+    return {row.pk: found for row in rows if (found := fresh.get(row.pk) or known.get(row.pk))}
+
+
+def fresh_attempts(span: Span) -> Iterator[AttemptRow]:
+    """Yield those around `span` that are not stored yet, or as they were before more came."""
+    return chain(*_Fresh.of(span).groups)
+
+
 class _Tally(NamedTuple):
     """Of calls with several attempts; `asked` and `asked_ok` are those attempts that are asked for."""
 

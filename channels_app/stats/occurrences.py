@@ -27,12 +27,15 @@ class _Bucket(NamedTuple):
     requests: int
 
 
-def stretches(span: Span, conditions: Conditions, wanted: int, *, descending: bool) -> Iterator[list[Span]]:
+def stretches(
+    span: Span, conditions: Conditions, wanted: int, *, descending: bool, piecemeal: bool = False
+) -> Iterator[list[Span]]:
     """Yield what of `span` to read, in this order of time: some at a time, about `wanted` records if it can be.
 
-    Between and beyond them none fulfils `conditions`. Each list is in order too, and its spans do not touch.
+    Between and beyond them none fulfils `conditions`. Each list is in order too, and its spans do not touch. Where there
+    is no condition, `span` comes whole, because whoever reads it stops by himself; `piecemeal`: then too some at a time.
     """
-    if conditions == EVERYTHING:
+    if conditions == EVERYTHING and not piecemeal:
         yield [span]
         return
     if not all(conditions.ids.values()):

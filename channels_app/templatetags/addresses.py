@@ -6,6 +6,7 @@ from typing import Any
 
 from django import template
 
+from channels_app.address import Address
 from channels_app.channels_page import ChannelsPage, Column
 from channels_app.channels_query import ChannelsQuery
 from channels_app.stats import SORT_KEYS, Share
@@ -14,13 +15,8 @@ register = template.Library()
 
 
 @register.filter
-def toggling(query: ChannelsQuery, key: str) -> str:
+def toggling(query: ChannelsQuery, key: str) -> Address:
     return query.toggling(key).address
-
-
-@register.filter
-def ranging(query: ChannelsQuery, name: str) -> str:
-    return query.ranging(name).address
 
 
 @register.filter

@@ -14,7 +14,6 @@ from django.utils.translation import gettext as _
 
 from channels_app.stats import AccountRow, ModelRow, Usage
 from channels_app.stats.confidence import Confidence
-from config.report_zone import report_zone
 from usage import formats
 from usage.models import Account, Channel
 
@@ -40,6 +39,12 @@ def count(value: int | None) -> SafeString:
 
 
 @register.filter
+def exactly(value: int) -> str:
+    """All digits, where a figure is to be added up."""
+    return formats.grouped(value)
+
+
+@register.filter
 def tokens(value: int | None) -> SafeString:
     return no_data() if value is None else _number(formats.compact(value), value, formats.grouped(value))
 
@@ -61,8 +66,30 @@ def duration(span: timedelta | None) -> SafeString:
 
 @register.filter
 def minute(moment: datetime | None) -> SafeString:
-    """A time in the report zone; its `title` is exact."""
-    return no_data() if moment is None else _time(moment, formats.minute(moment, report_zone(), timezone.now()))
+    """A time in the zone of the page; its `title` is exact."""
+    return (
+        no_data()
+        if moment is None
+        else _time(moment, formats.minute(moment, timezone.get_current_timezone(), timezone.now()))
+    )
+
+
+@register.filter
+def second(moment: datetime) -> SafeString:
+    """The same to the second."""
+    zone = timezone.get_current_timezone()
+    return _time(moment, f"{formats.minute(moment, zone, timezone.now())}:{moment.astimezone(zone):%S}")
+
+
+@register.filter
+def milliseconds(value: int | None) -> SafeString:
+    return duration(None if value is None else timedelta(milliseconds=value))
+
+
+@register.filter
+def rate(value: float | None) -> SafeString:
+    """Tokens a second and the like, with one decimal."""
+    return no_data() if value is None else format_html("{}", f"{value:,.1f}")
 
 
 @register.filter
@@ -72,7 +99,7 @@ def ago(moment: datetime | None) -> SafeString:
 
 
 def _time(moment: datetime, text: str) -> SafeString:
-    exact = moment.astimezone(report_zone()).isoformat(timespec="seconds")
+    exact = moment.astimezone(timezone.get_current_timezone()).isoformat(timespec="seconds")
     return format_html('<time datetime="{0}" title="{0}">{1}</time>', exact, text)
 
 
@@ -142,6 +169,6 @@ def state_pill(account: AccountRow) -> dict[str, object]:
     text = str(Account.State(account.state).label)
     if account.state == Account.State.COOLING and account.retry_at:
         text = _("Cooling down until %(time)s") % {
-            "time": formats.minute(account.retry_at, report_zone(), timezone.now())
+            "time": formats.minute(account.retry_at, timezone.get_current_timezone(), timezone.now())
         }
     return {"text": text, "level": "warn" if account.state == Account.State.COOLING else "off"}

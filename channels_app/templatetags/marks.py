@@ -38,6 +38,17 @@ def bar(fraction: float | None, css_class: str) -> SafeString:
     )
 
 
+@register.simple_tag
+def piece(start: float, share: float, css_class: str) -> SafeString:
+    """A part of a bar, from `start` on; one that is there is seen, however small."""
+    return format_html(
+        '<rect class="{}" x="{}%" width="{}%" height="100%"/>',
+        css_class,
+        f"{min(start, 0.996) * 100:.2f}",
+        f"{max(share, 0.004) * 100:.2f}",
+    )
+
+
 @register.filter
 def slot_class(color_slot: int | None) -> str:
     return f"f{color_slot}" if color_slot else "f-other"

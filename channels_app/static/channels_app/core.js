@@ -12,7 +12,7 @@ async function swap(address, { push = false, quiet = false } = {}) {
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (!answer.ok || !page.getElementById("report")) throw new Error("not this page any more");
     replaceLive(page);
-    if (push) history.pushState(null, "", address.split("#")[0]);
+    if (push) history.pushState(null, "", answer.url.split("#")[0]); // a form is sent on to the address that says the same
     return true;
   } catch {
     report().removeAttribute("aria-busy");
@@ -61,8 +61,35 @@ function applyFilter(input) {
 
 // What makes no sense without JavaScript is hidden in the page and shown here.
 function enhance() {
-  for (const element of document.querySelectorAll("[data-filter-box], [data-copy], [data-reveal]")) element.hidden = false;
+  for (const element of document.querySelectorAll("[data-filter-box], [data-typing], [data-copy], [data-reveal]")) element.hidden = false;
+  const zone = document.querySelector("[data-browser-zone]");
+  const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  if (zone && here) {
+    const address = new URL(zone.href);
+    address.searchParams.set("tz", here);
+    zone.href = address;
+    zone.textContent += `: ${here}`;
+    zone.hidden = false;
+  }
 }
+
+// What is ticked stays, though it may not be among what is found.
+async function find(input) {
+  const list = input.closest(".panel").querySelector("ul");
+  const asked = new URLSearchParams(new FormData(input.form));
+  asked.set("q", input.value);
+  const answer = await fetch(`${input.dataset.choices}?${asked}`);
+  if (!answer.ok || input.value !== asked.get("q")) return;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("ul");
+  if (!fresh) return;
+  for (const box of list.querySelectorAll("input:checked")) {
+    const same = [...fresh.querySelectorAll("input")].find((one) => one.value === box.value);
+    if (same) same.checked = true;
+    else fresh.prepend(box.closest("li"));
+  }
+  list.replaceWith(document.adoptNode(fresh));
+}
+let typing;
 
 async function copy(button) {
   await navigator.clipboard?.writeText(button.dataset.copy);
@@ -114,6 +141,10 @@ document.addEventListener("input", (event) => {
   if (event.target.matches("#id_pattern")) showMatches(event.target);
   const picks = event.target.closest("[data-picks]");
   if (picks) countPicks(picks);
+  if (event.target.matches("[data-choices]")) {
+    clearTimeout(typing);
+    typing = setTimeout(find, 200, event.target);
+  }
 });
 
 document.addEventListener("keydown", (event) => {
@@ -132,6 +163,15 @@ document.addEventListener("keydown", (event) => {
   if (caps) caps.hidden = !event.getModifierState?.("CapsLock");
 });
 
+document.addEventListener("submit", (event) => {
+  if (!event.target.matches("form[data-swap]")) return;
+  event.preventDefault();
+  const menu = document.activeElement?.closest("form details") ?? event.submitter?.closest("details");
+  menu?.querySelector("summary").focus(); // it closes; Enter in a field names the form's first button
+  const asked = new URLSearchParams(new FormData(event.target, event.submitter));
+  swap(`${location.pathname}?${asked}`, { push: true });
+});
+
 // A button that takes a while says so, and is not pressed twice.
 document.addEventListener("submit", (event) => {
   const button = event.submitter;
@@ -144,7 +184,7 @@ document.addEventListener("submit", (event) => {
 });
 
 addEventListener("pageshow", (event) => event.persisted && document.querySelector("[data-busy]:disabled") && location.reload());
-addEventListener("popstate", () => report() && swap(location.href));
+addEventListener("popstate", () => report() && !document.querySelector("dialog[open]") && swap(location.href));
 
 enhance();
 document.querySelector("[data-focus]")?.focus();

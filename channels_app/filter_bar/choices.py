@@ -1,0 +1,161 @@
+"""What each filter can be set to: what was used in the period, with the most requests first."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from django.utils.translation import gettext as _
+
+from channels_app.filter_bar.scope import Scope
+from channels_app.filters import UNKNOWN_CHANNEL
+from channels_app.stats import EVERYTHING, Conditions, aggregate
+from usage.models import Account, ApiKey, Channel, Instance, ModelName
+from usage.models.record import NO_KEY, NO_STATUS
+
+# Of each filter; the others are found by typing.
+MOST = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """`value` is what the address says. A channel has a colour and shape; accounts are listed under their channel's name."""
+
+    value: str
+    name: str
+    requests: int
+    is_chosen: bool = False
+    color_slot: int | None = None
+    shape: str = ""
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """The first MOST, and what is chosen; `more` is how many there are besides."""
+
+    rows: list[Choice]
+    more: int = 0
+
+
+class AllChoices:
+    """Counts are those of the whole period, whatever else is filtered; only accounts are narrowed by the channels chosen."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+        self._finders: dict[str, Callable[[], list[Choice]]] = {
+            "server": self._servers,
+            "channel": self._channels,
+            "account": self._accounts,
+            "model": self._models,
+            "key": self._keys,
+            "code": self._codes,
+        }
+        self._found: dict[str, list[Choice]] = {}
+
+    def of(self, name: str, search: str = "") -> Choices:
+        """Return the choices of a filter whose name holds `search`."""
+        wanted = search.strip().casefold()
+        found = [one for one in self._all(name) if wanted in one.name.casefold()]
+        found.sort(key=lambda one: (not one.is_chosen, -one.requests, one.name.casefold()))
+        rows = [one for at, one in enumerate(found) if at < MOST or one.is_chosen]
+        if name == "account":
+            rows = _by_group(rows)
+        return Choices(rows, len(found) - len(rows))
+
+    def chosen(self, name: str) -> list[Choice]:
+        return [one for one in self._all(name) if one.is_chosen]
+
+    def _all(self, name: str) -> list[Choice]:
+        """Two parts of the bar may ask for the same."""
+        if name not in self._found:
+            self._found[name] = self._finders[name]()
+        return self._found[name]
+
+    def _is_chosen(self, name: str, value: str) -> bool:
+        return (name, value) in self._scope.filters.parameters
+
+    def _choice(self, name: str, value: str, text: str, requests: int, *marks: object) -> Choice:
+        return Choice(value, text, requests, self._is_chosen(name, value), *marks)  # type: ignore[arg-type]
+
+    @cached_property
+    def _used(self) -> list[tuple[int, int | None, int | None, int]]:
+        """Server, channel and account, with their requests."""
+        by = ("instance_id", "channel_id", "account_id")
+        return [tuple(row) for row in aggregate(self._scope.span, EVERYTHING, by, ("requests",))]
+
+    def _counted(self, place: int) -> Counter[int | None]:
+        counter = Counter[int | None]()
+        for row in self._used:
+            counter[row[place]] += row[3]
+        return counter
+
+    def _by(self, dimension: str, conditions: Conditions = EVERYTHING) -> Mapping[int, int]:
+        return dict(aggregate(self._scope.span, conditions, (dimension,), ("requests",)))
+
+    @cached_property
+    def _all_channels(self) -> dict[int, Channel]:
+        return Channel.objects.in_bulk()
+
+    def _servers(self) -> list[Choice]:
+        requests = self._counted(0)
+        return [self._choice("server", row.slug, row.name, requests[row.pk]) for row in Instance.objects.all()]
+
+    def _channels(self) -> list[Choice]:
+        requests = self._counted(1)
+        found = [
+            self._choice("channel", row.slug, row.name, requests[pk], row.color_slot, row.shape)
+            for pk, row in self._all_channels.items()
+            if requests[pk] or self._is_chosen("channel", row.slug)
+        ]
+        if requests[None] or self._is_chosen("channel", UNKNOWN_CHANNEL):
+            found.append(self._choice("channel", UNKNOWN_CHANNEL, _("Unknown channel"), requests[None]))
+        return found
+
+    def _accounts(self) -> list[Choice]:
+        requests, asked = self._counted(2), self._scope.filters
+        rows = Account.objects.in_bulk({*(pk for pk in requests if pk is not None), *asked.accounts})
+        found = []
+        for pk, row in rows.items():
+            if asked.channels and row.channel_id not in asked.channels and pk not in asked.accounts:
+                continue
+            channel = self._all_channels[row.channel_id]
+            marks = (channel.color_slot, channel.shape, channel.name)
+            found.append(self._choice("account", str(pk), str(row), requests[pk], *marks))
+        return found
+
+    def _models(self) -> list[Choice]:
+        requests = self._by("model_id")
+        rows = ModelName.objects.in_bulk({*requests, *self._scope.filters.models})
+        return [self._choice("model", row.name, row.name, requests.get(pk, 0)) for pk, row in rows.items()]
+
+    def _keys(self) -> list[Choice]:
+        requests = self._by("api_key_id")
+        rows = ApiKey.objects.in_bulk({*requests, *self._scope.filters.keys} - {NO_KEY})
+        found = [self._choice("key", str(pk), str(row), requests.get(pk, 0)) for pk, row in rows.items()]
+        if NO_KEY in requests or NO_KEY in self._scope.filters.keys:
+            found.append(self._choice("key", str(NO_KEY), _("No key"), requests.get(NO_KEY, 0)))
+        return found
+
+    def _codes(self) -> list[Choice]:
+        """Each status of failures, and whole classes of them."""
+        requests = {code: count for code, count in self._by("status_code", _FAILED).items() if code != NO_STATUS}
+        classes = Counter[str]()
+        for code, count in requests.items():
+            classes[f"{code // 100}xx"] += count
+        counts = {str(code): count for code, count in requests.items()} | classes
+        asked = self._scope.address.values("code")
+        return [self._choice("code", value, value, counts.get(value, 0)) for value in {*counts, *asked}]
+
+
+_FAILED = Conditions(failed=True)
+
+
+def _by_group(rows: list[Choice]) -> list[Choice]:
+    """Put what is under one heading together, the headings in the order of their first."""
+    groups: dict[str, list[Choice]] = {}
+    for row in rows:
+        groups.setdefault(row.group, []).append(row)
+    return [row for group in groups.values() for row in group]

@@ -1,0 +1,107 @@
+"""What every data page is asked for: a period, what it is compared with, a time zone, and filters (`ui.md` 4.1).
+
+What the address says wrongly is dropped with a warning, never an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from django.http import QueryDict
+from django.utils.translation import gettext as _
+
+from channels_app import filters
+from channels_app.address import Address
+from channels_app.comparison import COMPARISONS, PREVIOUS, compared_with
+from channels_app.filters import Filters, read_filters
+from channels_app.period import DEFAULT_RANGE, RANGES, Period, PeriodError, read_period
+from channels_app.stats import Conditions, Span, span_of
+from config.report_zone import report_zone
+
+PERIOD_PARAMETERS = ("range", "days", "from", "to")
+# What navigation keeps.
+GLOBAL_PARAMETERS = (*PERIOD_PARAMETERS, "cmp", "tz", *filters.PARAMETERS)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """`address` says the same again: relative ranges stay relative, and defaults are left out."""
+
+    period: Period
+    comparison: str
+    filters: Filters
+    address: Address
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def span(self) -> Span:
+        return span_of(self.period)
+
+    @property
+    def conditions(self) -> Conditions:
+        return self.filters.conditions
+
+    @property
+    def compared(self) -> Period | None:
+        """The period that figures are compared with; None where there is none."""
+        return compared_with(self.period, self.comparison)
+
+
+def read_scope(query: QueryDict, now: datetime) -> Scope:
+    """Return what the address of a page asks for."""
+    warnings: list[str] = []
+    zone, comparison = _read_zone(query, warnings), _read_comparison(query, warnings)
+    # A form sends its empty fields too; they ask for nothing.
+    asked = {name: value for name in PERIOD_PARAMETERS if (value := _moment(query, name))}
+    try:
+        period = read_period(asked, zone, now)
+    except PeriodError as error:
+        period, asked = read_period({}, zone, now), {}
+        warnings.append(_("%(problem)s. Showing: %(range)s") % {"problem": error, "range": RANGES[DEFAULT_RANGE]})
+    found = read_filters(query)
+    address = Address((*_without_defaults(asked), *found.parameters))
+    address = address.setting("tz", "" if zone == report_zone() else zone.key)
+    address = address.setting("cmp", "" if comparison == PREVIOUS else comparison)
+    return Scope(period, comparison, found, address, (*warnings, *found.warnings))
+
+
+def _moment(query: QueryDict, name: str) -> str:
+    """The form asks for a day, and for the time in a field of its own, which may stay empty."""
+    value, time = query.get(name, ""), query.get(f"{name}_time", "")
+    return f"{value}T{time}" if value and time else value
+
+
+def _without_defaults(asked: dict[str, str]) -> Sequence[tuple[str, str]]:
+    """Without what from/to, then days, say in its place, and without the default range."""
+    for names in (("from", "to"), ("days",)):
+        if given := [(name, asked[name]) for name in names if name in asked]:
+            return given
+    return [(name, value) for name, value in asked.items() if value != DEFAULT_RANGE]
+
+
+def _read_zone(query: QueryDict, warnings: list[str]) -> ZoneInfo:
+    name = query.get("tz", "")
+    if not name:
+        return report_zone()
+    try:
+        return ZoneInfo(name)
+    except (LookupError, ValueError, OSError):  # unknown; not a name at all; a folder of names
+        warnings.append(
+            _("%(value)s is no time zone such as Asia/Shanghai. Showing: %(zone)s")
+            % {"value": name, "zone": report_zone().key}
+        )
+        return report_zone()
+
+
+def _read_comparison(query: QueryDict, warnings: list[str]) -> str:
+    name = query.get("cmp") or PREVIOUS
+    if name not in COMPARISONS:
+        warnings.append(
+            _("%(name)s=%(value)s is none of %(known)s")
+            % {"name": "cmp", "value": name, "known": ", ".join(COMPARISONS)}
+        )
+        return PREVIOUS
+    return name

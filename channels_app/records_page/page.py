@@ -1,0 +1,206 @@
+"""What the Records page shows: a page of the list, where it goes on, and how many there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from channels_app.address import Address
+from channels_app.filter_bar.bar import Chip, FilterBar, Option
+from channels_app.filter_bar.scope import Scope
+from channels_app.records import LIMITS, TIME, Cursor, Page, records, tokens_per_second
+from channels_app.records_page.query import OPTIONAL, RecordsQuery
+from channels_app.records_page.search import PARAMETERS, SIZES
+from channels_app.stats import aggregate
+from channels_app.stats.client_requests import attempts_among
+from usage.ingest.attempts import AttemptRow
+from usage.models import Instance, RequestTraits, UsageRecord
+from usage.models.fields import from_micros
+from usage.models.record import NO_KEY
+
+_ORDERS = {
+    "-time": _("Newest first"),
+    "time": _("Oldest first"),
+    "-cost": _("Most expensive first"),
+    "-tokens": _("Most tokens first"),
+    "-latency": _("Slowest first"),
+}
+_UPWARDS = {"cost": _("Cheapest first"), "tokens": _("Fewest tokens first"), "latency": _("Fastest first")}
+# Of more than these, who comes later is told that there are more.
+_MOST_NEW = 50
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRow:
+    """A record, and which attempt of its client request it is where that took several."""
+
+    row: UsageRecord
+    attempt: AttemptRow | None
+
+    @property
+    def hit_rate(self) -> float | None:
+        return self.row.cache_read / self.row.input_tokens if self.row.input_tokens else None
+
+    @property
+    def speed(self) -> float | None:
+        return tokens_per_second(self.row)
+
+    @property
+    def is_unpriced(self) -> bool:
+        """Where nothing was used, there is nothing to price."""
+        return self.row.cost_nanousd is None and bool(self.row.total_tokens)
+
+    @property
+    def key_value(self) -> int:
+        """What the filter takes."""
+        return self.row.api_key_id or NO_KEY
+
+
+class RecordsPage:
+    def __init__(self, query: RecordsQuery) -> None:
+        self.query = query
+
+    @property
+    def scope(self) -> Scope:
+        return self.query.scope
+
+    @property
+    def address(self) -> Address:
+        return self.query.address
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return self.query.warnings
+
+    @cached_property
+    def bar(self) -> FilterBar:
+        chips = [
+            Chip(name, label, text, self.address.without(name)) for name, label, text in self.query.search.in_words
+        ]
+        fields = (*PARAMETERS, "cols")
+        return FilterBar(self.scope, self.address, template="records/_menus.html", fields=fields, chips=chips)
+
+    @cached_property
+    def found(self) -> Page:
+        query = self.query
+        narrowing = query.search.narrowing(self.scope.span)
+        return records(self.scope.span, self.scope.conditions, query.sort, query.cursor, query.limit, narrowing)
+
+    @cached_property
+    def rows(self) -> list[RecordRow]:
+        attempts = attempts_among(self.found.rows)
+        return [RecordRow(row, attempts.get(row.pk)) for row in self.found.rows]
+
+    @property
+    def matching(self) -> int | None:
+        """How many there are on all pages; None: only the records could tell, one by one."""
+        if self.query.search:
+            return None
+        found = aggregate(self.scope.span, self.scope.conditions, (), ("requests",))
+        return int(found[0][0]) if found else 0
+
+    @property
+    def searched_to(self) -> datetime | None:
+        return None if self.found.searched_to is None else from_micros(self.found.searched_to)
+
+    @property
+    def older(self) -> Address | None:
+        return self._at(self.found.older)
+
+    @property
+    def newer(self) -> Address | None:
+        return None if self.found.is_first else self._at(self.found.newer)
+
+    @property
+    def newest(self) -> Address | None:
+        return None if self.found.is_first else self.address
+
+    @property
+    def watched(self) -> Address | None:
+        """What comes later than this page, where that can be: it is told, and moves no row."""
+        is_live = self.query.sort == "-time" and self.scope.period.is_running and self.found.is_first
+        return self._at(self.found.newer) if is_live and not self.query.search else None
+
+    def _at(self, cursor: Cursor | None) -> Address | None:
+        return self.query.at(cursor) if cursor else None
+
+    @property
+    def csv(self) -> Address:
+        return self.address.setting("format", "csv")
+
+    @property
+    def newcomers(self) -> tuple[int, bool]:
+        """How many come before the place in the address, and whether there are more than that."""
+        span, conditions, cursor = self.scope.span, self.scope.conditions, self.query.cursor
+        if cursor is None or not cursor.back:
+            return 0, False
+        page = records(span, conditions, self.query.sort, cursor, _MOST_NEW)
+        return len(page.rows), not page.is_first
+
+    @property
+    def is_by_time(self) -> bool:
+        return self.query.sorted_by == TIME
+
+    @property
+    def order_text(self) -> Promise:
+        return (_ORDERS | _UPWARDS)[self.query.sort]
+
+    @property
+    def orders(self) -> list[Option]:
+        return [
+            Option(label, self.address.setting("sort", "" if sort == "-time" else sort), sort == self.query.sort)
+            for sort, label in _ORDERS.items()
+        ]
+
+    @property
+    def limits(self) -> list[Option]:
+        first, current = LIMITS[0], self.query.limit
+        return [
+            Option(str(limit), self.address.setting("limit", "" if limit == first else str(limit)), limit == current)
+            for limit in LIMITS
+        ]
+
+    @property
+    def columns(self) -> list[tuple[str, Promise, bool]]:
+        return [(name, label, self.shows(name)) for name, label in OPTIONAL.items()]
+
+    @property
+    def shown(self) -> frozenset[str]:
+        """The columns besides those that are always there: what a list is sorted by is among them."""
+        return frozenset(self.query.columns) | ({"total"} if self.query.sorted_by == "tokens" else frozenset())
+
+    def shows(self, column: str) -> bool:
+        return column in self.query.columns
+
+    @cached_property
+    def many_servers(self) -> bool:
+        return Instance.objects.count() > 1
+
+    @property
+    def endpoints(self) -> Iterator[str]:
+        rows = RequestTraits.objects.exclude(endpoint="").order_by("endpoint").values_list("endpoint", flat=True)
+        yield from rows.distinct()[:100]
+
+    @property
+    def sizes(self) -> list[tuple[Promise | str, str, str, str, str, str]]:
+        """Label, unit, and for the least and the most: parameter and what it is set to."""
+        given = {name: text for name, text, _value in self.query.search.bounds}
+        return [
+            (size.label, str(size.unit), least, given.get(least, ""), most, given.get(most, ""))
+            for size in SIZES
+            for least, most in [(f"min_{size.name}", f"max_{size.name}")]
+        ]
+
+    @cached_property
+    def empty(self) -> str:
+        """Why there is nothing to show: `no_server`, `no_records` or `no_match`; empty where there is."""
+        if self.found.rows or self.query.cursor or self.found.searched_to is not None:
+            return ""
+        if UsageRecord.objects.exists():
+            return "no_match"
+        return "no_records" if Instance.objects.exists() else "no_server"

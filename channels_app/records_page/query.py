@@ -1,0 +1,96 @@
+"""What the address of the Records page asks for: a scope, an order, a place in it, and what only records can answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.http import QueryDict
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from channels_app.address import Address
+from channels_app.filter_bar.scope import Scope, read_scope
+from channels_app.records import DEFAULT_SORT, LIMITS, SORTS, Cursor, CursorError, read_cursor
+from channels_app.records_page.search import Search, read_search
+
+BEFORE, AFTER = "before", "after"
+# Columns that are shown when asked for.
+OPTIONAL: dict[str, Promise] = {
+    "written": gettext_lazy("Cache write"),
+    "total": gettext_lazy("Total tokens"),
+    "hit": gettext_lazy("Cache hit"),
+    "endpoint": gettext_lazy("Endpoint"),
+    "effort": gettext_lazy("Effort"),
+    "tier": gettext_lazy("Service tier"),
+    "request": gettext_lazy("Request ID"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RecordsQuery:
+    scope: Scope
+    sort: str
+    limit: int
+    columns: tuple[str, ...]
+    search: Search
+    cursor: Cursor | None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def address(self) -> Address:
+        """This very list, from its beginning."""
+        return (
+            self.scope.address.joined(self.search.parameters)
+            .setting("sort", "" if self.sort == DEFAULT_SORT else self.sort)
+            .setting("limit", "" if self.limit == LIMITS[0] else str(self.limit))
+            .setting("cols", *self.columns)
+        )
+
+    @property
+    def sorted_by(self) -> str:
+        return self.sort.removeprefix("-")
+
+    @property
+    def descending(self) -> bool:
+        return self.sort.startswith("-")
+
+    def sorting(self, column: str) -> Address:
+        """The list after a click on a column's header: the largest first, then the smallest."""
+        sort = column if self.sort == f"-{column}" else f"-{column}"
+        return self.address.setting("sort", "" if sort == DEFAULT_SORT else sort)
+
+    def at(self, cursor: Cursor) -> Address:
+        return self.address.setting(AFTER if cursor.back else BEFORE, str(cursor))
+
+
+def read_records_query(query: QueryDict, now: datetime) -> RecordsQuery:
+    scope, warnings = read_scope(query, now), list[str]()
+    sort = _one_of(query, "sort", SORTS, DEFAULT_SORT, warnings)
+    limit = int(_one_of(query, "limit", tuple(map(str, LIMITS)), str(LIMITS[0]), warnings))
+    columns = tuple(name for name in OPTIONAL if name in query.getlist("cols"))
+    search = read_search(query, warnings.append)
+    cursor = _read_cursor(query, sort, warnings)
+    return RecordsQuery(scope, sort, limit, columns, search, cursor, (*scope.warnings, *warnings))
+
+
+def _one_of(query: QueryDict, name: str, known: tuple[str, ...], default: str, warnings: list[str]) -> str:
+    value = query.get(name) or default
+    if value in known:
+        return value
+    warnings.append(
+        _("%(name)s=%(value)s is none of %(known)s") % {"name": name, "value": value, "known": ", ".join(known)}
+    )
+    return default
+
+
+def _read_cursor(query: QueryDict, sort: str, warnings: list[str]) -> Cursor | None:
+    """Of two, the one that leads on."""
+    for name in (BEFORE, AFTER):
+        if text := query.get(name):
+            try:
+                return read_cursor(text, sort, back=name == AFTER)
+            except CursorError as error:
+                warnings.append(str(error))
+    return None

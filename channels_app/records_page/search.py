@@ -1,0 +1,129 @@
+"""Filters that only the records themselves can answer: sizes, endpoint, words, and which were tried more than once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+from django.http import QueryDict
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from channels_app.address import Parameters
+from channels_app.records import Narrowing
+from channels_app.stats import Span
+from channels_app.stats.client_requests import fresh_attempts
+from channels_app.stats.tables import listed
+from usage.ingest.rollup import RECORDS, TOTAL
+from usage.models import Attempt, FailureText, ModelName, RequestTraits
+
+_LONGEST, _LARGEST = 200, 10**15
+_ATTEMPTS, _TEXTS = Attempt._meta.db_table, FailureText._meta.db_table
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A figure that may be given a least and a most; `column` counts `per_unit` of what people write."""
+
+    name: str
+    label: Promise | str
+    unit: Promise | str
+    column: str
+    per_unit: int
+
+
+SIZES = (
+    Size("tokens", gettext_lazy("Tokens"), "", f"({TOTAL})", 1),
+    Size("cost", gettext_lazy("Est. cost"), "$", "cost_nanousd", 10**9),
+    Size("latency", gettext_lazy("Latency"), "s", "latency_ms", 1_000),
+)
+_BOUNDS = {f"{bound}_{size.name}": (size, sign) for size in SIZES for bound, sign in (("min", "≥"), ("max", "≤"))}
+PARAMETERS = (*_BOUNDS, "endpoint", "q", "retried")
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """`bounds` are parameters and what they say, as somebody wrote it and as a number."""
+
+    bounds: tuple[tuple[str, str, Decimal], ...] = ()
+    endpoint: str = ""
+    q: str = ""
+    retried: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.parameters)
+
+    @property
+    def parameters(self) -> Parameters:
+        texts = (("endpoint", self.endpoint), ("q", self.q), ("retried", "1" if self.retried else ""))
+        return (*((name, text) for name, text, _value in self.bounds), *((name, text) for name, text in texts if text))
+
+    @property
+    def in_words(self) -> Iterator[tuple[str, Promise | str, str]]:
+        """Yield each parameter with its label and what it is set to."""
+        for name, text, _value in self.bounds:
+            size, sign = _BOUNDS[name]
+            yield name, f"{size.label} {sign} {'$' + text if size.unit == '$' else f'{text} {size.unit}'.strip()}", ""
+        if self.endpoint:
+            yield "endpoint", _("Endpoint"), self.endpoint
+        if self.q:
+            yield "q", _("Search"), self.q
+        if self.retried:
+            yield "retried", _("Only retried"), ""
+
+    def narrowing(self, span: Span) -> Narrowing:
+        """Return the same in SQL, for records of `span`."""
+        where, values = [], list[str]()
+        for name, _text, value in self.bounds:
+            size, sign = _BOUNDS[name]
+            where.append(f"{size.column} {'>=' if sign == '≥' else '<='} {int(value * size.per_unit)}")
+        if self.endpoint:
+            rows = RequestTraits.objects.filter(endpoint=self.endpoint).values_list("pk", flat=True)
+            where.append(f"traits_id IN {listed(rows) if rows else '(0)'}")
+        if self.retried:
+            fresh = {row.record_id for row in fresh_attempts(span)}
+            stored = (
+                f"id IN (SELECT record_id FROM {_ATTEMPTS} WHERE requested_at BETWEEN {span.since} AND {span.until})"
+            )
+            where.append(f"({stored} OR id IN {listed(fresh)})" if fresh else stored)
+        if self.q:
+            where.append(_words(self.q))
+            values = [f"{_escaped(self.q)}%", f"%{_escaped(self.q)}%"]
+        return Narrowing(tuple(where), tuple(values))
+
+
+def _words(q: str) -> str:
+    """Words are those of a request id's beginning, of the name of a model, or of what upstream said of a failure."""
+    models = listed(ModelName.objects.filter(name__icontains=q).values_list("pk", flat=True)[:1_000])
+    of_models = f" OR model_id IN {models} OR alias_id IN {models}" if models != "()" else ""
+    of_text = f"SELECT 1 FROM {_TEXTS} WHERE record_id = {RECORDS}.id AND LOWER(text) LIKE LOWER(%s) ESCAPE '!'"
+    return f"(LOWER(request_id) LIKE LOWER(%s) ESCAPE '!'{of_models} OR (failed AND EXISTS ({of_text})))"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+
+
+def read_search(query: QueryDict, warn: Callable[[str], None]) -> Search:
+    """Return what the address asks for; what is no number is told to `warn`, and dropped."""
+    bounds = []
+    for name in _BOUNDS:
+        text = query.get(name, "").strip().replace(",", "")
+        if not text:
+            continue
+        if (value := _number(text)) is None:
+            warn(_("%(name)s=%(value)s is no number such as 1.5, and is ignored") % {"name": name, "value": text[:60]})
+        else:
+            bounds.append((name, text, value))
+    endpoint, q = (query.get(name, "").replace("\0", "").strip()[:_LONGEST] for name in ("endpoint", "q"))
+    return Search(tuple(bounds), endpoint, q, query.get("retried", "") == "1")
+
+
+def _number(text: str) -> Decimal | None:
+    try:
+        value = Decimal(text) if text.isascii() and len(text) <= 20 else None
+    except InvalidOperation:
+        return None
+    return value if value is not None and value.is_finite() and 0 <= value <= _LARGEST else None
