@@ -135,8 +135,9 @@ def test_a_server_without_records_is_checked_step_by_step(reader: Client, instan
 
 def test_nothing_that_fits_offers_more(reader: Client, sample: Instance) -> None:
     html = page(reader, "?range=yesterday&model=gpt-5-codex&by=model")
-    assert "No requests: Yesterday" in html and 'href="?by=model&amp;model=gpt-5-codex&amp;range=all"' in html
-    assert 'href="?by=model&amp;range=yesterday">Clear filters' in html
+    assert "No requests match Model: gpt-5-codex (Yesterday)" in html
+    assert 'href="?by=model&amp;model=gpt-5-codex&amp;range=all"' in html
+    assert 'href="?by=model&amp;range=yesterday" data-swap>Clear filters' in html
 
 
 def test_the_cards_tell_the_sums_of_the_records(reader: Client, sample: Instance) -> None:
@@ -222,7 +223,7 @@ def test_what_cannot_be_compared_says_why(reader: Client, sample: Instance) -> N
     )
     assert "the period before has a collection gap" in page(reader)
     html = page(reader, "?cmp=off")
-    assert "vs previous" not in html and "Period before" not in html
+    assert "vs previous" not in card(html, "requests") and "Period before" not in html
 
 
 def test_the_bars_add_up_to_the_cards(reader: Client, sample: Instance) -> None:
