@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 import time_machine
 from django.http import QueryDict
+from django.template.loader import render_to_string
 from django.test import Client
 from django.utils import timezone
 from hypothesis import given
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 
 from channels_app.address import Address
 from channels_app.filter_bar import choices
+from channels_app.filter_bar.bar import FilterBar
 from channels_app.filter_bar.scope import read_scope
 from channels_app.filter_bar.shift import exact, shifted
 from channels_app.period import RANGES, Period, read_period
@@ -293,3 +295,13 @@ def test_a_scope_says_itself_again_without_defaults(db: None) -> None:
     scope = read_scope(QueryDict("days=30&cmp=off&tz=Asia/Shanghai&range=1h"), NOW)
     assert str(scope.address) == "?cmp=off&days=30&tz=Asia/Shanghai"
     assert scope.compared is None and scope.period.zone.key == "Asia/Shanghai"
+
+
+def test_a_page_that_compares_offers_what_with(db: None) -> None:
+    scope = read_scope(QueryDict("cmp=week&range=24h"), NOW)
+    html = render_to_string("filter_bar/bar.html", {"bar": FilterBar(scope, scope.address, compares=True)})
+    assert 'id="compare"' in html and "vs weeks before" in html
+    assert {"?range=24h", "?cmp=off&range=24h", "?cmp=week&range=24h"} <= set(links(html))
+    assert scope.compared and scope.compared.until < scope.period.since
+    quiet = render_to_string("filter_bar/bar.html", {"bar": FilterBar(scope, scope.address)})
+    assert 'id="compare"' not in quiet

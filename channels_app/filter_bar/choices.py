@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
+from django.core.cache import cache
 from django.utils.translation import gettext as _
 
 from channels_app.filter_bar.scope import Scope
@@ -17,6 +19,8 @@ from usage.models.record import NO_KEY, NO_STATUS
 
 # Of each filter; the others are found by typing.
 MOST = 50
+# How old the counts may be.
+_KEPT_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +85,9 @@ class AllChoices:
         return Choice(value, text, requests, self._is_chosen(name, value), *marks)  # type: ignore[arg-type]
 
     @cached_property
-    def _used(self) -> list[tuple[int, int | None, int | None, int]]:
+    def _used(self) -> list[tuple[Any, ...]]:
         """Server, channel and account, with their requests."""
-        by = ("instance_id", "channel_id", "account_id")
-        return [tuple(row) for row in aggregate(self._scope.span, EVERYTHING, by, ("requests",))]
+        return self._requests(EVERYTHING, "instance_id", "channel_id", "account_id")
 
     def _counted(self, place: int) -> Counter[int | None]:
         counter = Counter[int | None]()
@@ -93,7 +96,17 @@ class AllChoices:
         return counter
 
     def _by(self, dimension: str, conditions: Conditions = EVERYTHING) -> Mapping[int, int]:
-        return dict(aggregate(self._scope.span, conditions, (dimension,), ("requests",)))
+        return {row[0]: row[1] for row in self._requests(conditions, dimension)}
+
+    def _requests(self, conditions: Conditions, *by: str) -> list[tuple[Any, ...]]:
+        """Whoever reads page after page of one period need not have the same counted each time."""
+        span = self._scope.span
+        key = "-".join(("choices", *by, str(conditions.failed), str(span.since), str(span.until)))
+        rows: list[tuple[Any, ...]] | None = cache.get(key)
+        if rows is None:
+            rows = aggregate(span, conditions, by, ("requests",))
+            cache.set(key, rows, _KEPT_SECONDS)
+        return rows
 
     @cached_property
     def _all_channels(self) -> dict[int, Channel]:
