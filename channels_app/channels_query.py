@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from channels_app.address import Address
 from channels_app.filter_bar.scope import Scope, read_scope
-from channels_app.stats import DEFAULT_SORT, SORT_KEYS, Basis
+from channels_app.stats import DEFAULT_SORT, SORT_KEYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,21 +22,11 @@ class ChannelsQuery:
     scope: Scope
     sort: str
     open: frozenset[str]
-    basis: Basis = Basis.RECORDED
     warnings: tuple[str, ...] = ()
 
     @property
     def sorted_by(self) -> str:
         return self.sort.removeprefix("-")
-
-    @property
-    def is_current(self) -> bool:
-        """Whether costs are told at the prices of now."""
-        return self.basis is Basis.CURRENT
-
-    @property
-    def other_basis(self) -> ChannelsQuery:
-        return replace(self, basis=Basis.RECORDED if self.is_current else Basis.CURRENT)
 
     @property
     def descending(self) -> bool:
@@ -46,7 +36,6 @@ class ChannelsQuery:
     def address(self) -> Address:
         """This very state."""
         address = self.scope.address.setting("sort", "" if self.sort == DEFAULT_SORT else self.sort)
-        address = address.setting("basis", self.basis if self.is_current else "")
         return address.setting("open", ",".join(sorted(self.open)))
 
     def sorting(self, column: str) -> ChannelsQuery:
@@ -68,8 +57,4 @@ def read_channels_query(query: QueryDict, now: datetime) -> ChannelsQuery:
         warnings.append(_("There is no column “%(name)s” to sort by. Sorted by tokens.") % {"name": sort})
         sort = DEFAULT_SORT
     opened = frozenset(key for key in query.get("open", "").split(",") if key)
-    basis = query.get("basis") or Basis.RECORDED
-    if basis not in tuple(Basis):
-        warnings.append(_("%(name)s=%(value)s was not found, and is ignored") % {"name": "basis", "value": basis})
-        basis = Basis.RECORDED
-    return ChannelsQuery(scope, sort, opened, Basis(basis), (*scope.warnings, *warnings))
+    return ChannelsQuery(scope, sort, opened, (*scope.warnings, *warnings))

@@ -22,7 +22,8 @@ _YEAR = 365 * 86_400
 @login_required
 def channels(request: HttpRequest) -> HttpResponse:
     query = read_channels_query(request.GET, timezone.now())
-    report = channel_report(query.scope.period, query.scope.conditions, sort=query.sort, basis=query.basis)
+    scope = query.scope
+    report = channel_report(scope.period, scope.conditions, sort=query.sort, basis=scope.basis)
     return answer(request, "channels/channels.html", ChannelsPage(query, report))
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import re
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from tests.factories import book, payload
 from tests.sample_usage import PRICE, TOKENS, make_sample_usage
 from tests.test_channels_page import Attributes
 from usage.ingest import rollup
-from usage.models import ApiKey, Channel, CollectionGap, FailureText, Instance, Source, UsageRecord
+from usage.models import ApiKey, Channel, CollectionGap, FailureText, Instance, ModelPrice, Source, UsageRecord
 
 # Half past: the records of the last hour lie in two hours of the rollup.
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
@@ -131,6 +132,22 @@ def test_a_server_without_records_is_checked_step_by_step(reader: Client, instan
     html = page(reader)
     assert "No requests recorded yet" in html and "usage-statistics-enabled: true" in html
     assert 'class="kpi' not in html
+
+
+def test_the_cost_says_how_far_it_can_be_trusted_and_what_the_cache_saved(reader: Client, sample: Instance) -> None:
+    html = page(reader)
+    assert re.search(r'id="confidence-total"[^>]*>partial 82.8%<', html)
+    assert "mystery-model" in html[html.index('id="confidence-of-total"') :][:2_000]
+    assert re.search(r"saved ≈ \$[\d.]+", card(html, "cache"))
+
+
+def test_costs_at_current_prices(reader: Client, sample: Instance) -> None:
+    assert 'href="?basis=current" data-swap>Show costs at current prices' in page(reader)
+    ModelPrice.objects.create(pattern="*", input=0, output=0, per_request=Decimal("0.5"))
+    html = page(reader, "?basis=current")
+    assert "$87.00" in card(html, "cost") and "At current prices" in html
+    assert "$21.60" in card(page(reader), "cost")
+    assert "basis=nonsense was not found" in page(reader, "?basis=nonsense")
 
 
 def test_nothing_that_fits_offers_more(reader: Client, sample: Instance) -> None:

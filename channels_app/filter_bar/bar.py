@@ -19,6 +19,7 @@ from channels_app.filter_bar.scope import PERIOD_PARAMETERS, Scope
 from channels_app.filter_bar.shift import exact, shifted
 from channels_app.filters import FAIL, OK, PARAMETERS
 from channels_app.period import DEFAULT_RANGE, RANGES
+from channels_app.stats import Basis
 from config.report_zone import report_zone
 from usage import formats
 from usage.models import Instance
@@ -171,6 +172,11 @@ class FilterBar:
             Option(_COMPARISONS[name], self.address.setting("cmp", "" if name == PREVIOUS else name), name == current)
             for name in COMPARISONS
         ]
+
+    @property
+    def other_basis(self) -> Address:
+        """The same with costs at the prices of now, or back as they were recorded."""
+        return self.address.setting("basis", "" if self.scope.is_current else Basis.CURRENT)
 
     @property
     def zone_text(self) -> str:

@@ -1,4 +1,5 @@
-"""What every data page is asked for: a period, what it is compared with, a time zone, and filters (`ui.md` 4.1).
+"""What every data page is asked for: a period, what it is compared with, a time zone, filters, and by which prices costs
+are told (`ui.md` 4.1, and 6, "Cost basis").
 
 What the address says wrongly is dropped with a warning, never an error.
 """
@@ -18,12 +19,12 @@ from channels_app.address import Address
 from channels_app.comparison import COMPARISONS, PREVIOUS, compared_with
 from channels_app.filters import Filters, read_filters
 from channels_app.period import DEFAULT_RANGE, RANGES, Period, PeriodError, read_period
-from channels_app.stats import Conditions, Span, span_of
+from channels_app.stats import Basis, Conditions, Span, span_of
 from config.report_zone import report_zone
 
 PERIOD_PARAMETERS = ("range", "days", "from", "to")
 # What navigation keeps.
-GLOBAL_PARAMETERS = (*PERIOD_PARAMETERS, "cmp", "tz", *filters.PARAMETERS)
+GLOBAL_PARAMETERS = (*PERIOD_PARAMETERS, "cmp", "tz", "basis", *filters.PARAMETERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,13 @@ class Scope:
     comparison: str
     filters: Filters
     address: Address
+    basis: Basis = Basis.RECORDED
     warnings: tuple[str, ...] = ()
+
+    @property
+    def is_current(self) -> bool:
+        """Whether costs are told at the prices of now."""
+        return self.basis is Basis.CURRENT
 
     @property
     def span(self) -> Span:
@@ -53,7 +60,11 @@ class Scope:
 def read_scope(query: QueryDict, now: datetime) -> Scope:
     """Return what the address of a page asks for."""
     warnings: list[str] = []
-    zone, comparison = _read_zone(query, warnings), _read_comparison(query, warnings)
+    zone, comparison, basis = (
+        _read_zone(query, warnings),
+        _read_comparison(query, warnings),
+        _read_basis(query, warnings),
+    )
     # A form sends its empty fields too; they ask for nothing.
     asked = {name: value for name in PERIOD_PARAMETERS if (value := _moment(query, name))}
     try:
@@ -65,7 +76,8 @@ def read_scope(query: QueryDict, now: datetime) -> Scope:
     address = Address((*_without_defaults(asked), *found.parameters))
     address = address.setting("tz", "" if zone == report_zone() else zone.key)
     address = address.setting("cmp", "" if comparison == PREVIOUS else comparison)
-    return Scope(period, comparison, found, address, (*warnings, *found.warnings))
+    address = address.setting("basis", basis if basis is Basis.CURRENT else "")
+    return Scope(period, comparison, found, address, basis, (*warnings, *found.warnings))
 
 
 def _moment(query: QueryDict, name: str) -> str:
@@ -105,3 +117,11 @@ def _read_comparison(query: QueryDict, warnings: list[str]) -> str:
         )
         return PREVIOUS
     return name
+
+
+def _read_basis(query: QueryDict, warnings: list[str]) -> Basis:
+    value = query.get("basis") or Basis.RECORDED
+    if value not in tuple(Basis):
+        warnings.append(_("%(name)s=%(value)s was not found, and is ignored") % {"name": "basis", "value": value})
+        return Basis.RECORDED
+    return Basis(value)

@@ -14,6 +14,7 @@ from channels_app.overview.query import METRICS, OverviewQuery
 from channels_app.period import Period
 from channels_app.records import records
 from channels_app.stats import (
+    Basis,
     Conditions,
     Series,
     Span,
@@ -63,6 +64,10 @@ class Answers:
     def conditions(self) -> Conditions:
         return self.query.scope.conditions
 
+    @property
+    def _basis(self) -> Basis:
+        return self.query.scope.basis
+
     @cached_property
     def gaps(self) -> list[Span]:
         return gaps(self.span, self._servers)
@@ -74,7 +79,7 @@ class Answers:
     @cached_property
     def by_account(self) -> dict[Group, Usage]:
         """By channel and account."""
-        return breakdown(self.span, self.conditions, ["channel", "account"])
+        return breakdown(self.span, self.conditions, ["channel", "account"], self._basis)
 
     @cached_property
     def usage(self) -> Usage:
@@ -82,16 +87,16 @@ class Answers:
 
     @cached_property
     def by_model(self) -> dict[Group, Usage]:
-        return breakdown(self.span, self.conditions, ["model"])
+        return breakdown(self.span, self.conditions, ["model"], self._basis)
 
     @cached_property
     def by_key(self) -> dict[Group, Usage]:
-        return breakdown(self.span, self.conditions, ["key"])
+        return breakdown(self.span, self.conditions, ["key"], self._basis)
 
     @cached_property
     def by_time(self) -> Series:
         """By channel, of these sums: `_DRAWN`."""
-        return series(self.timeline.micros, self.conditions, ["channel"], _DRAWN)
+        return series(self.timeline.micros, self.conditions, ["channel"], _DRAWN, self._basis)
 
     @cached_property
     def usage_by_time(self) -> list[Usage]:
@@ -111,7 +116,9 @@ class Answers:
 
     def lines_by(self, dimension: str) -> dict[Group, list[int]]:
         """The metric in each interval that has begun, by another of stats.DIMENSIONS."""
-        return self._lines(series(self.timeline.micros, self.conditions, [dimension], self._sums), self._sums)
+        return self._lines(
+            series(self.timeline.micros, self.conditions, [dimension], self._sums, self._basis), self._sums
+        )
 
     def _lines(self, found: Series, names: Sequence[str]) -> dict[Group, list[int]]:
         places, begun = [found.sums.index(name) for name in names], self.timeline.begun
@@ -127,7 +134,7 @@ class Answers:
 
     @cached_property
     def usage_before(self) -> Usage:
-        return totals(span_of(self.before), self.conditions) if self.before else Usage()
+        return totals(span_of(self.before), self.conditions, self._basis) if self.before else Usage()
 
     @cached_property
     def line_before(self) -> list[int | None]:
@@ -135,7 +142,7 @@ class Answers:
         if not self.before:
             return []
         marks = edges(self.before, self.timeline.bucket)
-        found = series(micros(marks), self.conditions, (), self._sums)
+        found = series(micros(marks), self.conditions, (), self._sums, self._basis)
         empty = [[0]] * (len(marks) - 1)
         values: list[int | None] = [sum(sums) for sums in found.groups.get((), empty)]
         begun = self.timeline.begun
@@ -198,7 +205,7 @@ class Answers:
             until = min(self.period.until, self.now.replace(minute=0, second=0, microsecond=0) + _HOUR)
             since = max(self.period.since, until - _HEATMAP)
             marks = edges(replace(self.period, since=since, until=until, name=""), "1h")
-            found = series(micros(marks), self.conditions, (), self._sums)
+            found = series(micros(marks), self.conditions, (), self._sums, self._basis)
             values = [sum(sums) for sums in found.groups.get((), [])]
         return list(zip(marks, values, strict=False))
 

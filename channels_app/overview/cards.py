@@ -120,9 +120,12 @@ class Cards:
     def _cache(self) -> Card:
         usage = self.answers.usage
         facts = {"cached": formats.compact(usage.cache_read), "input": formats.compact(usage.input_tokens)}
+        details = [_("%(cached)s of %(input)s input") % facts]
+        if usage.saved is not None:
+            details.append(_("saved ≈ %(amount)s") % {"amount": formats.money(usage.saved)})
         return Card(
             "cache", gettext_lazy("Cache hit rate"), gettext_lazy("Cached input ÷ input"),
-            percent(usage.cache_hit_rate), [_("%(cached)s of %(input)s input") % facts],
+            percent(usage.cache_hit_rate), details,
             self._delta(lambda usage: usage.cache_hit_rate, Better.HIGHER, is_rate=True),
             self._spark(lambda usage: usage.cache_hit_rate), self._channels("-hit"),
         )  # fmt: skip

@@ -15,7 +15,7 @@ from channels_app.charts.look import Look
 from channels_app.charts.sparkline import Sparkline, sparkline, thinned
 from channels_app.overview.answers import Answers, together
 from channels_app.overview.query import METRICS
-from channels_app.stats import UNKNOWN, Usage, name_groups
+from channels_app.stats import UNKNOWN, ModelRow, Usage, name_groups
 from channels_app.stats.questions import Group
 from usage.models import Channel
 
@@ -24,7 +24,9 @@ _SHOWN_CHANNELS, _SHOWN = 8, 5
 
 @dataclass(frozen=True)
 class Row:
-    """`share` is the part of the whole, 0 to 1 (of an account in its channel: of that), in the chosen metric."""
+    """`share` is the part of the whole, 0 to 1 (of an account in its channel: of that), in the chosen metric. With
+    `models` it tells how far its cost can be trusted.
+    """
 
     key: str
     name: str
@@ -36,6 +38,7 @@ class Row:
     accounts: list[Row] = field(default_factory=list)
     account_count: int = 0
     is_open: bool = False
+    models: list[ModelRow] | None = None
 
     @property
     def is_unknown(self) -> bool:
@@ -99,7 +102,12 @@ class Entities:
 
     @cached_property
     def total(self) -> Row:
-        return self._row("total", _("Total"), look.OTHER, self.answers.usage, self.answers.usage)
+        row = self._row("total", _("Total"), look.OTHER, self.answers.usage, self.answers.usage)
+        names = name_groups(["model"], self.answers.by_model)
+        return replace(
+            row,
+            models=[ModelRow(names[group]["model"]["name"], usage) for group, usage in self.answers.by_model.items()],
+        )
 
     @cached_property
     def models(self) -> list[Row]:

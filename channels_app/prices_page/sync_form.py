@@ -24,8 +24,6 @@ class SyncForm(forms.Form):
     file = forms.FileField(
         label=gettext_lazy("From a file instead"),
         required=False,
-        help_text=gettext_lazy("The JSON file of models.dev or LiteLLM, %(most)s MB at most")
-        % {"most": MOST_BYTES >> 20},
         widget=forms.FileInput(attrs={"accept": ".json,application/json"}),
     )
     url = forms.CharField(
