@@ -214,7 +214,7 @@ def test_prices_leave_as_a_file_and_come_back(open_page: Open, prices: int, java
     expect(page.locator("main")).to_contain_text("input 5 → 4")
     page.get_by_role("button", name="Apply 1 change").click()
     expect(page.get_by_text("1 price written.")).to_be_visible()
-    assert ModelPrice.objects.get(pattern="claude-opus-4-6").input == 4
+    assert ModelPrice.objects.get(pk=prices).input == 4
 
 
 @pytest.mark.parametrize("javascript", [True, False])

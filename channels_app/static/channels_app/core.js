@@ -3,6 +3,7 @@
 "use strict";
 
 const announcer = document.getElementById("live");
+let typing; // somebody types in one field at a time
 const report = () => document.getElementById("report");
 
 async function swap(address, { push = false, quiet = false } = {}) {
@@ -89,7 +90,6 @@ async function find(input) {
   }
   list.replaceWith(document.adoptNode(fresh));
 }
-let typing;
 
 async function copy(button) {
   await navigator.clipboard?.writeText(button.dataset.copy);
@@ -106,7 +106,6 @@ function reveal(button) {
 }
 
 // What the pattern of a price matches, while it is typed.
-let typing;
 function showMatches(input) {
   const place = document.querySelector("[data-matches]"), asked = input.value;
   clearTimeout(typing);
