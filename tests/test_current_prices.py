@@ -200,7 +200,7 @@ def named(whose: dict[str, str]) -> dict[str, Any]:
     return found
 
 
-with_database = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+with_database = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=12)
 
 
 @with_database

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Open
+from tests.browser.conftest import WIDTHS, Open
 from tests.browser.test_in_the_browser import ACCESSIBILITY, background, clipped, overflow
 from tests.sample_collection import lead, make_sample_collection
 from tests.traffic import fake_cpa, read_from, send_traffic
@@ -43,7 +43,7 @@ def test_the_page_fits_its_window(open_page: Open, site: str, state: str, langua
     assert phone.evaluate("innerWidth") == 390
     assert (overflow(phone), clipped(phone)) == (0, [])
     page = open_page("/collector/", language=language, theme="dark")
-    for width in (320, 719, 720, 1099, 1100, 1440, 1920):
+    for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
         assert (width, overflow(page), clipped(page)) == (width, 0, [])
 

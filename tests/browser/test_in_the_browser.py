@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import PASSWORD, Open
+from tests.browser.conftest import PASSWORD, WIDTHS, Open
 from usage.ingest import rollup
 from usage.models import Instance, UsageRecord
 
@@ -45,7 +45,7 @@ def test_every_page_fits_its_window(open_page: Open, sample: Instance, address: 
     assert phone.evaluate("innerWidth") == 390
     assert (overflow(phone), clipped(phone)) == (0, [])
     page = open_page(address, language=language, theme="dark")
-    for width in (320, 719, 720, 1099, 1100, 1439, 1440, 1920):
+    for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
         assert (width, overflow(page), clipped(page)) == (width, 0, [])
 

@@ -7,7 +7,7 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Open
+from tests.browser.conftest import WIDTHS, Open
 from tests.browser.test_in_the_browser import ACCESSIBILITY, background, clipped, overflow
 from usage.ingest import rollup
 from usage.models import CollectionGap, Instance, UsageRecord
@@ -47,7 +47,7 @@ def test_every_view_fits_its_window(open_page: Open, timed: Instance, address: s
     assert phone.evaluate("innerWidth") == 390
     assert (overflow(phone), clipped(phone)) == (0, [])
     page = open_page(address, language=language, theme="dark")
-    for width in (320, 719, 720, 1099, 1100, 1439, 1440, 1920):
+    for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
         assert (width, overflow(page), clipped(page)) == (width, 0, [])
 

@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Open
+from tests.browser.conftest import WIDTHS, Open
 from tests.browser.test_in_the_browser import ACCESSIBILITY, background, clipped, overflow
 from tests.factories import book, payload
 from tests.sample_prices import make_sample_prices
@@ -52,7 +52,7 @@ def test_every_page_fits_its_window(open_page: Open, prices: int, address: str, 
     assert phone.evaluate("innerWidth") == 390
     assert (overflow(phone), clipped(phone)) == (0, [])
     page = open_page(address, language=language, theme="dark")
-    for width in (320, 719, 720, 1099, 1100, 1440, 1920):
+    for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
         assert (width, overflow(page), clipped(page)) == (width, 0, [])
 
@@ -198,7 +198,7 @@ def test_every_preview_fits_its_window(open_page: Open, list_to_sync: str, langu
 
 def _check_every_width(page: Page) -> None:
     assert page.evaluate(ACCESSIBILITY) == []
-    for width in (320, 390, 719, 720, 1099, 1100, 1440, 1920):
+    for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
         assert (width, overflow(page), clipped(page)) == (width, 0, [])
 
