@@ -108,7 +108,7 @@ def test_from_one_aggregation(client: Client, traffic: None, django_assert_max_n
     [
         ("days=0", "days=0 is not a whole number from 1 to"),
         ("days=x", "days=x is not"),
-        ("range=fortnight", "range=fortnight is none of 1h, 24h"),
+        ("range=fortnight", "range=fortnight is none of 1h, 6h, 24h"),
         ("from=2026-13-01", "from=2026-13-01 is neither a date"),
         ("from=2026-11-02&to=2026-11-01", "End is before start"),
         ("sort=colour", "'colour' is none of name"),

@@ -131,7 +131,8 @@ def test_a_server_that_is_frozen_for_longer_than_we_wait(
     print(mode, len(books.missing), list(CollectionGap.objects.values_list("cause", "lost", "since", "until")))
     books.assert_exact()
     assert set(books.missing) <= set(books.handed_out)
-    lost, arrived_in_the_meantime = len(books.missing_listed), 200 * (0.6 if mode == Mode.SUBSCRIBE else 0.2)
+    # What is counted while counters are read, which takes a busy machine half a second.
+    lost, arrived_in_the_meantime = len(books.missing_listed), 200 * 0.6
     assert abs(measured_loss() - lost) <= arrived_in_the_meantime
     if lost > arrived_in_the_meantime:
         books.assert_spanned(books.missing_listed)
