@@ -10,10 +10,9 @@ from typing import NamedTuple
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
-from channels_app.address import Address
 from channels_app.channels_query import ChannelsQuery
 from channels_app.filter_bar.bar import FilterBar
-from channels_app.filter_bar.scope import Scope
+from channels_app.filter_bar.page import DataPage
 from channels_app.stats import ChannelReport, ChannelRow, ModelRow, Share
 from usage.models import Instance, UsageRecord
 
@@ -50,21 +49,9 @@ _SHARED = {"requests": "requests", "success": "requests", "failed": "requests", 
 
 
 @dataclass(frozen=True)
-class ChannelsPage:
+class ChannelsPage(DataPage):
     query: ChannelsQuery
     report: ChannelReport
-
-    @property
-    def scope(self) -> Scope:
-        return self.query.scope
-
-    @property
-    def address(self) -> Address:
-        return self.query.address
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        return self.query.warnings
 
     @cached_property
     def bar(self) -> FilterBar:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -48,7 +49,7 @@ class Tick(NamedTuple):
 
 
 @dataclass(kw_only=True)
-class TimeChart:
+class TimeChart(ABC):
     """`series` are in the order of the legend; `compared` is the total of another period, by interval."""
 
     id: str
@@ -66,18 +67,19 @@ class TimeChart:
         return [one for one in self.series if not one.is_hidden]
 
     @property
+    @abstractmethod
     def summary(self) -> str:
         """The chart in a sentence."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def layers(self) -> list[Layer]:
-        raise NotImplementedError
+        """What is drawn, the undermost first."""
 
     @property
+    @abstractmethod
     def most(self) -> int:
         """The highest value that is drawn."""
-        raise NotImplementedError
 
     @cached_property
     def top(self) -> int:

@@ -18,7 +18,7 @@ from channels_app.filter_bar.choices import AllChoices, Choices
 from channels_app.filter_bar.scope import PERIOD_PARAMETERS, Scope
 from channels_app.filter_bar.shift import exact, shifted
 from channels_app.filters import FAIL, OK, PARAMETERS
-from channels_app.period import DEFAULT_RANGE, RANGES
+from channels_app.period import DEFAULT_RANGE, RANGES, Period
 from channels_app.stats import Basis
 from config.report_zone import report_zone
 from usage import formats
@@ -99,14 +99,7 @@ class FilterBar:
 
     @property
     def period_text(self) -> str:
-        """The resolved period with the offset of its zone."""
-        period, now = self.scope.period, timezone.now()
-        end = formats.minute(period.last_moment, period.zone, now)
-        offset = formats.utc_offset(period.last_moment)
-        if not period.has_start:
-            return _("until %(end)s (%(zone)s)") % {"end": end, "zone": offset}
-        since = formats.minute(period.since, period.zone, now)
-        return _("%(since)s – %(end)s (%(zone)s)") % {"since": since, "end": end, "zone": offset}
+        return text_of(self.scope.period)
 
     @property
     def ranges(self) -> list[Option]:
@@ -253,6 +246,17 @@ class FilterBar:
     def wider(self) -> list[Option]:
         names = [name for name in ("7d", "30d", "all") if name != self.scope.period.name]
         return [Option(RANGES[name], self.ranging(name), False) for name in names]
+
+
+def text_of(period: Period) -> str:
+    """Return the resolved period with the offset of its zone."""
+    now = timezone.now()
+    end = formats.minute(period.last_moment, period.zone, now)
+    offset = formats.utc_offset(period.last_moment)
+    if not period.has_start:
+        return _("until %(end)s (%(zone)s)") % {"end": end, "zone": offset}
+    since = formats.minute(period.since, period.zone, now)
+    return _("%(since)s – %(end)s (%(zone)s)") % {"since": since, "end": end, "zone": offset}
 
 
 def _zone_text(name: str) -> str:

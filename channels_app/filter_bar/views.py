@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from channels_app.address import Address
 from channels_app.filter_bar.bar import FilterBar
-from channels_app.filter_bar.scope import Scope, read_scope
+from channels_app.filter_bar.page import DataPage
+from channels_app.filter_bar.scope import read_scope
 from channels_app.filters import PARAMETERS
 
 # What the form's own buttons send.
 _APPLY = "apply"
-
-
-class DataPage(Protocol):
-    """What `answer` needs to know of a page: `warnings` are all that its address says wrongly."""
-
-    @property
-    def scope(self) -> Scope: ...
-    @property
-    def address(self) -> Address: ...
-    @property
-    def warnings(self) -> tuple[str, ...]: ...
 
 
 def answer(request: HttpRequest, template: str, page: DataPage) -> HttpResponse:

@@ -12,24 +12,21 @@ from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
-from channels_app.address import Address
 from channels_app.charts import look
 from channels_app.charts.heatmap import Heatmap, Hour
 from channels_app.charts.lines import Lines
 from channels_app.charts.mix import Mix
 from channels_app.charts.stacked_bars import StackedBars
 from channels_app.charts.status_strip import StatusStrip
-from channels_app.filter_bar.bar import FilterBar
-from channels_app.filter_bar.scope import Scope
+from channels_app.filter_bar.bar import FilterBar, text_of
+from channels_app.filter_bar.page import DataPage
 from channels_app.overview.answers import Answers
 from channels_app.overview.cards import Cards
 from channels_app.overview.entities import Entities, Row
 from channels_app.overview.latency_chart import latency_chart
 from channels_app.overview.query import GROUPINGS, METRICS, STACKS, OverviewQuery
 from channels_app.overview.usage_chart import usage_chart
-from channels_app.period import Period
 from channels_app.stats.questions import Group
-from usage import formats
 from usage.models import Channel, FailureText, Instance, UsageRecord
 from usage.models.fields import to_micros
 
@@ -59,7 +56,7 @@ class TopList(NamedTuple):
 
 
 @dataclass
-class OverviewPage:
+class OverviewPage(DataPage):
     query: OverviewQuery
     now: datetime
 
@@ -80,18 +77,6 @@ class OverviewPage:
             return "no_match"
         return "no_records" if Instance.objects.exists() else "no_server"
 
-    @property
-    def scope(self) -> Scope:
-        return self.query.scope
-
-    @property
-    def address(self) -> Address:
-        return self.query.address
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        return self.query.warnings
-
     @cached_property
     def bar(self) -> FilterBar:
         return FilterBar(self.scope, self.address, compares=True)
@@ -99,16 +84,7 @@ class OverviewPage:
     @property
     def compared_text(self) -> str:
         """What is compared with; empty where nothing is."""
-        return self._text_of(self.answers.before) if self.answers.before else ""
-
-    def _text_of(self, period: Period) -> str:
-        """A period with a beginning: all time begins with the first record, or never."""
-        end = formats.minute(period.last_moment, period.zone, self.now)
-        offset = formats.utc_offset(period.last_moment)
-        if period.since.timestamp() == 0:
-            return _("until %(end)s (%(zone)s)") % {"end": end, "zone": offset}
-        since = formats.minute(period.since, period.zone, self.now)
-        return _("%(since)s – %(end)s (%(zone)s)") % {"since": since, "end": end, "zone": offset}
+        return text_of(self.answers.before) if self.answers.before else ""
 
     # The blocks, from top to bottom.
 

@@ -56,7 +56,7 @@ def usage_chart(answers: Answers, channels: dict[int, Channel]) -> StackedBars:
     if others:
         chart.notes.append(_("The largest %(shown)s of %(of)s") % {"shown": _SHOWN, "of": _SHOWN + others})
     if hidden := [one.name for one in series if one.is_hidden]:
-        chart.notes.append(_("Hidden: %(names)s") % {"names": ", ".join(hidden)})
+        chart.notes.append(_("Hidden: %(names)s") % {"names": _(", ").join(hidden)})
     return chart
 
 

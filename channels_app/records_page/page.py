@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from channels_app.address import Address
 from channels_app.filter_bar.bar import Chip, FilterBar, Option
-from channels_app.filter_bar.scope import Scope
+from channels_app.filter_bar.page import DataPage
 from channels_app.records import LIMITS, TIME, Cursor, Page, records, tokens_per_second
 from channels_app.records_page.query import OPTIONAL, RecordsQuery
 from channels_app.records_page.search import PARAMETERS, SIZES
@@ -61,21 +61,11 @@ class RecordRow:
         return self.row.api_key_id or NO_KEY
 
 
-class RecordsPage:
+class RecordsPage(DataPage):
+    query: RecordsQuery
+
     def __init__(self, query: RecordsQuery) -> None:
         self.query = query
-
-    @property
-    def scope(self) -> Scope:
-        return self.query.scope
-
-    @property
-    def address(self) -> Address:
-        return self.query.address
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        return self.query.warnings
 
     @cached_property
     def bar(self) -> FilterBar:

@@ -1,4 +1,4 @@
-"""Links from a Channels page to its neighbouring states."""
+"""Links from a page to its neighbouring states."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from django import template
 from channels_app.address import Address
 from channels_app.channels_page import ChannelsPage, Column
 from channels_app.channels_query import ChannelsQuery
+from channels_app.overview.query import OverviewQuery
 from channels_app.stats import SORT_KEYS, Share
 
 register = template.Library()
 
 
 @register.filter
-def toggling(query: ChannelsQuery, key: str) -> Address:
+def toggling(query: ChannelsQuery | OverviewQuery, key: str) -> Address:
     return query.toggling(key).address
 
 
