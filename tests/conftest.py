@@ -12,6 +12,7 @@ from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
 from django.core.cache import cache
 from django.db import connection
+from django.test import Client
 from rest_framework.test import APIClient
 
 from usage.models import Instance
@@ -87,3 +88,17 @@ def process_environment(data_dir: Path) -> dict[str, str]:
     if connection.vendor == "postgresql":
         url = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}").geturl()
     return os.environ | {"DATABASE_URL": url, "DATA_DIR": str(data_dir)}
+
+
+@pytest.fixture
+def reader(db: None, client: Client) -> Client:
+    """A browser in which somebody is signed in who may only read."""
+    client.force_login(get_user_model().objects.create_user("reader"))
+    return client
+
+
+@pytest.fixture
+def staff(db: None, client: Client) -> Client:
+    """A browser in which an operator is signed in."""
+    client.force_login(get_user_model().objects.create_user("operator", is_staff=True))
+    return client

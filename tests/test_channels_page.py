@@ -30,12 +30,6 @@ def clock() -> Any:
 
 
 @pytest.fixture
-def reader(client: Client, django_user_model: Any) -> Client:
-    client.force_login(django_user_model.objects.create_user("reader"))
-    return client
-
-
-@pytest.fixture
 def staff(client: Client, admin_user: Any) -> Client:
     client.force_login(admin_user)
     return client

@@ -48,18 +48,6 @@ def clock() -> Iterator[None]:
 
 
 @pytest.fixture
-def reader(client: Client) -> Client:
-    client.force_login(get_user_model().objects.create_user("reader"))
-    return client
-
-
-@pytest.fixture
-def staff(client: Client) -> Client:
-    client.force_login(get_user_model().objects.create_user("operator", is_staff=True))
-    return client
-
-
-@pytest.fixture
 def full(instance: Instance, clock: None) -> Instance:
     make_sample_usage(instance, NOW)
     make_sample_collection(instance, NOW)

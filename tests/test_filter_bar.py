@@ -45,12 +45,6 @@ def sample(instance: Instance) -> Instance:
     return instance
 
 
-@pytest.fixture
-def reader(client: Client, django_user_model: Any) -> Client:
-    client.force_login(django_user_model.objects.create_user("reader"))
-    return client
-
-
 def get(client: Client, query: str = "", path: str = "/channels/") -> str:
     answer = client.get(path + query)
     assert answer.status_code == 200, answer

@@ -33,12 +33,6 @@ def clock() -> Any:
 
 
 @pytest.fixture
-def reader(client: Client, django_user_model: Any) -> Client:
-    client.force_login(django_user_model.objects.create_user("reader"))
-    return client
-
-
-@pytest.fixture
 def sample(instance: Instance) -> Instance:
     make_sample_usage(instance, timezone.now())
     Instance.objects.update(state=Instance.State.OK, state_since=NOW, synced_at=NOW - timedelta(seconds=8))

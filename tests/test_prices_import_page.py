@@ -26,12 +26,6 @@ FILE = "\ufeffpattern,service_tier,input,output,cached_input\r\nnew-*,,2,8,\r\no
 
 
 @pytest.fixture
-def staff(client: Client) -> Client:
-    client.force_login(get_user_model().objects.create_user("operator", is_staff=True))
-    return client
-
-
-@pytest.fixture
 def there(db: None) -> None:
     add_price("old-FAKE", "1", "4", cached_input=Decimal("0.1"))
     add_price("same-FAKE", "1", "1")

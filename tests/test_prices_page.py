@@ -11,7 +11,6 @@ from html import unescape
 import pytest
 import time_machine
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.test import Client
 
 from channels_app.prices_page import effect
@@ -30,18 +29,6 @@ PATTERNS = ["claude-*", "claude-opus-4-6", "gpt-5-codex", "gpt-5-codex", "house-
 def clock() -> Iterator[None]:
     with time_machine.travel(NOW, tick=False):
         yield
-
-
-@pytest.fixture
-def reader(client: Client) -> Client:
-    client.force_login(get_user_model().objects.create_user("reader"))
-    return client
-
-
-@pytest.fixture
-def staff(client: Client) -> Client:
-    client.force_login(get_user_model().objects.create_user("operator", is_staff=True))
-    return client
 
 
 @pytest.fixture

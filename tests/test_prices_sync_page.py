@@ -39,12 +39,6 @@ OTHER, THIRD, DEAR = "other-FAKE", "third-FAKE", {"input": 9, "output": 9}
 
 
 @pytest.fixture
-def staff(client: Client) -> Client:
-    client.force_login(get_user_model().objects.create_user("operator", is_staff=True))
-    return client
-
-
-@pytest.fixture
 def met(instance: Instance) -> Instance:
     for model in (OWN, OTHER, THIRD):
         book(instance, payload(model=model, request_id=model))

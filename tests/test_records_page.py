@@ -44,12 +44,6 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.fixture
-def reader(client: Client, django_user_model: Any) -> Client:
-    client.force_login(django_user_model.objects.create_user("reader"))
-    return client
-
-
-@pytest.fixture
 def ledger(instance: Instance) -> Instance:
     """120 records of two hours, one each minute from now back: the first is the newest; every tenth failed."""
     dave, bob = ("dave", "codex"), ("bob", "claude")

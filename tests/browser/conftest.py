@@ -18,8 +18,6 @@ from tests.sample_usage import make_sample_usage
 from usage.models import Instance
 
 PASSWORD = "correct horse battery"
-# The narrowest window of each layout, where least fits, and the usual one.
-WIDTHS = (320, 720, 1100, 1440)
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next((path for name in _NAMES if (path := shutil.which(name))), None)
 

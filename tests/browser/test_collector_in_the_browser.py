@@ -6,8 +6,8 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from tests.browser.conftest import WIDTHS, Open
-from tests.browser.test_in_the_browser import ACCESSIBILITY, background, clipped, overflow
+from tests.browser.conftest import Open
+from tests.browser.looks import ACCESSIBILITY, background, fits
 from tests.sample_collection import lead, make_sample_collection
 from tests.traffic import fake_cpa, read_from, send_traffic
 from usage.models import CollectionGap, CollectorProcess, Instance
@@ -39,13 +39,7 @@ def state(request: pytest.FixtureRequest) -> str:
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
 @pytest.mark.parametrize("state", STATES, indirect=True)
 def test_the_page_fits_its_window(open_page: Open, site: str, state: str, language: str) -> None:
-    phone = open_page("/collector/", width=390, language=language)
-    assert phone.evaluate("innerWidth") == 390
-    assert (overflow(phone), clipped(phone)) == (0, [])
-    page = open_page("/collector/", language=language, theme="dark")
-    for width in WIDTHS:
-        page.set_viewport_size({"width": width, "height": 900})
-        assert (width, overflow(page), clipped(page)) == (width, 0, [])
+    fits(open_page, "/collector/", language)
 
 
 @pytest.mark.parametrize("state", STATES, indirect=True)

@@ -7,8 +7,8 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import WIDTHS, Open
-from tests.browser.test_in_the_browser import ACCESSIBILITY, background, clipped, overflow
+from tests.browser.conftest import Open
+from tests.browser.looks import ACCESSIBILITY, background, clipped, fits, overflow
 from usage.ingest import rollup
 from usage.models import CollectionGap, Instance, UsageRecord
 
@@ -43,13 +43,7 @@ def timed(sample: Instance) -> Instance:
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
 @pytest.mark.parametrize("address", ADDRESSES)
 def test_every_view_fits_its_window(open_page: Open, timed: Instance, address: str, language: str) -> None:
-    phone = open_page(address, width=390, language=language)
-    assert phone.evaluate("innerWidth") == 390
-    assert (overflow(phone), clipped(phone)) == (0, [])
-    page = open_page(address, language=language, theme="dark")
-    for width in WIDTHS:
-        page.set_viewport_size({"width": width, "height": 900})
-        assert (width, overflow(page), clipped(page)) == (width, 0, [])
+    fits(open_page, address, language)
 
 
 @pytest.mark.parametrize("address", ADDRESSES)

@@ -9,8 +9,8 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import WIDTHS, Open
-from tests.browser.test_in_the_browser import ACCESSIBILITY, background, clipped, overflow
+from tests.browser.conftest import Open
+from tests.browser.looks import ACCESSIBILITY, background, fits, fits_every_width
 from tests.factories import book, payload
 from tests.sample_prices import make_sample_prices
 from usage.models import Account, Instance, ModelPrice, PriceMultiplier
@@ -48,13 +48,7 @@ def prices(sample: Instance) -> int:
 @pytest.mark.parametrize("address", ADDRESSES)
 def test_every_page_fits_its_window(open_page: Open, prices: int, address: str, language: str) -> None:
     address = address.format(prices)
-    phone = open_page(address, width=390, language=language)
-    assert phone.evaluate("innerWidth") == 390
-    assert (overflow(phone), clipped(phone)) == (0, [])
-    page = open_page(address, language=language, theme="dark")
-    for width in WIDTHS:
-        page.set_viewport_size({"width": width, "height": 900})
-        assert (width, overflow(page), clipped(page)) == (width, 0, [])
+    fits(open_page, address, language)
 
 
 @pytest.mark.parametrize("address", ADDRESSES)
@@ -198,9 +192,7 @@ def test_every_preview_fits_its_window(open_page: Open, list_to_sync: str, langu
 
 def _check_every_width(page: Page) -> None:
     assert page.evaluate(ACCESSIBILITY) == []
-    for width in WIDTHS:
-        page.set_viewport_size({"width": width, "height": 900})
-        assert (width, overflow(page), clipped(page)) == (width, 0, [])
+    fits_every_width(page)
 
 
 @pytest.mark.parametrize("javascript", [True, False])

@@ -7,8 +7,8 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import expect
 
-from tests.browser.conftest import WIDTHS, Open
-from tests.browser.test_in_the_browser import ACCESSIBILITY, background, clipped, overflow
+from tests.browser.conftest import Open
+from tests.browser.looks import ACCESSIBILITY, background, clipped, fits
 from tests.factories import auth_file, auth_files, book, list_names, payload
 from tests.sample_prices import make_sample_prices
 from usage.models import Instance, UsageRecord
@@ -41,12 +41,7 @@ def records(sample: Instance) -> int:
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
 def test_a_record_fits_its_window(open_page: Open, records: int, language: str) -> None:
-    phone = open_page(f"/records/{records}/", width=390, language=language)
-    assert (overflow(phone), clipped(phone)) == (0, [])
-    page = open_page(f"/records/{records}/", language=language, theme="dark")
-    for width in WIDTHS:
-        page.set_viewport_size({"width": width, "height": 900})
-        assert (width, overflow(page), clipped(page)) == (width, 0, [])
+    page = fits(open_page, f"/records/{records}/", language)
     page.goto(re.sub(r"records/.*", "records/", page.url))
     page.locator(f"#record-{records}").click()
     expect(page.locator("#record-title")).to_be_focused()
