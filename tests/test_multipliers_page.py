@@ -12,7 +12,7 @@ from django.test import Client
 
 from channels_app.prices_page import effect
 from tests.test_catalogue import chinese, leftovers  # noqa: F401
-from tests.test_prices_page import NOW, banners, clock, errors, page, reader, rows, sample, staff, text_of  # noqa: F401
+from tests.test_prices_page import NOW, banners, clock, errors, page, rows, sample, text_of  # noqa: F401
 from usage.ingest import rollup
 from usage.models import Account, Channel, Instance, PriceMultiplier, UsageRecord
 
