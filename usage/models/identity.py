@@ -143,6 +143,8 @@ class Source(models.Model):
     )
     # In the peaks of which channel (0: the unknown one) its records are; None: in none yet (usage/ingest/peaks.py).
     peaks_channel_id = models.IntegerField(null=True, editable=False)
+    # The same of the sums by channel (usage/ingest/placing.py).
+    sums_channel_id = models.IntegerField(null=True, editable=False)
 
     class Meta:
         verbose_name = _("source")
