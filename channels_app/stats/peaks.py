@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from channels_app.stats.database import database
 from channels_app.stats.occurrences import hours_that_know
+from channels_app.stats.remembering import once
 from channels_app.stats.tables import EVERYTHING, Conditions, Span, listed, of_records, one_of
 from usage.ingest.attempts import stale_stretches
 from usage.ingest.peaks import MINUTE, TABLE, Kind, grain_of
@@ -192,7 +193,7 @@ class _Search:
         self._records: dict[int, int] = {}  # to read
         self._seen = set[int]()
         self._skipped: tuple[list[int], list[int]] = ([], [])
-        self._pruned_until = records_since(database().alias)
+        self._pruned_until = once(records_since)
 
     def run(self) -> None:
         for which in range(len(self._found)):

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from channels_app.period import Period
 from channels_app.stats.database import database
+from channels_app.stats.remembering import once
 from usage.ingest.placing import displaced
 from usage.ingest.rollup import (
     DAILY,
@@ -178,7 +179,7 @@ class _Question:
         self._conditions, self._by, self._sums = conditions, by, sums
         self._asked = _asked_of_tables(conditions, by)
         self._grains = _grains(conditions, self._asked)
-        self._pruned_until = records_since(database().alias)
+        self._pruned_until = once(records_since)
 
     def queries(self, spans: _Spans) -> Iterator[tuple[_Spans, list[str]]]:
         """Yield what to ask for which of `spans`: for all together, or for as many as SQLite takes at once."""
@@ -264,7 +265,7 @@ def _asked_of_tables(conditions: Conditions, by: Sequence[str]) -> tuple[str, ..
     """Return the dimensions that tables are asked for: channels, if sums are kept by them as they are now, else sources."""
     of_sources = {name for name in by if name in OF_SOURCES}
     is_of_channels = of_sources == {"channel_id"} and "source_id" not in by and conditions.sources is None
-    if is_of_channels and not displaced(database().alias):
+    if is_of_channels and not once(displaced):
         return tuple(by)
     return tuple(dict.fromkeys("source_id" if name in of_sources else name for name in by))
 
@@ -306,9 +307,11 @@ def cut(span: Span, grains: Sequence[Grain]) -> Iterator[tuple[Grain | None, Spa
     if first >= last:
         yield from cut(span, finer)
         return
-    yield from cut(Span(span.since, first), finer)
+    if span.since < first:
+        yield from cut(Span(span.since, first), finer)
     yield grain, Span(first, last)
-    yield from cut(Span(last, span.until), finer)
+    if last < span.until:
+        yield from cut(Span(last, span.until), finer)
 
 
 def of_records(conditions: Conditions) -> list[str]:

@@ -177,5 +177,10 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'weekly usage by source',
             },
         ),
+        migrations.RemoveIndex(model_name='attempt', name='attempt_time'),
+        migrations.AddIndex(
+            model_name='attempt',
+            index=models.Index(fields=['requested_at', 'number', 'succeeded', 'attempts', 'failed', 'began_at'], name='attempt_time'),
+        ),
         migrations.RunSQL([_PLACE, *(_sums_of(*one) for one in _MADE_OF)], migrations.RunSQL.noop),
     ]

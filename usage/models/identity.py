@@ -111,7 +111,11 @@ class Account(models.Model):
         ordering = ["channel", "label"]
 
     def __str__(self) -> str:
-        return f"{self.label} ({self.qualifier})" if self.qualifier else self.label
+        return self.name_of(self.label, self.qualifier)
+
+    @staticmethod
+    def name_of(label: str, qualifier: str) -> str:
+        return f"{label} ({qualifier})" if qualifier else label
 
 
 class Source(models.Model):
