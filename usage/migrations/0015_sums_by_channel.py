@@ -31,6 +31,40 @@ def _sums_of(table, by_source, key):
         f'JOIN usage_source AS sources ON sources.id = sums.source_id GROUP BY {columns} ORDER BY {columns}'
     )
 
+# The busiest minutes of failures (kind 6), and of each status of theirs (kind 7), by hour.
+_MINUTE, _HOUR = 60_000_000, 3_600_000_000
+_KEPT_SINCE = 'COALESCE((SELECT MAX(records_since) FROM usage_rollupstate), 0)'
+_TOKENS = ' + '.join(['CAST(uncached_input AS BIGINT)', *_SUMS[1:6]])
+
+
+def _peaks_of_records(kind, status):
+    """Of equal minutes the earlier."""
+    return (
+        f'WITH minutes AS (SELECT {status} AS status, requested_at / {_MINUTE} * {_MINUTE} AS at, COUNT(*) AS requests, '
+        f'SUM({_TOKENS}) AS tokens FROM usage_usagerecord WHERE failed AND requested_at >= {_KEPT_SINCE} GROUP BY 1, 2), '
+        f'ranked AS (SELECT status, at / {_HOUR} * {_HOUR} AS hour, at, requests, tokens, '
+        f'ROW_NUMBER() OVER (PARTITION BY status, at / {_HOUR} ORDER BY requests DESC, at) AS by_requests, '
+        f'ROW_NUMBER() OVER (PARTITION BY status, at / {_HOUR} ORDER BY tokens DESC, at) AS by_tokens FROM minutes) '
+        f'INSERT INTO usage_usagepeak (kind, target_id, bucket, requests, tokens, requests_at, tokens_at) '
+        f'SELECT {kind}, status, hour, MAX(requests), MAX(tokens), MAX(CASE WHEN by_requests = 1 THEN at END), '
+        f'MAX(CASE WHEN by_tokens = 1 THEN at END) FROM ranked GROUP BY status, hour'
+    )
+
+
+def _bounds_of_sums(kind, status):
+    """Of hours whose records were pruned only this is known: no minute has more than the hour."""
+    return (
+        f'INSERT INTO usage_usagepeak (kind, target_id, bucket, requests, tokens) '
+        f'SELECT {kind}, {status}, bucket, SUM(requests), SUM({_TOKENS}) FROM usage_usagefailures '
+        f'WHERE bucket < {_KEPT_SINCE} GROUP BY 1, 2, 3 ON CONFLICT DO NOTHING'
+    )
+
+
+_PEAKS = [
+    *(_peaks_of_records(kind, status) for kind, status in ((6, '0'), (7, 'COALESCE(status_code, 0)'))),
+    *(_bounds_of_sums(kind, status) for kind, status in ((6, '0'), (7, 'status_code'))),
+]
+
 
 class Migration(migrations.Migration):
 
@@ -182,5 +216,10 @@ class Migration(migrations.Migration):
             model_name='attempt',
             index=models.Index(fields=['requested_at', 'number', 'succeeded', 'attempts', 'failed', 'began_at'], name='attempt_time'),
         ),
-        migrations.RunSQL([_PLACE, *(_sums_of(*one) for one in _MADE_OF)], migrations.RunSQL.noop),
+        migrations.AlterField(
+            model_name='usagepeak',
+            name='kind',
+            field=models.PositiveSmallIntegerField(choices=[(0, 'all'), (1, 'CPA server'), (2, 'channel'), (3, 'source'), (4, 'model'), (5, 'API key'), (6, 'failed'), (7, 'status')], verbose_name='kind'),
+        ),
+        migrations.RunSQL([_PLACE, *(_sums_of(*one) for one in _MADE_OF), *_PEAKS], migrations.RunSQL.noop),
     ]
