@@ -17,7 +17,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 from django.utils import timezone
 
-from tests.sample_collection import lead
+from usage.demo.collection import lead
 from usage import health
 from usage.models import CollectorProcess
 
