@@ -1,4 +1,4 @@
-"""Every view of the application over the demo, with the name that its screenshots have (`ui.md` 11 and 18)."""
+"""Every view of the application over the demo, by the name that its screenshots have (`ui.md` 11 and 18)."""
 
 from __future__ import annotations
 
