@@ -53,6 +53,7 @@ class Row:
 class Entities:
     answers: Answers
     channels: dict[int, Channel]
+    open: frozenset[str]
 
     @cached_property
     def channel_rows(self) -> list[Row]:
@@ -75,7 +76,7 @@ class Entities:
 
     def _channel_row(self, channel: Channel, accounts: Mapping[Group, Usage]) -> Row:
         usage, its_look = together(accounts.values()), look.of_slot(channel.color_slot, channel.shape)
-        is_open = channel.slug in self.answers.query.open
+        is_open = channel.slug in self.open
         return replace(
             self._row(channel.slug, channel.name, its_look, usage, self.answers.usage),
             spark=self._spark((channel.pk,)),
@@ -95,7 +96,7 @@ class Entities:
     @cached_property
     def _account_names(self) -> dict[int | None, str]:
         """Of the open channels' accounts, and of the largest."""
-        opened = {pk for pk, channel in self.channels.items() if channel.slug in self.answers.query.open}
+        opened = {pk for pk, channel in self.channels.items() if channel.slug in self.open}
         asked = {(group[1],) for group in self.answers.by_account if group[0] in opened}
         asked |= {(group[1],) for group, _usage in self._largest_accounts}
         return {group[0]: name["account"]["name"] for group, name in name_groups(["account"], asked).items()}

@@ -95,7 +95,7 @@ class OverviewPage(DataPage):
 
     @cached_property
     def entities(self) -> Entities:
-        return Entities(self.answers, self._channels)
+        return Entities(self.answers, self._channels, self.query.open)
 
     @property
     def all_channels(self) -> str:
