@@ -135,13 +135,13 @@ class EntityPage(DataPage):
         return [rows[price.id] for price in found if price.id]
 
     @cached_property
-    def _latest_names(self) -> Latest:
+    def latest_names(self) -> Latest:
         return latest(self.answers.span, self.answers.conditions, ["alias_id"])
 
     @cached_property
     def requested_as(self) -> list[Counted]:
         """Of a model: by which names its latest requests asked for it; empty where all asked for it by its own."""
-        requests = self._latest_names.requests
+        requests = self.latest_names.requests
         names = dict(ModelName.objects.filter(pk__in=[pk for (pk,) in requests]).values_list("pk", "name"))
         found = [Counted(names[pk], count) for (pk,), count in requests.most_common()]
         return [] if [one.name for one in found] in ([], [self.entity.name]) else found

@@ -46,6 +46,8 @@ class TopList(NamedTuple):
     key: str
     title: str
     rows: list[Row]
+    # Where all of them are; empty where nowhere.
+    all: str = ""
 
 
 @dataclass
@@ -99,7 +101,10 @@ class OverviewPage(DataPage):
 
     @property
     def all_channels(self) -> str:
-        return f"{reverse('channels_app:channels')}{self.query.elsewhere}".rstrip("?")
+        return self._all("channels")
+
+    def _all(self, name: str) -> str:
+        return f"{reverse(f'channels_app:{name}')}{self.query.elsewhere}".rstrip("?")
 
     @property
     def strips(self) -> list[StatusStrip]:
@@ -122,8 +127,8 @@ class OverviewPage(DataPage):
     def top_lists(self) -> list[TopList]:
         entities = self.entities
         return [
-            TopList("models", _("Models"), entities.models),
-            TopList("keys", _("API keys"), entities.keys),
+            TopList("models", _("Models"), entities.models, self._all("models")),
+            TopList("keys", _("API keys"), entities.keys, self._all("keys")),
             TopList("accounts", _("Accounts"), entities.accounts),
         ]
 

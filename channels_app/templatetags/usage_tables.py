@@ -19,6 +19,8 @@ def cells(table: Table, row: Row) -> SafeString:
 
 
 @register.simple_tag
-def entity(by: str, value: object, address: Address) -> str:
-    """The address of the page of one channel, account, model or key, with the scope of this one."""
+def entity(by: str, value: object, address: Address, **within: object) -> str:
+    """The address of the page of one channel, account, model or key, with the scope of this one; `within` are filters."""
+    for name, one in within.items():
+        address = address.setting(name, str(one))
     return page_of(by, value, address)

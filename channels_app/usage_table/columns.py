@@ -129,10 +129,19 @@ def share(sorted_by: str) -> Column:
     return Column("share", _SHARES[of], figure, write, "", f"share_of_{of}", is_sortable=False)
 
 
-def _last_used(row: Row) -> SafeString:
+def _detail(key: str, label: Promise, note: Promise, field: str) -> Column:
+    """A number that only some pages know, and of some rows."""
+
+    def write(row: Row) -> SafeString | str:
+        return written.count(row.details[key]) if key in row.details else ""
+
+    return Column(key, label, lambda row: row.details.get(key), write, note, field)
+
+
+def _last_used(row: Row) -> SafeString | str:
     """How long ago, of the last day; else the day."""
     if row.seen is None:
-        return written.no_data()
+        return ""
     now = timezone.now()
     return written.ago(row.seen.last) if now - row.seen.last < _DAY else written.day(row.seen.last)
 
@@ -231,18 +240,11 @@ _EVERY = (
         "delta", gettext_lazy("Δ tokens"), _grown, _change,
         gettext_lazy("Tokens against the period that is compared with"), "tokens_change",
     ),
-    Column(
-        "models", gettext_lazy("Models"), lambda row: row.details.get("models"),
-        lambda row: written.count(row.details.get("models")), gettext_lazy("How many models were used"), "models_used",
-    ),
-    Column(
-        "channels", gettext_lazy("Channels"), lambda row: row.details.get("channels"),
-        lambda row: written.count(row.details.get("channels")), gettext_lazy("How many channels answered"),
-        "channels_used",
-    ),
+    _detail("models", gettext_lazy("Models"), gettext_lazy("How many models were used"), "models_used"),
+    _detail("channels", gettext_lazy("Channels"), gettext_lazy("How many channels answered"), "channels_used"),
     Column(
         "first", gettext_lazy("First used"), lambda row: row.seen.first if row.seen else None,
-        lambda row: written.day(row.seen.first) if row.seen else written.no_data(), field="first_used",
+        lambda row: written.day(row.seen.first) if row.seen else "", field="first_used",
     ),
     Column(
         "last", gettext_lazy("Last used"), lambda row: row.seen.last if row.seen else None, _last_used,
