@@ -19,7 +19,7 @@ from channels_app.usage_table.row import Row, others_of, total_of
 
 DEFAULT_SORT = "-tokens"
 # Of more the page shows the first, and the sum of the others; files have all.
-MOST = 200
+MOST = 100
 
 
 class Head(NamedTuple):
