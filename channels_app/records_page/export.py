@@ -10,6 +10,7 @@ from django.http import StreamingHttpResponse
 
 from channels_app.filter_bar.shift import exact
 from channels_app.filters import UNKNOWN_CHANNEL
+from channels_app.record_costs import prices_of, told_by
 from channels_app.records import records, tokens_per_second
 from channels_app.records_page.query import RecordsQuery
 from usage import formats
@@ -63,10 +64,10 @@ def _lines(query: RecordsQuery) -> Iterator[str]:
 
 def _pages(query: RecordsQuery) -> Iterator[Iterable[UsageRecord]]:
     span, conditions, cursor = query.scope.span, query.scope.conditions, None
-    narrowing = query.search.narrowing(span)
+    narrowing, prices = query.search.narrowing(span), prices_of(query.scope.basis)
     while True:
         page = records(span, conditions, query.sort, cursor, _AT_ONCE, narrowing)
-        yield page.rows
+        yield told_by(prices, page.rows)
         cursor = page.older
         if cursor is None:
             return
