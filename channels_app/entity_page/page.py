@@ -249,7 +249,7 @@ class EntityPage(DataPage):
     @cached_property
     def last_records(self) -> Sequence[RecordRow]:
         found = records(self.answers.span, self.answers.conditions, limit=_RECORDS)
-        return [RecordRow(row, None) for row in found.rows]
+        return [RecordRow(row, None, row) for row in found.rows]
 
     @cached_property
     def many_servers(self) -> bool:

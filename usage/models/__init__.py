@@ -26,6 +26,8 @@ from usage.models.record import (
 from usage.models.rollup import (
     RollupState,
     UsageDaily,
+    UsageDailyByChannel,
+    UsageDailyByChannelKey,
     UsageDailyByKey,
     UsageDailyByKeyModel,
     UsageDailyByModel,
@@ -34,9 +36,11 @@ from usage.models.rollup import (
     UsageDailyFailures,
     UsageFailures,
     UsageHourly,
+    UsageHourlyByChannel,
     UsageHourlyByModel,
     UsageHourlyBySource,
     UsageWeekly,
+    UsageWeeklyBySource,
 )
 
 __all__ = [
@@ -63,6 +67,8 @@ __all__ = [
     "StaleHour",
     "TokenCounts",
     "UsageDaily",
+    "UsageDailyByChannel",
+    "UsageDailyByChannelKey",
     "UsageDailyByKey",
     "UsageDailyByKeyModel",
     "UsageDailyByModel",
@@ -72,9 +78,11 @@ __all__ = [
     "UsageDistribution",
     "UsageFailures",
     "UsageHourly",
+    "UsageHourlyByChannel",
     "UsageHourlyByModel",
     "UsageHourlyBySource",
     "UsagePeak",
     "UsageRecord",
     "UsageWeekly",
+    "UsageWeeklyBySource",
 ]

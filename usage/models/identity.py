@@ -111,7 +111,11 @@ class Account(models.Model):
         ordering = ["channel", "label"]
 
     def __str__(self) -> str:
-        return f"{self.label} ({self.qualifier})" if self.qualifier else self.label
+        return self.name_of(self.label, self.qualifier)
+
+    @staticmethod
+    def name_of(label: str, qualifier: str) -> str:
+        return f"{label} ({qualifier})" if qualifier else label
 
 
 class Source(models.Model):
@@ -143,6 +147,8 @@ class Source(models.Model):
     )
     # In the peaks of which channel (0: the unknown one) its records are; None: in none yet (usage/ingest/peaks.py).
     peaks_channel_id = models.IntegerField(null=True, editable=False)
+    # The same of the sums by channel (usage/ingest/placing.py).
+    sums_channel_id = models.IntegerField(null=True, editable=False)
 
     class Meta:
         verbose_name = _("source")
