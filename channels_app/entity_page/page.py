@@ -32,6 +32,7 @@ from channels_app.entity_page.query import COLUMNS, EntityQuery
 from channels_app.filter_bar.bar import FilterBar, text_of
 from channels_app.filter_bar.page import DataPage
 from channels_app.filters import read_filters
+from channels_app.record_costs import prices_of, told_by
 from channels_app.records import records
 from channels_app.records_page.page import RecordRow
 from channels_app.stats import Usage, aggregate, breakdown
@@ -249,7 +250,8 @@ class EntityPage(DataPage):
     @cached_property
     def last_records(self) -> Sequence[RecordRow]:
         found = records(self.answers.span, self.answers.conditions, limit=_RECORDS)
-        return [RecordRow(row, None, row) for row in found.rows]
+        told = told_by(prices_of(self.scope.basis), found.rows)
+        return [RecordRow(row, None, booked) for row, booked in zip(told, found.rows, strict=True)]
 
     @cached_property
     def many_servers(self) -> bool:
