@@ -15,6 +15,7 @@ from usage.models.instance import Instance
 from usage.models.multiplier import PriceMultiplier
 from usage.models.peak import UsagePeak
 from usage.models.price import ModelPrice
+from usage.models.quota import QuotaWindow
 from usage.models.record import (
     FailureText,
     ModelName,
@@ -56,6 +57,7 @@ __all__ = [
     "ModelPrice",
     "PriceMultiplier",
     "QuarantinedPayload",
+    "QuotaWindow",
     "Reconciliation",
     "RequestTraits",
     "RollupState",

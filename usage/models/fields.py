@@ -122,3 +122,10 @@ class FactorField(ExactDecimalField):
 
     places = 4
     max_digits = 6
+
+
+class PercentField(ExactDecimalField):
+    """A percentage, stored as integer hundredths of a percent."""
+
+    places = 2
+    max_digits = 6
