@@ -18,9 +18,10 @@ from django.utils import timezone
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
+from channels_app import viewer
 from channels_app.address import Address
 from channels_app.filter_bar.scope import GLOBAL_PARAMETERS
-from usage import formats
+from usage import formats, privacy
 from usage.freshness import Freshness, Verdict, freshness
 from usage.models import Instance
 from usage.warnings import Survey, Warning, banners
@@ -49,6 +50,7 @@ class CollectorChip:
 class Shell:
     def __init__(self, request: HttpRequest) -> None:
         self.path = request.get_full_path()
+        self._request = request
         self._asked = request.GET
         self._theme = request.COOKIES.get("theme", "")
 
@@ -69,6 +71,21 @@ class Shell:
     @property
     def themes(self) -> dict[str, Any]:
         return THEMES
+
+    @property
+    def is_private(self) -> bool:
+        return privacy.is_on()
+
+    @property
+    def user_name(self) -> str:
+        """What whoever is signed in is called."""
+        user = self._request.user
+        return privacy.alias(user.get_username(), gettext("User"), user.pk)
+
+    @property
+    def refresh(self) -> int | None:
+        """How often, in seconds, the viewer wants figures that grow to be renewed, 0 for never; None: as the page does."""
+        return viewer.preferences().refresh_seconds
 
     @property
     def language(self) -> str:

@@ -13,5 +13,6 @@ urlpatterns = [
     path("channels/", views.channels, name="channels"),
     path("quota/", quota, name="quota"),
     path("filters/<str:name>/", choices, name="choices"),
+    path("preferences/privacy/", views.choose_privacy, name="privacy"),
     path("preferences/theme/", views.choose_theme, name="theme"),
 ]

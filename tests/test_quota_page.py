@@ -222,7 +222,10 @@ def test_only_who_is_signed_in_sees_it(client: Client) -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize("is_empty", [True, False])
 def test_no_state_falls_back_to_english(
-    reader: Client, request: pytest.FixtureRequest, chinese: None, is_empty: bool
+    reader: Client,
+    request: pytest.FixtureRequest,
+    chinese: None,  # noqa: F811
+    is_empty: bool,
 ) -> None:
     if not is_empty:
         request.getfixturevalue("windows")

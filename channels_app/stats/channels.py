@@ -174,7 +174,7 @@ def _account_row(rows: dict[str, AccountRow], channel: ChannelRow, source: Sourc
             if account
             else AccountRow(
                 key,
-                source.label if source.channel and source.label else str(source),
+                source.name if source.channel else str(source),
                 channel.kind,
                 instance=source.instance.name,
             )

@@ -14,6 +14,7 @@ from usage.models.identity import Account, ApiKey, Channel, Source
 from usage.models.instance import Instance
 from usage.models.multiplier import PriceMultiplier
 from usage.models.peak import UsagePeak
+from usage.models.preferences import Preferences
 from usage.models.price import ModelPrice
 from usage.models.quota import QuotaWindow
 from usage.models.record import (
@@ -55,6 +56,7 @@ __all__ = [
     "JobRun",
     "ModelName",
     "ModelPrice",
+    "Preferences",
     "PriceMultiplier",
     "QuarantinedPayload",
     "QuotaWindow",

@@ -7,8 +7,10 @@ from typing import Any
 
 from django.db import models
 from django.utils.text import slugify
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from usage import privacy
 from usage.accounting.resolver import unknown_channel
 from usage.models.fields import InstantField
 from usage.models.instance import Instance
@@ -111,7 +113,8 @@ class Account(models.Model):
         ordering = ["channel", "label"]
 
     def __str__(self) -> str:
-        return f"{self.label} ({self.qualifier})" if self.qualifier else self.label
+        name = f"{self.label} ({self.qualifier})" if self.qualifier else self.label
+        return privacy.alias(name, self.provider, self.pk)
 
 
 class Source(models.Model):
@@ -155,7 +158,13 @@ class Source(models.Model):
 
     def __str__(self) -> str:
         provider = self.provider and unknown_channel(self.provider)
-        return " · ".join(part for part in (provider, self.label, self.auth_index) if part) or "—"
+        name = " · ".join(part for part in (provider, self.label, self.auth_index) if part) or "—"
+        return privacy.alias(name, provider or "?", self.pk)
+
+    @property
+    def name(self) -> str:
+        """What tells it from the others of its channel."""
+        return privacy.alias(self.label, self.provider or "?", self.pk) if self.label else str(self)
 
     @property
     def known_channel(self) -> Channel | None:
@@ -180,4 +189,4 @@ class ApiKey(models.Model):
         verbose_name_plural = _("API keys")
 
     def __str__(self) -> str:
-        return self.alias or self.key_mask
+        return privacy.alias(self.alias or self.key_mask, gettext("Key"), self.pk)
