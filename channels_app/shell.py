@@ -11,7 +11,6 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.http import HttpRequest
 from django.utils import timezone
@@ -21,6 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from channels_app import viewer
 from channels_app.address import Address
 from channels_app.filter_bar.scope import GLOBAL_PARAMETERS
+from channels_app.site import site
 from usage import formats, privacy
 from usage.freshness import Freshness, Verdict, freshness
 from usage.models import Instance
@@ -56,7 +56,7 @@ class Shell:
 
     @property
     def site_name(self) -> str:
-        return str(settings.SITE_NAME)
+        return site().name
 
     @property
     def scope(self) -> str:
@@ -100,7 +100,8 @@ class Shell:
     @property
     def rate(self) -> str:
         """By which rate costs are shown in another currency than USD; empty where they are not."""
-        return formats.rate(settings.CURRENCY) if settings.CURRENCY.rate_date else ""
+        currency = formats.currency()
+        return formats.rate(currency) if currency.rate_date else ""
 
     @property
     def zone_offset(self) -> str:

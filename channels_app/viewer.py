@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
-from functools import partial
+from functools import cache, partial
 from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -15,7 +15,9 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import ResolverMatch
 
-from usage import privacy
+from channels_app.site import site
+from config.currency import Currency
+from usage import formats, privacy
 from usage.models import Preferences
 
 _request: ContextVar[HttpRequest | None] = ContextVar("request", default=None)
@@ -45,6 +47,10 @@ def _is_private(request: HttpRequest) -> bool:
     return _preferences_of(request).privacy
 
 
+def _currency() -> Currency:
+    return site().currency
+
+
 class ViewerMiddleware:
     """Goes inside of authentication. In privacy mode the admin is shut, whose forms would save what they show."""
 
@@ -54,7 +60,7 @@ class ViewerMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         token = _request.set(request)
         try:
-            with privacy.decided_by(partial(_is_private, request)):
+            with privacy.decided_by(partial(_is_private, request)), formats.currency_decided_by(cache(_currency)):
                 response = self._get_response(request)
                 return _masked(response) if _shows_text(response) and privacy.is_on() else response
         finally:

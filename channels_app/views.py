@@ -34,10 +34,15 @@ def choose_theme(request: HttpRequest) -> HttpResponse:
     response = _back(request)
     theme = request.POST.get("theme", "")
     if theme in THEMES:
-        response.set_cookie(
-            "theme", theme, max_age=_YEAR, httponly=True, samesite="Lax", secure=settings.SESSION_COOKIE_SECURE
-        )
+        keep_in_browser(response, "theme", theme)
     return response
+
+
+def keep_in_browser(response: HttpResponse, name: str, value: str) -> None:
+    """Have the browser say so with each request, for a year."""
+    response.set_cookie(
+        name, value, max_age=_YEAR, httponly=True, samesite="Lax", secure=settings.SESSION_COOKIE_SECURE
+    )
 
 
 @require_POST

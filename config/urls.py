@@ -40,6 +40,7 @@ urlpatterns = [
     path("api/schema/", SpectacularAPIView.as_view(), name="api_schema"),
     path("api/docs/", ApiDocsView.as_view(), name="api_docs"),
     path("prices/", include("channels_app.prices_page.urls")),
+    path("settings/", include("channels_app.settings_page.urls")),
     path("records/", include("channels_app.records_page.urls")),
     path("", include("usage.urls")),
     path("", include("channels_app.urls")),

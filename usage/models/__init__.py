@@ -40,6 +40,7 @@ from usage.models.rollup import (
     UsageHourlyBySource,
     UsageWeekly,
 )
+from usage.models.site import SiteSettings
 
 __all__ = [
     "Account",
@@ -63,6 +64,7 @@ __all__ = [
     "Reconciliation",
     "RequestTraits",
     "RollupState",
+    "SiteSettings",
     "Source",
     "StaleHour",
     "TokenCounts",

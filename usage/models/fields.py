@@ -129,3 +129,10 @@ class PercentField(ExactDecimalField):
 
     places = 2
     max_digits = 6
+
+
+class RateField(ExactDecimalField):
+    """What a unit of one currency is worth in another, stored as integer millionths."""
+
+    places = 6
+    max_digits = 10

@@ -91,6 +91,8 @@ class Account(models.Model):
     channel = models.ForeignKey(Channel, models.PROTECT, related_name="accounts", verbose_name=_("channel"))
     instance = models.ForeignKey(Instance, models.PROTECT, related_name="accounts", verbose_name=_("CPA server"))
     label = models.CharField(_("name"), max_length=300)
+    # What the operator calls it instead.
+    alias = models.CharField(_("alias"), max_length=100, blank=True)
     # Tells two accounts of one e-mail apart: the plan, the project, or the file.
     qualifier = models.CharField(_("told apart by"), max_length=300, blank=True)
     state = models.CharField(_("state"), max_length=10, choices=State, default=State.ACTIVE)
@@ -113,8 +115,12 @@ class Account(models.Model):
         ordering = ["channel", "label"]
 
     def __str__(self) -> str:
-        name = f"{self.label} ({self.qualifier})" if self.qualifier else self.label
-        return privacy.alias(name, self.provider, self.pk)
+        return privacy.alias(self.alias or self.listed_name, self.provider, self.pk)
+
+    @property
+    def listed_name(self) -> str:
+        """What its server calls it."""
+        return f"{self.label} ({self.qualifier})" if self.qualifier else self.label
 
 
 class Source(models.Model):
