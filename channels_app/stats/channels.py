@@ -154,17 +154,17 @@ def _places(ids: Collection[int]) -> dict[int, _Place]:
     servers, channels = dict(Instance.objects.values_list("pk", "name")), Channel.objects.in_bulk()
     accounts: dict[int, _Place] = {}
     rows: Iterable[Any] = Account.objects.values_list(
-        "pk", "instance_id", "channel_id", "label", "qualifier", "state", "retry_at"
+        "instance_id", "channel_id", "state", "retry_at", *Account.NAMED_BY
     )
-    for pk, server, of_channel, label, qualifier, state, retry_at in rows:
-        channel, name = channels[of_channel], Account.name_of(label, qualifier)
+    for server, of_channel, state, retry_at, pk, *named in rows:
+        channel, name = channels[of_channel], Account.name_of(pk, *named)
         row = AccountRow(f"account-{pk}", name, channel.kind, state, retry_at, pk, servers[server])
         accounts[pk] = channel, row
     whose = dict(Source.objects.filter(account__isnull=False).values_list("pk", "account_id"))
     places = {source: accounts[whose[source]] for source in ids if source in whose}
     for pk, source in Source.objects.in_bulk([one for one in ids if one not in whose]).items():
         known = channels[source.channel_id] if source.channel_id else None
-        name = source.label if known and source.label else str(source)
+        name = source.name if known else str(source)
         row = AccountRow(f"source-{pk}", name, known.kind if known else "", instance=servers[source.instance_id])
         places[pk] = known, row
     return places
