@@ -24,6 +24,7 @@ from tests.factories import (
     auth_file,
     auth_files,
     book,
+    examples,
     list_names,
     payload,
     rollup_rows,
@@ -42,7 +43,7 @@ MODELS = ("one-FAKE", "two-FAKE", "three-FAKE")
 KEYS = (CLIENT_KEY, "sk-FAKE-other-0123456789", "")
 CODES = (429, 500, 503, None)
 FIELDS = ("input_tokens", "output_tokens", "reasoning_tokens", "cached_tokens", "total_tokens")
-with_database = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
+with_database = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(10))
 
 
 @pytest.fixture(params=["UTC", "Asia/Shanghai", "Asia/Kathmandu", "America/New_York"])

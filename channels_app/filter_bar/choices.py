@@ -131,14 +131,14 @@ class AllChoices:
         requests, asked = self._counted(2), self._scope.filters
         found = []
         # Of a thousand rows, objects would take three times as long.
-        for pk, channel_id, label, qualifier in Account.objects.values_list("pk", "channel_id", "label", "qualifier"):
+        for channel_id, pk, *named in Account.objects.values_list("channel_id", *Account.NAMED_BY):
             if pk not in requests and pk not in asked.accounts:
                 continue
             if asked.channels and channel_id not in asked.channels and pk not in asked.accounts:
                 continue
             channel = self._all_channels[channel_id]
             marks = (channel.color_slot, channel.shape, channel.name)
-            found.append(self._choice("account", str(pk), Account.name_of(label, qualifier), requests[pk], *marks))
+            found.append(self._choice("account", str(pk), Account.name_of(pk, *named), requests[pk], *marks))
         return found
 
     def _models(self) -> list[Choice]:

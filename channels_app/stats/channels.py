@@ -24,6 +24,7 @@ UNKNOWN = "unknown"
 class ModelRow:
     name: str
     usage: Usage = field(default_factory=Usage)
+    pk: int = 0
 
 
 @dataclass(slots=True)
@@ -113,16 +114,16 @@ def channel_report(
         report.taken_as_ordinary = taken_as_ordinary(span_of(period), conditions)
     channels: dict[str, ChannelRow] = {}
     accounts: set[str] = set()
-    models: dict[tuple[str, str], ModelRow] = {}
+    models: dict[tuple[str, int], ModelRow] = {}
     for (of_channel, account), rows in _by_source_and_model(period, conditions, basis):
         channel = _channel_row(channels, of_channel)
         if account.key not in accounts:
             accounts.add(account.key)
             channel.accounts.append(account)
-        for model, usage in rows:
-            account.usage.add(usage)
-            _model_row(models, f"channel-{channel.slug}", channel.models, model).usage.add(usage)
-            _take_model(models, account, ModelRow(model, usage))
+        for row in rows:
+            account.usage.add(row.usage)
+            _model_row(models, f"channel-{channel.slug}", channel.models, row).usage.add(row.usage)
+            _take_model(models, account, row)
     for channel in channels.values():
         for account in channel.accounts:
             channel.usage.add(account.usage)
@@ -139,13 +140,13 @@ _Place = tuple[Channel | None, AccountRow]
 
 def _by_source_and_model(
     period: Period, conditions: Conditions, basis: Basis
-) -> Iterator[tuple[_Place, list[tuple[str, Usage]]]]:
+) -> Iterator[tuple[_Place, list[ModelRow]]]:
     found = defaultdict[int, list[tuple[int, Usage]]](list)
     for source_id, model_id, *sums in aggregate(span_of(period), conditions, ("source_id", "model_id"), basis):
         found[source_id].append((model_id, Usage(*sums)))
     places, names = _places(found), dict(ModelName.objects.values_list("pk", "name"))
     for source_id, rows in found.items():
-        yield places[source_id], [(names[model_id], usage) for model_id, usage in rows]
+        yield places[source_id], [ModelRow(names[model_id], usage, pk=model_id) for model_id, usage in rows]
 
 
 def _places(ids: Collection[int]) -> dict[int, _Place]:
@@ -153,17 +154,17 @@ def _places(ids: Collection[int]) -> dict[int, _Place]:
     servers, channels = dict(Instance.objects.values_list("pk", "name")), Channel.objects.in_bulk()
     accounts: dict[int, _Place] = {}
     rows: Iterable[Any] = Account.objects.values_list(
-        "pk", "instance_id", "channel_id", "label", "qualifier", "state", "retry_at"
+        "instance_id", "channel_id", "state", "retry_at", *Account.NAMED_BY
     )
-    for pk, server, of_channel, label, qualifier, state, retry_at in rows:
-        channel, name = channels[of_channel], Account.name_of(label, qualifier)
+    for server, of_channel, state, retry_at, pk, *named in rows:
+        channel, name = channels[of_channel], Account.name_of(pk, *named)
         row = AccountRow(f"account-{pk}", name, channel.kind, state, retry_at, pk, servers[server])
         accounts[pk] = channel, row
     whose = dict(Source.objects.filter(account__isnull=False).values_list("pk", "account_id"))
     places = {source: accounts[whose[source]] for source in ids if source in whose}
     for pk, source in Source.objects.in_bulk([one for one in ids if one not in whose]).items():
         known = channels[source.channel_id] if source.channel_id else None
-        name = source.label if known and source.label else str(source)
+        name = source.name if known else str(source)
         row = AccountRow(f"source-{pk}", name, known.kind if known else "", instance=servers[source.instance_id])
         places[pk] = known, row
     return places
@@ -180,19 +181,19 @@ def _channel_row(rows: dict[str, ChannelRow], channel: Channel | None) -> Channe
     return rows[slug]
 
 
-def _model_row(known: dict[tuple[str, str], ModelRow], key: str, rows: list[ModelRow], name: str) -> ModelRow:
-    if (key, name) not in known:
-        known[key, name] = ModelRow(name)
-        rows.append(known[key, name])
-    return known[key, name]
+def _model_row(known: dict[tuple[str, int], ModelRow], key: str, rows: list[ModelRow], like: ModelRow) -> ModelRow:
+    if (key, like.pk) not in known:
+        known[key, like.pk] = ModelRow(like.name, pk=like.pk)
+        rows.append(known[key, like.pk])
+    return known[key, like.pk]
 
 
-def _take_model(known: dict[tuple[str, str], ModelRow], account: AccountRow, row: ModelRow) -> None:
+def _take_model(known: dict[tuple[str, int], ModelRow], account: AccountRow, row: ModelRow) -> None:
     """Most accounts have one source, whose rows are theirs as they are."""
-    if (account.key, row.name) in known:
-        known[account.key, row.name].usage.add(row.usage)
+    if (account.key, row.pk) in known:
+        known[account.key, row.pk].usage.add(row.usage)
     else:
-        known[account.key, row.name] = row
+        known[account.key, row.pk] = row
         account.models.append(row)
 
 

@@ -14,7 +14,9 @@ from usage.models.identity import Account, ApiKey, Channel, Source
 from usage.models.instance import Instance
 from usage.models.multiplier import PriceMultiplier
 from usage.models.peak import UsagePeak
+from usage.models.preferences import Preferences
 from usage.models.price import ModelPrice
+from usage.models.quota import QuotaWindow
 from usage.models.record import (
     FailureText,
     ModelName,
@@ -42,6 +44,7 @@ from usage.models.rollup import (
     UsageWeekly,
     UsageWeeklyBySource,
 )
+from usage.models.site import SiteSettings
 
 __all__ = [
     "Account",
@@ -58,11 +61,14 @@ __all__ = [
     "JobRun",
     "ModelName",
     "ModelPrice",
+    "Preferences",
     "PriceMultiplier",
     "QuarantinedPayload",
+    "QuotaWindow",
     "Reconciliation",
     "RequestTraits",
     "RollupState",
+    "SiteSettings",
     "Source",
     "StaleHour",
     "TokenCounts",
