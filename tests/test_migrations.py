@@ -33,6 +33,7 @@ from usage.models import (
     UsageHourlyByChannel,
     UsagePeak,
     UsageRecord,
+    UsageWeeklyByKeyModel,
     UsageWeeklyBySource,
 )
 from usage.models.fields import from_micros
@@ -226,25 +227,32 @@ def test_the_cache_saved_what_the_price_of_the_cost_says_and_where_that_is_gone_
     assert min(saved or 0 for saved in expected.values()) < 0
 
 
+def statements_of(name: str) -> list[str]:
+    """Return the SQL of a migration that fills tables."""
+    migration = import_module(f"usage.migrations.{name}").Migration
+    (sql,) = (one.sql for one in migration.operations if isinstance(one, RunSQL))
+    return [sql] if isinstance(sql, str) else list(sql)
+
+
 @pytest.mark.parametrize("pruned_days", [0, 2])
 def test_sums_by_channel_and_peaks_of_failures_are_made_of_what_is_there(instance: Instance, pruned_days: int) -> None:
-    """What 0015 makes of a database is what booking would have made; of pruned failures it knows the most there can be."""
+    """What these migrations make of a database is what booking would have made; of pruned failures it knows the most there can be."""
     random = Random(5)
     for number in range(60):
         at = NOON - timedelta(minutes=random.randrange(4 * 24 * 60))
         fail = {"status_code": random.choice([429, 500])}
         book(instance, payload(at, request_id=str(number), failed=random.random() < 0.5, fail=fail))
     derive()
-    new = (UsageHourlyByChannel, UsageDailyByChannel, UsageDailyByChannelKey, UsageWeeklyBySource)
+    new = (
+        UsageHourlyByChannel, UsageDailyByChannel, UsageDailyByChannelKey, UsageWeeklyBySource, UsageWeeklyByKeyModel,
+    )  # fmt: skip
     failures = UsagePeak.objects.filter(kind__in=(UsagePeak.Kind.FAILED, UsagePeak.Kind.STATUS))
     prune(NOON - timedelta(days=pruned_days)) if pruned_days else None
     sums, peaks = [set(model.objects.values_list()) for model in new], set(failures.values_list())
     for rows in (*(model.objects for model in new), failures):
         rows.all().delete()
     Source.objects.update(sums_channel_id=None)
-    migration = import_module("usage.migrations.0015_sums_by_channel").Migration
-    (statements,) = (one.sql for one in migration.operations if isinstance(one, RunSQL))
-    for sql in statements:
+    for sql in (*statements_of("0015_sums_by_channel"), *statements_of("0019_weeks_of_keys_and_models")):
         _execute(sql)
     assert [set(model.objects.values_list()) for model in new] == sums
     kept_since = from_micros(rollup.records_since())
