@@ -272,7 +272,7 @@ def test_the_running_interval_and_gaps_are_hatched(reader: Client, sample: Insta
     )
     html = page(reader)
     chart = section(html, "chart-usage-title")
-    assert 'width="1.786%" height="100%" fill="url(#p-gap)"' in chart  # three hours of 168
+    assert 'width="1.190%" height="100%" fill="url(#p-gap)"' in chart  # two hours of 168
     assert "no data collected 11-22 03:30–05:30" in chart
     assert "Usage between 11-22 03:30 and 11-22 05:30 may be lost" in html  # the banner names the same times
     assert columns(html)["claude"][123:126] == [0, None, 0]
@@ -318,7 +318,9 @@ def test_the_unknown_channel_is_last_and_can_be_assigned(reader: Client, sample:
 def test_a_channel_opens_to_its_accounts(reader: Client, sample: Instance) -> None:
     html = page(reader, "?open=claude")
     table = section(html, "channels-title")
-    names = re.findall(r'<tr class="account shut">\s*<th scope="row"><a class="name" href="/accounts/\d+/" title="(.*?)"', table)
+    names = re.findall(
+        r'<tr class="account shut">\s*<th scope="row"><a class="name" href="/accounts/\d+/" title="(.*?)"', table
+    )
     assert names == [
         "alice@example.com", "bob@example.com", "很长的账号名-用于测试截断的账号@example.com.cn",
     ]  # fmt: skip
@@ -349,7 +351,10 @@ def test_the_lists_follow_the_metric(reader: Client, sample: Instance) -> None:
     html = page(reader, "?metric=requests")
     models = re.findall(r'<a class="name" href="/models/\d+/" title="(.*?)"', section(html, "top-models"))
     assert models == ["claude-opus-4-6", "gpt-5-codex", "mystery-model", "claude-sonnet-4-5"]
-    assert re.findall(r'<a class="name" href="/keys/\d+/" title="(.*?)"', section(html, "top-keys")) == ["No key", "Laptop"]
+    assert re.findall(r'<a class="name" href="/keys/\d+/" title="(.*?)"', section(html, "top-keys")) == [
+        "No key",
+        "Laptop",
+    ]
     assert re.findall(r'data-value="(\d+)"', section(html, "top-accounts")) == ["70", "40", "30", "20", "12"]
     assert "unpriced" in section(page(reader, "?metric=cost"), "top-models")
 

@@ -32,6 +32,7 @@ from channels_app.entity_page.query import COLUMNS, EntityQuery
 from channels_app.filter_bar.bar import FilterBar, text_of
 from channels_app.filter_bar.page import DataPage
 from channels_app.filters import read_filters
+from channels_app.record_costs import prices_of, told_by
 from channels_app.records import records
 from channels_app.records_page.page import RecordRow
 from channels_app.stats import Usage, aggregate, breakdown
@@ -248,8 +249,9 @@ class EntityPage(DataPage):
 
     @cached_property
     def last_records(self) -> Sequence[RecordRow]:
-        found = records(self.answers.span, self.answers.conditions, limit=_RECORDS)
-        return [RecordRow(row, None) for row in found.rows]
+        booked = records(self.answers.span, self.answers.conditions, limit=_RECORDS).rows
+        told = told_by(prices_of(self.scope.basis), booked)
+        return [RecordRow(row, None, before) for row, before in zip(told, booked, strict=True)]
 
     @cached_property
     def many_servers(self) -> bool:

@@ -19,7 +19,6 @@ from channels_app.filter_bar.scope import PERIOD_PARAMETERS, Scope
 from channels_app.filter_bar.shift import exact, shifted
 from channels_app.filters import FAIL, OK, PARAMETERS
 from channels_app.period import DEFAULT_RANGE, RANGES, Period
-from channels_app.stats import Basis
 from config.report_zone import report_zone
 from usage import formats
 from usage.models import Instance
@@ -173,8 +172,7 @@ class FilterBar:
 
     @property
     def other_basis(self) -> Address:
-        """The same with costs at the prices of now, or back as they were recorded."""
-        return self.address.setting("basis", "" if self.scope.is_current else Basis.CURRENT)
+        return self.scope.other_basis(self.address)
 
     @property
     def zone_text(self) -> str:

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from channels_app.filter_bar.views import answer
 from channels_app.keys_page.page import KeysPage
 from channels_app.keys_page.query import read_keys_query
+from channels_app.renewal import renewable
 from channels_app.usage_table.export import FORMATS, export
 from usage.models import ApiKey
 
@@ -22,6 +23,7 @@ _LONGEST = ApiKey._meta.get_field("alias").max_length
 
 @require_safe
 @login_required
+@renewable
 def keys(request: HttpRequest) -> HttpResponseBase:
     now = timezone.now()
     page = KeysPage(read_keys_query(request.GET, now), now)
