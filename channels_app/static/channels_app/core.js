@@ -45,15 +45,17 @@ function replaceLive(page) {
   if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
 }
 
-// Not while the tab is hidden, a menu is open or text is selected. Three failures in a row are told.
+// Not while the tab is hidden, a menu is open or text is selected. Three failures in a row are told. What the viewer
+// prefers stands on the whole page: seconds, 0 for never.
 let failures = 0;
-setInterval(async () => {
+const every = +(document.documentElement.dataset.refresh ?? report()?.dataset.refresh ?? 60);
+if (every) setInterval(async () => {
   if (!report()?.dataset.refresh || document.hidden) return;
   if (document.querySelector("details.menu[open], [aria-busy=true]:not(#report)") || String(getSelection())) return;
   if ([...document.querySelectorAll("[popover]")].some((popover) => popover.checkVisibility())) return;
   failures = (await swap(location.href, { quiet: true })) ? 0 : failures + 1;
   document.getElementById("stale").hidden = failures < 3;
-}, 1000 * (report()?.dataset.refresh ?? 60));
+}, 1000 * every);
 
 function applyFilter(input) {
   const wanted = input.value.trim().toLocaleLowerCase();
