@@ -47,6 +47,8 @@ PAGES = [
     "/records/?sort=-cost", "/records/{record}/", "/records/{record}/?partial=1", "/prices/", "/prices/multipliers/",
     "/prices/multipliers/add/", "/prices/add/", "/prices/?model=gpt-5-codex&account=1", "/collector/", "/filters/account/",
     "/filters/key/", "/channels/?account={account}&key={key}", "/records/?range=7d&format=csv",
+    "/channels/claude/?view=key", "/channels/unknown/", "/accounts/{account}/", "/keys/", "/keys/?edit={key}",
+    "/keys/{key}/?view=account", "/keys/?format=json", "/channels/claude/?format=csv", "/models/",
 ]  # fmt: skip
 ANSWERS = [
     "/api/channels/", "/api/usage/?by=account&by=key", "/api/usage/?by=source", "/api/usage/series/?by=account",
