@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from channels_app.stats.database import database
+from channels_app.stats.remembering import once
 from channels_app.stats.tables import Conditions, Span
 from usage.accounting.multipliers import Multiplier
 from usage.accounting.price_book import PriceBook
@@ -99,7 +100,7 @@ class CurrentPrices:
     @cached_property
     def readable_since(self) -> int:
         """From this hour on no record was pruned."""
-        return HOURLY.end_of(records_since(database().alias))
+        return HOURLY.end_of(once(records_since))
 
 
 def _models_in(span: Span, conditions: Conditions) -> dict[int, str]:

@@ -75,6 +75,12 @@ def minute(moment: datetime | None) -> SafeString:
 
 
 @register.filter
+def day(moment: datetime) -> SafeString:
+    """The day of a time, with its year where it is not the current one."""
+    return _time(moment, formats.minute(moment, timezone.get_current_timezone(), timezone.now())[: -len(" 18:12")])
+
+
+@register.filter
 def second(moment: datetime) -> SafeString:
     """The same to the second."""
     zone = timezone.get_current_timezone()
@@ -101,6 +107,12 @@ def ago(moment: datetime | None) -> SafeString:
 def _time(moment: datetime, text: str) -> SafeString:
     exact = moment.astimezone(timezone.get_current_timezone()).isoformat(timespec="seconds")
     return format_html('<time datetime="{0}" title="{0}">{1}</time>', exact, text)
+
+
+@register.filter
+def until(moment: datetime, now: datetime) -> SafeString:
+    """How long it is from `now` to a later time."""
+    return duration(moment - now)
 
 
 @register.filter

@@ -12,7 +12,7 @@ from django.db import DataError, IntegrityError, connection, transaction
 from usage.accounting.payload import Payload
 from usage.accounting.pricing import Charge, charge
 from usage.accounting.tokens import Buckets, Quality, split
-from usage.ingest import progress, quarantine, rollup
+from usage.ingest import progress, quarantine, quota, rollup
 from usage.ingest.catalog_answers import Asked
 from usage.ingest.dimensions import Dimension, clean
 from usage.ingest.insertion import Ids, Row, insert
@@ -116,9 +116,11 @@ class Ledger:
         if not payloads and not rejected:
             return Counts()
         rows = self._rows(payloads)
+        windows = quota.newest((self._sources[payload].id, payload) for payload in payloads)
         with transaction.atomic():
             new, ids = insert(rows)
             rollup.add_records(*ids)
+            quota.keep(windows)
             _keep_failure_texts(payloads, ids)
             kept = quarantine.keep(self._instance, rejected)
             progress.add(
