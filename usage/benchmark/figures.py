@@ -22,12 +22,15 @@ class Spread(NamedTuple):
 
 
 class Figure(msgspec.Struct):
-    """How fast `name` went, and how much memory its process took at most (MB; None: it is not of interest)."""
+    """How fast `name` went, how much memory its process took at most (MB), and for how many seconds it kept a core busy;
+    None: it is not of interest.
+    """
 
     name: str
     records: int
     seconds: float
     peak_mb: int | None = None
+    core_seconds: float | None = None
 
     @property
     def per_second(self) -> int:
@@ -83,11 +86,14 @@ class Repriced(msgspec.Struct):
         return facts | {"booked_ms": self.booked._asdict()}
 
     def as_text(self) -> str:
-        header = ("", "records", "seconds", "records/s", "peak MB")
+        header = ("", "records", "seconds", "records/s", "µs of a core", "peak MB")
         rows = [
-            (one.name, f"{one.records:,}", f"{one.seconds:,.1f}", f"{one.per_second:,}", str(one.peak_mb or ""))
+            (
+                one.name, f"{one.records:,}", f"{one.seconds:,.1f}", f"{one.per_second:,}",
+                "" if one.core_seconds is None else f"{one.core_seconds / one.records * 1e6:.1f}", str(one.peak_mb or ""),
+            )
             for one in ([self.load] if self.load else []) + self.figures
-        ]
+        ]  # fmt: skip
         return "\n".join(
             [
                 _as_table([header, *rows]),
