@@ -42,6 +42,7 @@ from usage.models.rollup import (
     UsageHourlyByModel,
     UsageHourlyBySource,
     UsageWeekly,
+    UsageWeeklyByKeyModel,
     UsageWeeklyBySource,
 )
 from usage.models.site import SiteSettings
@@ -90,5 +91,6 @@ __all__ = [
     "UsagePeak",
     "UsageRecord",
     "UsageWeekly",
+    "UsageWeeklyByKeyModel",
     "UsageWeeklyBySource",
 ]
