@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 from channels_app.channels_page import ChannelsPage
 from channels_app.channels_query import read_channels_query
 from channels_app.filter_bar.views import answer
+from channels_app.renewal import renewable
 from channels_app.shell import THEMES
 from channels_app.stats import channel_report
 from usage.models import Preferences
@@ -21,6 +22,7 @@ _YEAR = 365 * 86_400
 
 @require_safe
 @login_required
+@renewable
 def channels(request: HttpRequest) -> HttpResponse:
     query = read_channels_query(request.GET, timezone.now())
     scope = query.scope

@@ -24,6 +24,7 @@ from tests.factories import (
     auth_files,
     book,
     detail,
+    examples,
     legacy_payload,
     list_names,
     payload,
@@ -82,6 +83,7 @@ def key_of(record: UsageRecord, grain: rollup.Grain) -> rollup.Key:
         "model_id": record.model_id,
         "api_key_id": record.api_key_id or 0,
         "status_code": record.status_code or 0,
+        "channel_id": record.source.sums_channel_id,
     }
     at = to_micros(record.requested_at)
     return at - (at + grain.offset) % grain.width, *(dimensions[name] for name in grain.dimensions)
@@ -162,7 +164,7 @@ garbage = st.sampled_from(
     ]
 )
 arrivals = st.lists(raw_records | garbage, max_size=12)
-with_database = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+with_database = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(25))
 
 
 class TestExactlyOnce:

@@ -19,7 +19,6 @@ from channels_app.filter_bar.scope import PERIOD_PARAMETERS, Scope, default_comp
 from channels_app.filter_bar.shift import exact, shifted
 from channels_app.filters import FAIL, OK, PARAMETERS
 from channels_app.period import RANGES, Period
-from channels_app.stats import Basis
 from config.report_zone import report_zone
 from usage import formats
 from usage.models import Instance
@@ -50,12 +49,14 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """One value of a filter; `without` is the address that drops it. `text` is empty where the label says all."""
+    """One value of a filter; `without` is the address that drops it: None where the page is of just that. `text` is empty
+    where the label says all.
+    """
 
     name: str
     label: Promise | str
     text: str
-    without: Address
+    without: Address | None
 
     def __str__(self) -> str:
         return _("%(label)s: %(text)s") % {"label": self.label, "text": self.text} if self.text else str(self.label)
@@ -76,7 +77,8 @@ class FilterBar:
     """`address` is the page's own: what its links and its form carry along. `compares`: the page shows a comparison.
 
     A page may have menus of its own in the form (`template`): `fields` are the parameters that these set, of which
-    `chips` are shown, and cleared with the others.
+    `chips` are shown, and cleared with the others. `locked` are filters that cannot be chosen, because of what the
+    page itself is of: that stays as a chip.
     """
 
     def __init__(
@@ -88,9 +90,10 @@ class FilterBar:
         template: str = "",
         fields: Collection[str] = (),
         chips: Sequence[Chip] = (),
+        locked: Sequence[str] = (),
     ) -> None:
         self.scope, self.address, self.compares = scope, address, compares
-        self.template, self._fields, self._chips = template, fields, chips
+        self.template, self._fields, self._chips, self._locked = template, fields, chips, locked
         self._choices = AllChoices(scope)
 
     @property
@@ -151,8 +154,9 @@ class FilterBar:
 
     @property
     def hidden(self) -> Parameters:
-        """What the form carries along that is no field of it."""
-        return self.address.without(*PARAMETERS, *self._fields, "from", "to").parameters
+        """What the form carries along that is no field of it; what is locked narrows down what can be chosen."""
+        locked = self.scope.address.only(self._locked)
+        return (*self.address.without(*PARAMETERS, *self._fields, "from", "to").parameters, *locked.parameters)
 
     @property
     def comparison_text(self) -> Promise | str:
@@ -172,8 +176,7 @@ class FilterBar:
 
     @property
     def other_basis(self) -> Address:
-        """The same with costs at the prices of now, or back as they were recorded."""
-        return self.address.setting("basis", "" if self.scope.is_current else Basis.CURRENT)
+        return self.scope.other_basis(self.address)
 
     @property
     def zone_text(self) -> str:
@@ -199,7 +202,7 @@ class FilterBar:
         names = ["channel", "account", "model", "key"]
         if Instance.objects.count() > 1 or self.scope.filters.servers:
             names.insert(0, "server")
-        return [self.menu(name) for name in names]
+        return [self.menu(name) for name in names if name not in self._locked]
 
     def menu(self, name: str, search: str = "") -> Menu:
         chosen = self._choices.chosen(name)
@@ -234,8 +237,14 @@ class FilterBar:
                 text = str(_STATUSES[value])
             else:
                 continue  # either of two is both
-            found.append(Chip(name, _LABELS[name], text, self.address.removing(name, value)))
+            without = None if name in self._locked else self.address.removing(name, value)
+            found.append(Chip(name, _LABELS[name], text, without))
         return [*found, *self._chips]
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether there is anything to clear."""
+        return any(chip.without is not None for chip in self.chips)
 
     @property
     def clear(self) -> Address:

@@ -43,6 +43,10 @@ class Scope:
         """Whether costs are told at the prices of now."""
         return self.basis is Basis.CURRENT
 
+    def other_basis(self, address: Address) -> Address:
+        """Return the same address with costs at the prices of now, or back as they were recorded."""
+        return address.setting("basis", "" if self.is_current else Basis.CURRENT)
+
     @property
     def span(self) -> Span:
         return span_of(self.period)

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from channels_app.address import Address
 from channels_app.filter_bar.bar import Chip, FilterBar, Option
 from channels_app.filter_bar.page import DataPage
+from channels_app.record_costs import prices_of, told_by
 from channels_app.records import LIMITS, TIME, Cursor, Page, records, tokens_per_second
 from channels_app.records_page.query import OPTIONAL, RecordsQuery
 from channels_app.records_page.search import PARAMETERS, SIZES
@@ -37,10 +38,11 @@ _MOST_NEW = 50
 
 @dataclass(frozen=True, slots=True)
 class RecordRow:
-    """A record, and which attempt of its client request it is where that took several."""
+    """A record, which attempt of its client request it is where that took several, and what it was booked with."""
 
     row: UsageRecord
     attempt: AttemptRow | None
+    booked: UsageRecord
 
     @property
     def hit_rate(self) -> float | None:
@@ -56,6 +58,10 @@ class RecordRow:
         return self.row.cost_nanousd is None and bool(self.row.total_tokens)
 
     @property
+    def has_another_cost(self) -> bool:
+        return self.row.cost_nanousd != self.booked.cost_nanousd
+
+    @property
     def key_value(self) -> int:
         """What the filter takes."""
         return self.row.api_key_id or NO_KEY
@@ -69,9 +75,8 @@ class RecordsPage(DataPage):
 
     @cached_property
     def bar(self) -> FilterBar:
-        chips = [
-            Chip(name, label, text, self.address.without(name)) for name, label, text in self.query.search.in_words
-        ]
+        in_words = self.query.search.in_words(is_current=self.scope.is_current)
+        chips = [Chip(name, label, text, self.address.without(name)) for name, label, text in in_words]
         fields = (*PARAMETERS, "cols")
         return FilterBar(self.scope, self.address, template="records/_menus.html", fields=fields, chips=chips)
 
@@ -83,8 +88,9 @@ class RecordsPage(DataPage):
 
     @cached_property
     def rows(self) -> list[RecordRow]:
-        attempts = attempts_among(self.found.rows)
-        return [RecordRow(row, attempts.get(row.pk)) for row in self.found.rows]
+        booked = self.found.rows
+        attempts, told = attempts_among(booked), told_by(prices_of(self.scope.basis), booked)
+        return [RecordRow(row, attempts.get(row.pk), before) for row, before in zip(told, booked, strict=True)]
 
     @property
     def matching(self) -> int | None:
@@ -120,10 +126,6 @@ class RecordsPage(DataPage):
         return self.query.at(cursor) if cursor else None
 
     @property
-    def csv(self) -> Address:
-        return self.address.setting("format", "csv")
-
-    @property
     def newcomers(self) -> tuple[int, bool]:
         """How many come before the place in the address, and whether there are more than that."""
         span, conditions, cursor = self.scope.span, self.scope.conditions, self.query.cursor
@@ -135,6 +137,11 @@ class RecordsPage(DataPage):
     @property
     def is_by_time(self) -> bool:
         return self.query.sorted_by == TIME
+
+    @property
+    def is_by_recorded_cost(self) -> bool:
+        """By what records cost now, all of them would have to be priced first."""
+        return self.scope.is_current and self.query.sorted_by == "cost"
 
     @property
     def order_text(self) -> Promise:
@@ -181,7 +188,14 @@ class RecordsPage(DataPage):
         """Label, unit, and for the least and the most: parameter and what it is set to."""
         given = {name: text for name, text, _value in self.query.search.bounds}
         return [
-            (size.label, str(size.unit), least, given.get(least, ""), most, given.get(most, ""))
+            (
+                size.label_by(is_current=self.scope.is_current),
+                str(size.unit),
+                least,
+                given.get(least, ""),
+                most,
+                given.get(most, ""),
+            )
             for size in SIZES
             for least, most in [(f"min_{size.name}", f"max_{size.name}")]
         ]

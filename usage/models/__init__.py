@@ -28,6 +28,8 @@ from usage.models.record import (
 from usage.models.rollup import (
     RollupState,
     UsageDaily,
+    UsageDailyByChannel,
+    UsageDailyByChannelKey,
     UsageDailyByKey,
     UsageDailyByKeyModel,
     UsageDailyByModel,
@@ -36,9 +38,11 @@ from usage.models.rollup import (
     UsageDailyFailures,
     UsageFailures,
     UsageHourly,
+    UsageHourlyByChannel,
     UsageHourlyByModel,
     UsageHourlyBySource,
     UsageWeekly,
+    UsageWeeklyBySource,
 )
 from usage.models.site import SiteSettings
 
@@ -69,6 +73,8 @@ __all__ = [
     "StaleHour",
     "TokenCounts",
     "UsageDaily",
+    "UsageDailyByChannel",
+    "UsageDailyByChannelKey",
     "UsageDailyByKey",
     "UsageDailyByKeyModel",
     "UsageDailyByModel",
@@ -78,9 +84,11 @@ __all__ = [
     "UsageDistribution",
     "UsageFailures",
     "UsageHourly",
+    "UsageHourlyByChannel",
     "UsageHourlyByModel",
     "UsageHourlyBySource",
     "UsagePeak",
     "UsageRecord",
     "UsageWeekly",
+    "UsageWeeklyBySource",
 ]

@@ -115,12 +115,23 @@ class Account(models.Model):
         ordering = ["channel", "label"]
 
     def __str__(self) -> str:
-        return privacy.alias(self.alias or self.listed_name, self.provider, self.pk)
+        return self.name_of(self.pk, self.alias, self.label, self.qualifier, self.provider)
+
+    # Where there are thousands, a name is made without their objects, of these columns.
+    NAMED_BY = ("pk", "alias", "label", "qualifier", "provider")
+
+    @classmethod
+    def name_of(cls, pk: int, alias: str, label: str, qualifier: str, provider: str) -> str:
+        return privacy.alias(alias or cls.listed_name_of(label, qualifier), provider, pk)
+
+    @staticmethod
+    def listed_name_of(label: str, qualifier: str) -> str:
+        return f"{label} ({qualifier})" if qualifier else label
 
     @property
     def listed_name(self) -> str:
         """What its server calls it."""
-        return f"{self.label} ({self.qualifier})" if self.qualifier else self.label
+        return self.listed_name_of(self.label, self.qualifier)
 
 
 class Source(models.Model):
@@ -152,6 +163,8 @@ class Source(models.Model):
     )
     # In the peaks of which channel (0: the unknown one) its records are; None: in none yet (usage/ingest/peaks.py).
     peaks_channel_id = models.IntegerField(null=True, editable=False)
+    # The same of the sums by channel (usage/ingest/placing.py).
+    sums_channel_id = models.IntegerField(null=True, editable=False)
 
     class Meta:
         verbose_name = _("source")

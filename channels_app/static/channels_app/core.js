@@ -6,10 +6,16 @@ const announcer = document.getElementById("live");
 let typing; // somebody types in one field at a time
 const report = () => document.getElementById("report");
 
+let version = ""; // of what the page was drawn; the server answers 304 while that is the newest
 async function swap(address, { push = false, quiet = false } = {}) {
   report().setAttribute("aria-busy", "true");
   try {
-    const answer = await fetch(address, { headers: { Accept: "text/html" } });
+    const answer = await fetch(address, { headers: { Accept: "text/html", ...(quiet && version && { "X-Live": version }) } });
+    if (answer.status === 304) {
+      report().removeAttribute("aria-busy");
+      return true;
+    }
+    version = answer.headers.get("X-Live") ?? "";
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (!answer.ok || !page.getElementById("report")) throw new Error("not this page any more");
     replaceLive(page);

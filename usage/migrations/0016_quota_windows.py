@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('usage', '0014_price_owners_and_hours'),
+        ('usage', '0015_sums_by_channel'),
     ]
 
     operations = [

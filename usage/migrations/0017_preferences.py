@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('auth', '0012_alter_user_first_name_max_length'),
-        ('usage', '0015_quota_windows'),
+        ('usage', '0016_quota_windows'),
     ]
 
     operations = [

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('usage', '0016_preferences'),
+        ('usage', '0017_preferences'),
     ]
 
     operations = [
