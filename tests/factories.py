@@ -19,9 +19,9 @@ from usage.accounting.payload import Payload, Twins, Unreadable, read_detail, re
 from usage.ingest import rollup
 from usage.ingest.accounts import apply_listing
 from usage.ingest.ledger import Counts, Ledger, Rejected
-from usage.models import ApiKey, Instance, ModelName, Source, UsageRecord
+from usage.models import ApiKey, FailureMessage, Instance, ModelName, Source, UsageRecord
 from usage.models.fields import to_micros
-from usage.models.record import NO_KEY
+from usage.models.record import NO_KEY, NO_MESSAGE
 from usage.upstream.names import fetch_names
 
 # Machines of a CI are slow at times; that is no failure. Examples are found anew each time and leave no files.
@@ -138,7 +138,13 @@ def rollup_rows() -> set[tuple[Any, ...]]:
     sources = {row.pk: (row.provider, row.auth_index, row.label) for row in Source.objects.all()}
     models = dict(ModelName.objects.values_list("pk", "name"))
     keys = {NO_KEY: ""} | dict(ApiKey.objects.values_list("pk", "key_mask"))
-    words: dict[str, Mapping[int, object]] = {"source_id": sources, "model_id": models, "api_key_id": keys}
+    messages = {NO_MESSAGE: ""} | dict(FailureMessage.objects.values_list("pk", "text"))
+    words: dict[str, Mapping[int, object]] = {
+        "source_id": sources,
+        "model_id": models,
+        "api_key_id": keys,
+        "message_id": messages,
+    }
     found = set()
     for grain in rollup.GRAINS:
         with connection.cursor() as cursor:

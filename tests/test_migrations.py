@@ -212,12 +212,14 @@ def test_the_cache_saved_what_the_price_of_the_cost_says_and_where_that_is_gone_
 
 @pytest.mark.parametrize("table", ["usage_usagerecord", "usage_usagehourly", "usage_usagedailybysourcekey"])
 def test_no_column_of_the_large_tables_is_behind_a_narrower_one(table: str) -> None:
-    """PostgreSQL would leave space before it, in each row."""
+    """PostgreSQL would leave space before it, in each row that has it: only failures have a message."""
     if connection.vendor != "postgresql":
         pytest.skip("SQLite packs its columns")
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT attlen FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 ORDER BY attnum", [table]
+            "SELECT attlen FROM pg_attribute "
+            "WHERE attrelid = %s::regclass AND attnum > 0 AND attname <> 'message_id' ORDER BY attnum",
+            [table],
         )
         widths = [width for (width,) in cursor.fetchall()]
     assert widths == sorted(widths, reverse=True)

@@ -35,7 +35,6 @@ from usage.ingest.rollup import (
 )
 from usage.models import Account, Source
 from usage.models.fields import to_micros
-from usage.models.record import NO_KEY
 
 # SQLite takes 500 parts of a query; a span has up to five pieces, and each up to two parts.
 _SPANS_PER_QUERY = 50
@@ -45,29 +44,40 @@ _WEEKS = (WEEKLY,)
 _DAYS = (DAILY_BY_MODEL, DAILY_BY_KEY, DAILY_BY_SOURCE, DAILY, DAILY_BY_KEY_MODEL, DAILY_BY_SOURCE_KEY)
 _HOURS = (HOURLY_BY_MODEL, HOURLY_BY_SOURCE, HOURLY)
 
+# What a record may be without; 0 then (NO_KEY, NO_MESSAGE).
+_MAY_BE_MISSING = ("api_key_id", "message_id")
+
 # From first to last, both included.
 CodeRange = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """What records must fulfil: one of these ids (None: any), and failed or not (None: either) with one of these codes."""
+    """What records must fulfil: one of these ids (None: any), and failed or not (None: either) with one of these codes and
+    `messages`, which only failures have.
+    """
 
     sources: frozenset[int] | None = None
     models: frozenset[int] | None = None
     api_keys: frozenset[int] | None = None
     failed: bool | None = None
     codes: tuple[CodeRange, ...] = ()
+    messages: frozenset[int] | None = None
 
     @property
     def ids(self) -> dict[str, frozenset[int]]:
         """The ids of each dimension that is restricted."""
-        every = {"source_id": self.sources, "model_id": self.models, "api_key_id": self.api_keys}
+        every = {
+            "source_id": self.sources,
+            "model_id": self.models,
+            "api_key_id": self.api_keys,
+            "message_id": self.messages,
+        }
         return {name: ids for name, ids in every.items() if ids is not None}
 
     @property
     def only_failed(self) -> bool:
-        return self.failed is True or bool(self.codes)
+        return self.failed is True or bool(self.codes) or self.messages is not None
 
 
 # Names that come later change what a source means, so no sum is kept by that (Source.known_channel).
@@ -102,7 +112,7 @@ def aggregate(
     """Return the `sums` of all records in `span` for each value of the dimensions `by`: (*values, *sums).
 
     Dimensions are `source_id` and what a source means now (`instance_id`, `channel_id`, `account_id`; None: unknown),
-    `model_id`, `api_key_id`, and `status_code` of failures alone.
+    `model_id`, `api_key_id`, and `status_code` and `message_id` of failures alone.
     """
     return [row[1:] for row in aggregate_each([span], conditions, by, sums)]
 
@@ -234,7 +244,7 @@ def of_records(conditions: Conditions) -> list[str]:
     where = []
     for name, ids in conditions.ids.items():
         one = f"{name} IN {listed(ids)}"
-        where.append(f"({one} OR {name} IS NULL)" if name == "api_key_id" and NO_KEY in ids else one)
+        where.append(f"({one} OR {name} IS NULL)" if name in _MAY_BE_MISSING and 0 in ids else one)
     if conditions.only_failed or conditions.failed is False:
         where.append("failed" if conditions.only_failed else "NOT failed")
     if conditions.codes:

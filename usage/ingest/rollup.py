@@ -37,7 +37,7 @@ from usage.models import (
 from usage.models.fields import to_micros
 
 # Counts up with each change of what is summed here; sums of an older one are made anew (usage/apps.py).
-VERSION = 5
+VERSION = 6
 
 HOUR = timedelta(hours=1) // timedelta(microseconds=1)
 DAY = 24 * HOUR
@@ -91,6 +91,7 @@ OF_RECORDS = {
     "model_id": "model_id",
     "api_key_id": "COALESCE(api_key_id, 0)",
     "status_code": "COALESCE(status_code, 0)",
+    "message_id": "COALESCE(message_id, 0)",
 }
 
 _STAGE = "changed_sums"
@@ -154,7 +155,7 @@ DAILY_BY_MODEL = Grain(UsageDailyByModel._meta.db_table, DAY, ("model_id",))
 DAILY_BY_KEY = Grain(UsageDailyByKey._meta.db_table, DAY, ("api_key_id",))
 DAILY_BY_KEY_MODEL = Grain(UsageDailyByKeyModel._meta.db_table, DAY, ("api_key_id", "model_id"))
 DAILY_BY_SOURCE_KEY = Grain(UsageDailyBySourceKey._meta.db_table, DAY, ("source_id", "api_key_id"))
-FAILURES = Grain(UsageFailures._meta.db_table, HOUR, (*_ALL, "status_code"), only_failed=True)
+FAILURES = Grain(UsageFailures._meta.db_table, HOUR, (*_ALL, "status_code", "message_id"), only_failed=True)
 DAILY_FAILURES = Grain(UsageDailyFailures._meta.db_table, DAY, ("source_id", "model_id"), only_failed=True)
 # In the order in which writers come to them.
 GRAINS = (

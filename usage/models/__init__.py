@@ -16,6 +16,7 @@ from usage.models.multiplier import PriceMultiplier
 from usage.models.peak import UsagePeak
 from usage.models.price import ModelPrice
 from usage.models.record import (
+    FailureMessage,
     FailureText,
     ModelName,
     QuarantinedPayload,
@@ -49,6 +50,7 @@ __all__ = [
     "CollectorEvent",
     "CollectorProcess",
     "DistributionState",
+    "FailureMessage",
     "FailureText",
     "Instance",
     "JobRun",

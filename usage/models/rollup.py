@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from usage.models.fields import InstantField
 from usage.models.identity import Source
-from usage.models.record import NO_KEY, NO_STATUS, ModelName, TokenCounts
+from usage.models.record import NO_KEY, NO_MESSAGE, NO_STATUS, ModelName, TokenCounts
 
 
 class Rollup(TokenCounts):
@@ -207,10 +207,11 @@ class UsageDailyByKey(ByKey, DailyRollup):
 
 
 class UsageFailures(BySource, ByModel, ByKey, HourlyRollup):
-    """The failed ones among the hourly sums, by their status code too."""
+    """The failed ones among the hourly sums, by their status code and what upstream said too."""
 
+    message_id = models.IntegerField(_("message"), default=NO_MESSAGE)
     status_code = models.PositiveSmallIntegerField(_("status"), default=NO_STATUS)
-    pk = models.CompositePrimaryKey("bucket", "source_id", "model_id", "api_key_id", "status_code")
+    pk = models.CompositePrimaryKey("bucket", "source_id", "model_id", "api_key_id", "status_code", "message_id")
 
     class Meta:
         verbose_name = _("hourly failures")
