@@ -10,7 +10,7 @@ from django.db import IntegrityError, connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.factories import NOON, book, payload, rollup_rows, undone
+from tests.factories import NOON, book, examples, payload, rollup_rows, undone
 from usage.accounting.payload import DEDUP_BYTES
 from usage.ingest import bulk, rollup
 from usage.ingest.insertion import COLUMNS, Row
@@ -119,7 +119,7 @@ def test_batch_with_a_row_that_points_to_nothing_is_refused_as_a_whole(
     assert rollup.differences() == []
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(25))
 @given(st.data())
 def test_order_overlap_and_batches_do_not_matter(
     like: dict[str, Any], monkeypatch: pytest.MonkeyPatch, data: st.DataObject

@@ -16,7 +16,18 @@ from rest_framework.test import APIClient
 
 from channels_app.stats import EVERYTHING, Span
 from channels_app.stats.client_requests import Calls, attempts_of, calls, paths
-from tests.factories import CLIENT_KEY, NOON, auth_file, auth_files, before_next, book, list_names, payload, undone
+from tests.factories import (
+    CLIENT_KEY,
+    NOON,
+    auth_file,
+    auth_files,
+    before_next,
+    book,
+    examples,
+    list_names,
+    payload,
+    undone,
+)
 from tests.test_questions import OF_RECORD, ask, inside, questions
 from usage.accounting.payload import Payload
 from usage.housekeeping import jobs
@@ -145,7 +156,7 @@ def spans(draw: Any) -> Span:
     return Span(to_micros(since), to_micros(until))
 
 
-with_database = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+with_database = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(25))
 
 
 def check(span: Span, asked: dict[str, list[str]]) -> None:

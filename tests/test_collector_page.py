@@ -17,14 +17,14 @@ from django.urls import reverse
 
 from tests.conftest import KEY
 from tests.factories import CLIENT_KEY, book, payload, record
-from tests.sample_collection import CLIENT_KEY as QUARANTINED_KEY
-from tests.sample_collection import UPSTREAM_KEY, lead, make_sample_collection
 from tests.sample_usage import make_sample_usage
 from tests.test_catalogue import chinese, leftovers  # noqa: F401
 from tests.test_channels_page import Attributes
 from tests.traffic import SECRETS, fake_cpa, read_from, send_traffic
 from usage.collection import sync_instance
 from usage.collector_page.volume import volumes
+from usage.demo.collection import CLIENT_KEY as QUARANTINED_KEY
+from usage.demo.collection import UPSTREAM_KEY, lead, make_sample_collection
 from usage.ingest.ledger import Ledger, Rejected
 from usage.models import (
     CollectionGap,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from rest_framework.test import APIClient
 
-from tests.factories import NOON, auth_file, auth_files, book, list_names, payload, undone
+from tests.factories import NOON, auth_file, auth_files, book, examples, list_names, payload, undone
 from tests.test_pricing import OWN, add_price, buckets, prices
 from usage.accounting.pricing import Price
 from usage.accounting.tokens import Buckets
@@ -81,7 +81,7 @@ def test_multiplier_of_the_account_is_a_line_of_it(api: APIClient, instance: Ins
 
 
 @pytest.mark.django_db
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(25))
 @given(prices, buckets)
 def test_any_table_multiplies_out_by_hand(api: APIClient, instance: Instance, price: Price, used: Buckets) -> None:
     with undone():

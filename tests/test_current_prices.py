@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
 from channels_app.stats import Basis, Conditions, Span, Usage, breakdown, series, taken_as_ordinary, totals
-from tests.factories import NOON, auth_file, auth_files, book, list_names, payload, sums_of, undone
+from tests.factories import NOON, auth_file, auth_files, book, examples, list_names, payload, sums_of, undone
 from tests.test_pricing import add_price
 from tests.test_questions import OF_RECORD, ask, inside, questions
 from usage.accounting.tokens import Buckets
@@ -200,7 +200,7 @@ def named(whose: dict[str, str]) -> dict[str, Any]:
     return found
 
 
-with_database = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=12)
+with_database = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(12))
 
 
 @with_database

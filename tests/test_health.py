@@ -17,8 +17,8 @@ from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 from django.utils import timezone
 
-from tests.sample_collection import lead
 from usage import health
+from usage.demo.collection import lead
 from usage.models import CollectorProcess
 
 READY = {"database": True, "migrations": True, "collector": True, "spool": True}

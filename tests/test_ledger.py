@@ -24,6 +24,7 @@ from tests.factories import (
     auth_files,
     book,
     detail,
+    examples,
     legacy_payload,
     list_names,
     payload,
@@ -164,7 +165,7 @@ garbage = st.sampled_from(
     ]
 )
 arrivals = st.lists(raw_records | garbage, max_size=12)
-with_database = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+with_database = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(25))
 
 
 class TestExactlyOnce:

@@ -15,7 +15,18 @@ from hypothesis import strategies as st
 from channels_app.stats import EVERYTHING, Span
 from channels_app.stats import peaks as search
 from channels_app.stats.peaks import peaks
-from tests.factories import CLIENT_KEY, NOON, auth_file, auth_files, before_next, book, list_names, payload, undone
+from tests.factories import (
+    CLIENT_KEY,
+    NOON,
+    auth_file,
+    auth_files,
+    before_next,
+    book,
+    examples,
+    list_names,
+    payload,
+    undone,
+)
 from tests.test_questions import ask, inside, questions
 from usage.accounting.payload import Payload
 from usage.housekeeping import jobs
@@ -30,7 +41,7 @@ from usage.models.fields import to_micros
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 EVER = Span(0, to_micros(NOON + 100 * DAY))
 ACCOUNTS = ("dave", "carol", "bob", "gone")
-with_database = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
+with_database = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(15))
 
 
 @pytest.fixture(params=["UTC", "Asia/Kathmandu", "America/New_York"])

@@ -18,7 +18,7 @@ from channels_app.filters import read_filters
 from channels_app.stats import percentiles
 from channels_app.stats.percentiles import Spread, timing, timing_by, timing_series
 from channels_app.stats.tables import EVERYTHING, Conditions, Span
-from tests.factories import NOON, auth_file, auth_files, before_next, book, list_names, payload
+from tests.factories import NOON, auth_file, auth_files, before_next, book, examples, list_names, payload
 from usage.ingest import compaction, distribution
 from usage.ingest.compaction import compact
 from usage.ingest.distribution import MIDDLES, bin_of, decode, encode
@@ -30,7 +30,7 @@ HOUR = timedelta(hours=1)
 MODELS = ("one-FAKE", "two-FAKE", "three-FAKE")
 SHARES = (1, 50, 90, 95, 99, 100)
 WRONG_BY = 0.05  # ui.md 6
-with_database = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+with_database = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(12))
 
 
 @given(st.integers(1, 2**31 - 1))
@@ -198,7 +198,7 @@ def test_folding_again_adds_nothing_and_waits_until_it_is_worth_it(ledger: Insta
 
 
 @pytest.mark.django_db
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=8)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(8))
 @given(seed=st.integers(0, 10**6), steps=st.lists(st.sampled_from(["book", "fold", "compact", "rebuild"]), max_size=7))
 def test_distributions_equal_the_records_whatever_happens(ledger: Instance, seed: int, steps: list[str]) -> None:
     random = Random(seed)

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from channels_app.stats import EVERYTHING, Conditions, Span, breakdown, series, totals
-from tests.factories import CLIENT_KEY, NOON, book, payload, rollup_rows, sums_of, undone
+from tests.factories import CLIENT_KEY, NOON, book, examples, payload, rollup_rows, sums_of, undone
 from usage.accounting.payload import Payload
 from usage.ingest import distribution, rollup
 from usage.ingest.ledger import Ledger
@@ -149,7 +149,7 @@ def _fold(instance: Instance, random: Random) -> None:
 STEPS: list[Callable[[Instance, Random], None]] = [_book, _price, _prune, _rebuild, _rebuild_some_days, _fold]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(10))
 @given(st.lists(st.sampled_from(STEPS), min_size=2, max_size=8), st.randoms(use_true_random=False))
 def test_sums_equal_records_after_anything_in_any_order(
     zone: str, instance: Instance, steps: list[Callable[[Instance, Random], None]], random: Random

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from channels_app.filters import read_filters
 from channels_app.stats import Conditions, Span, breakdown, series, tables, totals
 from channels_app.stats.tables import cut
-from tests.factories import CLIENT_KEY, NOON, auth_file, auth_files, book, list_names, payload, sums_of
+from tests.factories import CLIENT_KEY, NOON, auth_file, auth_files, book, examples, list_names, payload, sums_of
 from usage.ingest import rollup
 from usage.ingest.rollup import DAILY, HOURLY, SUMS
 from usage.models import Account, ApiKey, Channel, Instance, ModelName, UsageRecord
@@ -30,7 +30,7 @@ MODELS = ("one-FAKE", "two-FAKE", "three-FAKE")
 KEYS = (CLIENT_KEY, "sk-FAKE-other-0123456789", "")
 CODES = (429, 500, 503, None)
 FIELDS = ("input_tokens", "output_tokens", "reasoning_tokens", "cached_tokens", "total_tokens")
-with_database = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
+with_database = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(10))
 
 
 @pytest.fixture(params=["UTC", "Asia/Shanghai", "Asia/Kathmandu", "America/New_York"])

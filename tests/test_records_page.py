@@ -22,7 +22,7 @@ from channels_app.records import SORTS, read_cursor, records
 from channels_app.records_page import export
 from channels_app.records_page.search import read_search
 from channels_app.stats import EVERYTHING, Conditions, Span
-from tests.factories import CLIENT_KEY, auth_file, auth_files, book, list_names, payload
+from tests.factories import CLIENT_KEY, auth_file, auth_files, book, examples, list_names, payload
 from tests.test_channels_page import Attributes
 from tests.test_pricing import add_price
 from usage.ingest.attempts import derive
@@ -211,7 +211,7 @@ def test_a_long_search_pauses_and_goes_on_without_a_hole(
     assert "Searched as far as" in html and "Search on" in html
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(20))
 @given(
     most=st.integers(2, 130), limit=st.sampled_from([3, 50]), sort=st.sampled_from(["-time", "time"]),
     seconds=st.sampled_from([-1, 60]), failed=st.sampled_from([None, True, False]),

@@ -14,7 +14,7 @@ from django.db.models import Sum
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.factories import NOON, book, payload, undone
+from tests.factories import NOON, book, examples, payload, undone
 from tests.test_pricing import add_price
 from usage.ingest import repricing, rollup
 from usage.ingest.prices import load_prices, price_unpriced
@@ -210,7 +210,7 @@ class Life:
         price_unpriced()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(25))
 @given(operations)
 def test_sums_equal_the_records_whatever_happens_to_prices(instance: Instance, happened: list[tuple[Any, ...]]) -> None:
     with undone():

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from channels_app.period import Period, read_period
 from channels_app.serializers import ChannelReportSerializer, CostSerializer
 from channels_app.stats import SORT_KEYS, UNKNOWN, ChannelReport, Usage, channel_report
-from tests.factories import NOON, auth_file, auth_files, book, list_names, payload, sums_of
+from tests.factories import NOON, auth_file, auth_files, book, examples, list_names, payload, sums_of
 from usage.ingest.rollup import SUMS
 from usage.ingest.sources import heal
 from usage.models import Instance, ModelPrice, UsageRecord
@@ -26,7 +26,7 @@ from usage.models import Instance, ModelPrice, UsageRecord
 HOUR = timedelta(hours=1)
 PRICED, UNPRICED = "priced-FAKE", "unpriced-FAKE"
 FIELDS = ("input_tokens", "output_tokens", "reasoning_tokens", "cached_tokens", "total_tokens")
-with_database = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+with_database = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(40))
 
 
 def span(since: datetime, until: datetime, zone: str = "UTC") -> Period:

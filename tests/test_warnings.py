@@ -11,10 +11,10 @@ import pytest
 import time_machine
 from django.utils import translation
 
-from tests.sample_collection import lead, make_sample_collection
 from tests.sample_usage import make_sample_usage
 from tests.test_catalogue import chinese  # noqa: F401
 from usage import storage
+from usage.demo.collection import lead, make_sample_collection
 from usage.models import (
     Account,
     CollectionGap,

@@ -8,8 +8,8 @@ from playwright.sync_api import expect
 
 from tests.browser.conftest import Open
 from tests.browser.looks import ACCESSIBILITY, background, fits
-from tests.sample_collection import lead, make_sample_collection
 from tests.traffic import fake_cpa, read_from, send_traffic
+from usage.demo.collection import lead, make_sample_collection
 from usage.models import CollectionGap, CollectorProcess, Instance
 
 pytestmark = [

@@ -1,4 +1,4 @@
-"""A server's collection as the Collector page can show it at its fullest, the same on every run."""
+"""How collecting went, as the Collector page can show it at its fullest."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def lead(now: datetime, *, ago: timedelta = timedelta(seconds=3), standby: bool 
     """Let one process lead, and another stand by."""
     roles = CollectorProcess.Role
     for name, role in (("meter-1:4211", roles.LEADING), ("meter-2:87", roles.STANDBY))[: 2 if standby else 1]:
-        CollectorProcess.objects.create(name=name, role=role, started_at=now - timedelta(hours=5), seen_at=now - ago)
+        CollectorProcess.objects.create(name=name, role=role, started_at=now - timedelta(hours=5), seen_at=now - ago)  # type: ignore[misc]
 
 
 def make_sample_collection(instance: Instance, now: datetime) -> None:
@@ -42,8 +42,11 @@ def make_sample_collection(instance: Instance, now: datetime) -> None:
         names_at=now - timedelta(minutes=3), version="7.2.140", source="queue", way="subscription",
         statistics_enabled=True, retention_seconds=60, clock_offset_seconds=1, polls="oeooeelo" * 10 + "xxeooeooo",
     )  # fmt: skip
-    CollectionState.objects.create(
-        instance=instance, booked=174, duplicates=3, quarantined=3, last_requested_at=now - timedelta(seconds=60)
+    counts = {"duplicates": 3, "quarantined": 3, "last_requested_at": now - timedelta(seconds=60)}
+    CollectionState.objects.update_or_create(
+        instance=instance,
+        defaults=counts,
+        create_defaults=counts | {"booked": 174},
     )
     _gaps(instance, now)
     _reconciliations(instance, now)
@@ -58,7 +61,7 @@ def _gaps(instance: Instance, now: datetime) -> None:
         (1, causes.AWAY, 120, False), (7, causes.RESTARTED, 4, True), (30, causes.ANSWER_LOST, None, False),
     ):  # fmt: skip
         since = now - timedelta(hours=hours)
-        CollectionGap.objects.create(
+        CollectionGap.objects.create(  # type: ignore[misc]
             instance=instance, since=since, until=since + timedelta(minutes=14), cause=cause, lost=lost,
             is_measured=is_measured, acknowledged_at=now - timedelta(hours=20) if hours == 30 else None,
         )  # fmt: skip
@@ -66,7 +69,7 @@ def _gaps(instance: Instance, now: datetime) -> None:
 
 def _reconciliations(instance: Instance, now: datetime) -> None:
     for number, account in enumerate(Account.objects.filter(instance=instance).order_by("pk")):
-        Reconciliation.objects.create(
+        Reconciliation.objects.create(  # type: ignore[misc]
             account=account, since=now - timedelta(days=2), checked_at=now - timedelta(minutes=2),
             counted=1000, booked=1000 - 4 * (number == 0), missing=4 * (number == 0),
             counter=1000, sum_booked=0, day=now, ceiling=0,
@@ -76,7 +79,7 @@ def _reconciliations(instance: Instance, now: datetime) -> None:
 def _quarantine(instance: Instance, now: datetime) -> None:
     reasons = ("Expected `bool`, got `str` - at `$.failed`", "the answer ended early", "Expected `object`, got `str`")
     for payload, reason in zip(PAYLOADS, reasons, strict=True):
-        QuarantinedPayload.objects.create(
+        QuarantinedPayload.objects.create(  # type: ignore[misc]
             instance=instance, received_at=now - timedelta(minutes=30), reason=reason, size=len(payload),
             encrypted_payload=encrypt(payload),
             payload_digest=hashlib.blake2b(payload.encode(), digest_size=16).digest(),
@@ -89,7 +92,7 @@ def _events(instance: Instance, now: datetime) -> None:
         (90, "fail", "no connection (%(reason)s); is CPA running, and the URL right?", {"reason": "refused"}),
         (61, "ok", "Collecting", {}),
     ):
-        CollectorEvent.objects.create(
+        CollectorEvent.objects.create(  # type: ignore[misc]
             instance=instance, at=now - timedelta(minutes=minutes), level=level, message=message, params=params
         )
 
@@ -101,7 +104,7 @@ def _jobs(now: datetime) -> None:
         ("verify", 600, "ok", "0 sums differ from the records"),
     ):
         started = now - timedelta(minutes=minutes)
-        JobRun.objects.create(
+        JobRun.objects.create(  # type: ignore[misc]
             job=job, driver="collector", started_at=started, outcome=outcome, result=result,
             finished_at=started + timedelta(milliseconds=420),
         )  # fmt: skip
