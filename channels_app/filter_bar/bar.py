@@ -50,12 +50,14 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """One value of a filter; `without` is the address that drops it. `text` is empty where the label says all."""
+    """One value of a filter; `without` is the address that drops it: None where the page is of just that. `text` is empty
+    where the label says all.
+    """
 
     name: str
     label: Promise | str
     text: str
-    without: Address
+    without: Address | None
 
     def __str__(self) -> str:
         return _("%(label)s: %(text)s") % {"label": self.label, "text": self.text} if self.text else str(self.label)
@@ -76,7 +78,8 @@ class FilterBar:
     """`address` is the page's own: what its links and its form carry along. `compares`: the page shows a comparison.
 
     A page may have menus of its own in the form (`template`): `fields` are the parameters that these set, of which
-    `chips` are shown, and cleared with the others.
+    `chips` are shown, and cleared with the others. What the page itself is of is `locked`: the first of these filters is
+    shown as a chip that stays, and none of them can be chosen.
     """
 
     def __init__(
@@ -88,9 +91,10 @@ class FilterBar:
         template: str = "",
         fields: Collection[str] = (),
         chips: Sequence[Chip] = (),
+        locked: Sequence[str] = (),
     ) -> None:
         self.scope, self.address, self.compares = scope, address, compares
-        self.template, self._fields, self._chips = template, fields, chips
+        self.template, self._fields, self._chips, self._locked = template, fields, chips, locked
         self._choices = AllChoices(scope)
 
     @property
@@ -151,8 +155,9 @@ class FilterBar:
 
     @property
     def hidden(self) -> Parameters:
-        """What the form carries along that is no field of it."""
-        return self.address.without(*PARAMETERS, *self._fields, "from", "to").parameters
+        """What the form carries along that is no field of it; what is locked narrows down what can be chosen."""
+        locked = self.scope.address.only(self._locked)
+        return (*self.address.without(*PARAMETERS, *self._fields, "from", "to").parameters, *locked.parameters)
 
     @property
     def comparison_text(self) -> Promise | str:
@@ -195,7 +200,7 @@ class FilterBar:
         names = ["channel", "account", "model", "key"]
         if Instance.objects.count() > 1 or self.scope.filters.servers:
             names.insert(0, "server")
-        return [self.menu(name) for name in names]
+        return [self.menu(name) for name in names if name not in self._locked]
 
     def menu(self, name: str, search: str = "") -> Menu:
         chosen = self._choices.chosen(name)
@@ -230,8 +235,14 @@ class FilterBar:
                 text = str(_STATUSES[value])
             else:
                 continue  # either of two is both
-            found.append(Chip(name, _LABELS[name], text, self.address.removing(name, value)))
+            without = None if name in self._locked else self.address.removing(name, value)
+            found.append(Chip(name, _LABELS[name], text, without))
         return [*found, *self._chips]
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether there is anything to clear."""
+        return any(chip.without is not None for chip in self.chips)
 
     @property
     def clear(self) -> Address:

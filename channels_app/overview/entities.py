@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 from channels_app.charts import look
 from channels_app.charts.look import Look
 from channels_app.charts.sparkline import Sparkline, sparkline, thinned
-from channels_app.overview.answers import Answers, together
-from channels_app.overview.query import METRICS
+from channels_app.dashboard.answers import Answers, together
+from channels_app.dashboard.query import METRICS
 from channels_app.stats import UNKNOWN, ModelRow, Usage, name_groups
 from channels_app.stats.questions import Group
 from usage.models import Channel

@@ -18,14 +18,15 @@ from channels_app.charts.lines import Lines
 from channels_app.charts.mix import Mix
 from channels_app.charts.stacked_bars import StackedBars
 from channels_app.charts.status_strip import StatusStrip
+from channels_app.dashboard.answers import Answers
+from channels_app.dashboard.cards import Cards
+from channels_app.dashboard.latency_chart import latency_chart
+from channels_app.dashboard.query import METRICS
+from channels_app.dashboard.usage_chart import usage_chart
 from channels_app.filter_bar.bar import FilterBar, text_of
 from channels_app.filter_bar.page import DataPage
-from channels_app.overview.answers import Answers
-from channels_app.overview.cards import Cards
 from channels_app.overview.entities import Entities, Row
-from channels_app.overview.latency_chart import latency_chart
-from channels_app.overview.query import GROUPINGS, METRICS, STACKS, OverviewQuery
-from channels_app.overview.usage_chart import usage_chart
+from channels_app.overview.query import OverviewQuery
 from channels_app.stats.questions import Group
 from usage.models import Channel, FailureText, Instance, UsageRecord
 from usage.models.fields import to_micros
@@ -33,14 +34,6 @@ from usage.models.fields import to_micros
 _HOUR = timedelta(hours=1) // timedelta(microseconds=1)
 _STRIPS = 8
 _MESSAGE = 80
-
-
-class Choice(NamedTuple):
-    """A way to see the same thing: a link, unless it is the present one."""
-
-    label: Promise
-    address: str
-    is_present: bool
 
 
 class Error(NamedTuple):
@@ -91,24 +84,6 @@ class OverviewPage(DataPage):
     @cached_property
     def cards(self) -> Cards:
         return Cards(self.answers)
-
-    @property
-    def metrics(self) -> list[Choice]:
-        query = self.query
-        return [
-            Choice(metric.label, str(query.measuring(key).address), key == query.metric)
-            for key, metric in METRICS.items()
-        ]
-
-    @property
-    def groupings(self) -> list[Choice]:
-        query = self.query
-        return [Choice(label, str(query.grouping(key).address), key == query.by) for key, label in GROUPINGS.items()]
-
-    @property
-    def stacks(self) -> list[Choice]:
-        query = self.query
-        return [Choice(label, str(query.stacking(key).address), key == query.stack) for key, label in STACKS.items()]
 
     @cached_property
     def usage_chart(self) -> StackedBars:

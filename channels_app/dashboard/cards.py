@@ -1,4 +1,4 @@
-"""The eight figures at the top of the Overview (`ui.md` 9.1 and 11.2)."""
+"""The eight figures at the top of a page (`ui.md` 9.1 and 11.2)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 
-from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -15,8 +14,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from channels_app.charts.sparkline import Sparkline, sparkline, thinned
-from channels_app.overview.answers import Answers, together
-from channels_app.overview.delta import Better, Delta, delta
+from channels_app.dashboard.answers import Answers, together
+from channels_app.dashboard.delta import Better, Delta, delta
 from channels_app.stats import Spread, Usage
 from channels_app.stats.peaks import Peak
 from channels_app.templatetags.formats import count, duration, money, no_data, percent, tokens
@@ -75,7 +74,7 @@ class Cards:
         return Card(
             "requests", gettext_lazy("Requests"), gettext_lazy("Upstream attempts; a retried call counts each try."),
             count(usage.requests), details, self._delta(lambda usage: usage.requests),
-            self._spark(lambda usage: usage.requests), self._channels("-requests"),
+            self._spark(lambda usage: usage.requests), self._more("requests"),
         )  # fmt: skip
 
     def _success(self) -> Card:
@@ -87,7 +86,7 @@ class Cards:
             gettext_lazy("Succeeded ÷ requests. Of client requests: those of which some attempt succeeded."),
             percent(self.answers.usage.success_rate), [detail],
             self._delta(lambda usage: usage.success_rate, Better.HIGHER, is_rate=True),
-            self._spark(lambda usage: usage.success_rate), self._channels("success"),
+            self._spark(lambda usage: usage.success_rate), self._more("success"),
         )  # fmt: skip
 
     def _tokens(self) -> Card:
@@ -99,7 +98,7 @@ class Cards:
         return Card(
             "tokens", gettext_lazy("Total tokens"), gettext_lazy("Input + output + unclassified"),
             tokens(usage.total_tokens), details, self._delta(lambda usage: usage.total_tokens),
-            self._spark(lambda usage: usage.total_tokens), self._channels(""),
+            self._spark(lambda usage: usage.total_tokens), self._more("tokens"),
         )  # fmt: skip
 
     def _cost(self) -> Card:
@@ -114,7 +113,7 @@ class Cards:
         return Card(
             "cost", gettext_lazy("Est. cost"), gettext_lazy("At API list prices; an estimate, not a bill"),
             _cost(usage), [detail], self._delta(lambda usage: usage.cost, Better.NEITHER),
-            self._spark(lambda usage: usage.cost_nanousd), self._channels("-cost"), warns=is_partial,
+            self._spark(lambda usage: usage.cost_nanousd), self._more("cost"), warns=is_partial,
         )  # fmt: skip
 
     def _cache(self) -> Card:
@@ -127,7 +126,7 @@ class Cards:
             "cache", gettext_lazy("Cache hit rate"), gettext_lazy("Cached input ÷ input"),
             percent(usage.cache_hit_rate), details,
             self._delta(lambda usage: usage.cache_hit_rate, Better.HIGHER, is_rate=True),
-            self._spark(lambda usage: usage.cache_hit_rate), self._channels("-hit"),
+            self._spark(lambda usage: usage.cache_hit_rate), self._more("cache"),
         )  # fmt: skip
 
     def _latency(self) -> Card:
@@ -145,7 +144,7 @@ class Cards:
             duration(None if p95 is None else timedelta(milliseconds=p95)),
             details if p95 is not None else [_("no timed requests")],
             self._change(p95, before.latency.percentile(95) if before else None, Better.LOWER),
-            sparkline(points), few=_("few requests") if is_few else "",
+            sparkline(points), self._more("latency"), few=_("few requests") if is_few else "",
         )  # fmt: skip
 
     def _speed(self) -> Card:
@@ -157,6 +156,7 @@ class Cards:
             "speed", gettext_lazy("Speed"), gettext_lazy("Output tokens a second, from the first one on"), value,
             [detail if speed is not None else _("no timed requests")],
             self._delta(lambda usage: usage.speed, Better.HIGHER), self._spark(lambda usage: usage.speed),
+            self._more("speed"),
         )  # fmt: skip
 
     def _peak(self) -> Card:
@@ -197,10 +197,8 @@ class Cards:
     def _points(self) -> list[Usage]:
         return thinned(self.answers.usage_by_time, together)
 
-    def _channels(self, sort: str) -> str:
-        """The drill-down: the Channels page with the same filters, sorted by the figure."""
-        address = self.answers.query.elsewhere.setting("sort", sort)
-        return f"{reverse('channels_app:channels')}{address}".rstrip("?")
+    def _more(self, key: str) -> str:
+        return self.answers.query.drill_down(key)
 
 
 def _cost(usage: Usage) -> SafeString:

@@ -10,7 +10,7 @@ from channels_app.charts.lines import Lines
 from channels_app.charts.look import Look
 from channels_app.charts.time_chart import Series
 from channels_app.charts.unit import MILLISECONDS
-from channels_app.overview.answers import Answers
+from channels_app.dashboard.answers import Answers
 from channels_app.stats import Timing
 
 

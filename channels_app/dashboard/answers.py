@@ -1,4 +1,4 @@
-"""What the Overview asks: each question once, when something is drawn of it."""
+"""What a page of figures asks: each question once, when something is drawn of it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import cached_property
 from channels_app.buckets import edges, micros
 from channels_app.charts.timeline import Timeline, bucket_of
 from channels_app.comparison import compared_with
-from channels_app.overview.query import METRICS, OverviewQuery
+from channels_app.dashboard.query import METRICS, DashboardQuery
 from channels_app.period import Period
 from channels_app.records import records
 from channels_app.stats import (
@@ -49,7 +49,7 @@ _ERRORS = 5
 
 @dataclass
 class Answers:
-    query: OverviewQuery
+    query: DashboardQuery
     now: datetime
 
     @cached_property

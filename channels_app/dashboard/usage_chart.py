@@ -1,4 +1,4 @@
-"""The main chart of the Overview: usage over time, by channel, model, client key or kind of token."""
+"""The main chart: usage over time, by channel, account, model, client key or kind of token."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from channels_app.charts.look import Look
 from channels_app.charts.mix import KINDS
 from channels_app.charts.stacked_bars import StackedBars
 from channels_app.charts.time_chart import Series
-from channels_app.overview.answers import Answers
-from channels_app.overview.query import METRICS, OverviewQuery
+from channels_app.dashboard.answers import Answers
+from channels_app.dashboard.query import METRICS, DashboardQuery
 from channels_app.stats import name_groups
 from channels_app.stats.questions import Group
 from usage.models import Channel
@@ -24,6 +24,7 @@ from usage.models import Channel
 _SHOWN = 7
 _TITLES: dict[str, Promise] = {
     "channel": gettext_lazy("%(metric)s by channel"),
+    "account": gettext_lazy("%(metric)s by account"),
     "model": gettext_lazy("%(metric)s by model"),
     "key": gettext_lazy("%(metric)s by API key"),
     "type": gettext_lazy("%(metric)s by type"),
@@ -94,9 +95,8 @@ def _lines(answers: Answers, channels: dict[int, Channel]) -> tuple[list[_Line],
     if rest := [values for _group, values in known[len(shown) :]]:
         name = _("Other (%(n)s)") % {"n": len(rest)}
         lines.append(_Line("other", name, look.OTHER, [sum(one) for one in zip(*rest, strict=True)]))
-    lines += [
-        _Line("unknown", _("Unknown channel"), look.UNKNOWN, values) for group, values in groups if group == (None,)
-    ]
+    unknown = _("Unknown account") if query.by == "account" else _("Unknown channel")
+    lines += [_Line("unknown", unknown, look.UNKNOWN, values) for group, values in groups if group == (None,)]
     return lines, len(known) - len(shown)
 
 
@@ -108,7 +108,7 @@ def _types(answers: Answers) -> Iterator[_Line]:
 
 
 def _named(
-    query: OverviewQuery, groups: Sequence[Group], values: Sequence[Sequence[int]], channels: dict[int, Channel]
+    query: DashboardQuery, groups: Sequence[Group], values: Sequence[Sequence[int]], channels: dict[int, Channel]
 ) -> list[_Line]:
     if query.by == "channel":
         found = [channels[group[0] or 0] for group in groups]
