@@ -19,6 +19,7 @@ from usage.ingest.rollup import (
     DAILY_BY_MODEL,
     DAILY_BY_SOURCE,
     DAILY_BY_SOURCE_KEY,
+    DAILY_FAILURE_KINDS,
     DAILY_FAILURES,
     FAILURES,
     HOUR,
@@ -173,9 +174,9 @@ def _grains(conditions: Conditions, by: Sequence[str]) -> tuple[Grain, ...]:
 
 
 def _daily_failures(conditions: Conditions, by: Sequence[str]) -> list[Grain]:
-    """The daily table of failures, if that can tell."""
-    needed = {*by, *conditions.ids}
-    return [DAILY_FAILURES] if needed <= set(DAILY_FAILURES.dimensions) and not conditions.codes else []
+    """The daily table of failures that can tell, if one can."""
+    needed = {*by, *conditions.ids, *(["status_code"] if conditions.codes else [])}
+    return [grain for grain in (DAILY_FAILURE_KINDS, DAILY_FAILURES) if needed <= set(grain.dimensions)][:1]
 
 
 def _queries(
@@ -248,7 +249,7 @@ def of_records(conditions: Conditions) -> list[str]:
     if conditions.only_failed or conditions.failed is False:
         where.append("failed" if conditions.only_failed else "NOT failed")
     if conditions.codes:
-        where.append(one_of(conditions.codes))
+        where.append(one_of(conditions.codes, OF_RECORDS["status_code"]))
     return where
 
 
@@ -257,5 +258,5 @@ def listed(ids: Iterable[int]) -> str:
     return f"({', '.join(str(int(one)) for one in sorted(ids))})"
 
 
-def one_of(codes: Iterable[CodeRange]) -> str:
-    return f"({' OR '.join(f'status_code BETWEEN {int(first)} AND {int(last)}' for first, last in codes)})"
+def one_of(codes: Iterable[CodeRange], column: str = "status_code") -> str:
+    return f"({' OR '.join(f'{column} BETWEEN {int(first)} AND {int(last)}' for first, last in codes)})"

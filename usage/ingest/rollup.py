@@ -26,6 +26,7 @@ from usage.models import (
     UsageDailyByModel,
     UsageDailyBySource,
     UsageDailyBySourceKey,
+    UsageDailyFailureKinds,
     UsageDailyFailures,
     UsageFailures,
     UsageHourly,
@@ -157,11 +158,12 @@ DAILY_BY_KEY_MODEL = Grain(UsageDailyByKeyModel._meta.db_table, DAY, ("api_key_i
 DAILY_BY_SOURCE_KEY = Grain(UsageDailyBySourceKey._meta.db_table, DAY, ("source_id", "api_key_id"))
 FAILURES = Grain(UsageFailures._meta.db_table, HOUR, (*_ALL, "status_code", "message_id"), only_failed=True)
 DAILY_FAILURES = Grain(UsageDailyFailures._meta.db_table, DAY, ("source_id", "model_id"), only_failed=True)
+DAILY_FAILURE_KINDS = Grain(UsageDailyFailureKinds._meta.db_table, DAY, ("status_code", "message_id"), only_failed=True)
 # In the order in which writers come to them.
 GRAINS = (
     HOURLY, HOURLY_BY_SOURCE, HOURLY_BY_MODEL,
     DAILY, DAILY_BY_SOURCE, DAILY_BY_MODEL, DAILY_BY_KEY_MODEL, DAILY_BY_KEY, DAILY_BY_SOURCE_KEY,
-    WEEKLY, FAILURES, DAILY_FAILURES,
+    WEEKLY, FAILURES, DAILY_FAILURES, DAILY_FAILURE_KINDS,
 )  # fmt: skip
 
 

@@ -1,4 +1,5 @@
 import django.db.models.deletion
+import usage.models.fields
 from django.db import migrations, models
 
 from usage.accounting.failures import MOST_CHARACTERS, message_of, normalised
@@ -6,6 +7,8 @@ from usage.ingest.dimensions import clean
 from usage.redaction import redact
 
 _AT_ONCE = 2_000
+_DAY = 86_400_000_000
+_KEY = ('bucket', 'status_code', 'message_id')
 
 
 def _name_messages(apps, schema_editor):
@@ -35,6 +38,20 @@ def _add_to_key(apps, schema_editor):
         values = columns.replace('message_id', '0')
         cursor.execute(f'INSERT INTO {table} ({columns}) SELECT {values} FROM {old}')
         cursor.execute(f'DROP TABLE {old}')
+
+
+def _fill_days(apps, schema_editor):
+    """Of what was pruned; the others are made of the records."""
+    kinds, hours = (apps.get_model('usage', name)._meta for name in ('UsageDailyFailureKinds', 'UsageFailures'))
+    state = apps.get_model('usage', 'RollupState').objects.first()
+    offset = state.day_offset if state else 0
+    sums = [field.column for field in kinds.concrete_fields if field.column not in _KEY]
+    with schema_editor.connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {kinds.db_table} ({', '.join((*_KEY, *sums))}) "
+            f"SELECT (bucket + {offset}) / {_DAY} * {_DAY} - {offset}, status_code, message_id, "
+            f"{', '.join(f'SUM({name})' for name in sums)} FROM {hours.db_table} GROUP BY 1, 2, 3"
+        )
 
 
 class Migration(migrations.Migration):
@@ -76,4 +93,39 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.RunPython(_add_to_key, elidable=False),
+        migrations.CreateModel(
+            name='UsageDailyFailureKinds',
+            fields=[
+                ('uncached_input', models.BigIntegerField(default=0, verbose_name='uncached input')),
+                ('cache_read', models.BigIntegerField(default=0, verbose_name='cached input')),
+                ('cache_write', models.BigIntegerField(default=0, verbose_name='cache write')),
+                ('output', models.BigIntegerField(default=0, verbose_name='answer output')),
+                ('reasoning', models.BigIntegerField(default=0, verbose_name='reasoning')),
+                ('unclassified', models.BigIntegerField(default=0, verbose_name='unclassified')),
+                ('priced_tokens', models.BigIntegerField(default=0, verbose_name='priced tokens')),
+                ('cost_nanousd', models.BigIntegerField(default=0, verbose_name='est. cost (nano-USD)')),
+                ('saved_nanousd', models.BigIntegerField(default=0, verbose_name='saved by the cache (nano-USD)')),
+                ('timed_output', models.BigIntegerField(default=0, verbose_name='timed output')),
+                ('timed_ms', models.BigIntegerField(default=0, verbose_name='time of output (ms)')),
+                ('requests', models.IntegerField(default=0, verbose_name='requests')),
+                ('failed', models.IntegerField(default=0, verbose_name='failed')),
+                ('priced_requests', models.IntegerField(default=0, verbose_name='priced requests')),
+                ('priced_succeeded', models.IntegerField(default=0, verbose_name='priced and succeeded')),
+                ('without_usage', models.IntegerField(default=0, verbose_name='without usage')),
+                ('unused_failures', models.IntegerField(default=0, verbose_name='failed without usage')),
+                ('estimated_requests', models.IntegerField(default=0, verbose_name='tokens estimated')),
+                ('unclassified_requests', models.IntegerField(default=0, verbose_name='tokens unclassified')),
+                ('inconsistent_requests', models.IntegerField(default=0, verbose_name='tokens inconsistent')),
+                ('without_request_id', models.IntegerField(default=0, verbose_name='without request id')),
+                ('bucket', usage.models.fields.InstantField(verbose_name='day')),
+                ('message_id', models.IntegerField(default=0, verbose_name='message')),
+                ('status_code', models.PositiveSmallIntegerField(default=0, verbose_name='status')),
+                ('pk', models.CompositePrimaryKey('bucket', 'status_code', 'message_id', blank=True, editable=False, primary_key=True, serialize=False)),
+            ],
+            options={
+                'verbose_name': 'daily failures by kind',
+                'verbose_name_plural': 'daily failures by kind',
+            },
+        ),
+        migrations.RunPython(_fill_days, elidable=False),
     ]

@@ -228,6 +228,18 @@ class UsageDailyFailures(BySource, ByModel, DailyRollup):
         verbose_name_plural = _("daily failures")
 
 
+class UsageDailyFailureKinds(DailyRollup):
+    """The failed ones by what upstream said alone: of a long span, hours would be a hundred times as many."""
+
+    message_id = models.IntegerField(_("message"), default=NO_MESSAGE)
+    status_code = models.PositiveSmallIntegerField(_("status"), default=NO_STATUS)
+    pk = models.CompositePrimaryKey("bucket", "status_code", "message_id")
+
+    class Meta:
+        verbose_name = _("daily failures by kind")
+        verbose_name_plural = _("daily failures by kind")
+
+
 class RollupState(models.Model):
     """One row: by which definition the sums were made, and since when there are records to prove them by."""
 
