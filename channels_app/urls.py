@@ -3,13 +3,23 @@ from __future__ import annotations
 from django.urls import path
 
 from channels_app import views
+from channels_app.entity_page import views as entity
 from channels_app.filter_bar.views import choices
+from channels_app.keys_page.views import alias, keys
+from channels_app.models_page.views import models
 from channels_app.overview.views import overview
 
 app_name = "channels_app"
 urlpatterns = [
     path("", overview, name="home"),
     path("channels/", views.channels, name="channels"),
+    path("channels/<slug:which>/", entity.channel, name="channel"),
+    path("accounts/<int:which>/", entity.account, name="account"),
+    path("models/", models, name="models"),
+    path("models/<int:which>/", entity.model, name="model"),
+    path("keys/", keys, name="keys"),
+    path("keys/<int:which>/", entity.key, name="key"),
+    path("keys/<int:pk>/alias/", alias, name="alias"),
     path("filters/<str:name>/", choices, name="choices"),
     path("preferences/theme/", views.choose_theme, name="theme"),
 ]

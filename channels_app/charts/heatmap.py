@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +13,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from channels_app.charts.steps import Steps
 from channels_app.charts.unit import Unit
 
 WEEKDAYS = (
@@ -25,7 +25,7 @@ WEEKDAYS = (
     gettext_lazy("Sat"),
     gettext_lazy("Sun"),
 )
-_HOURS, _STEPS = 24, 6
+_HOURS = 24
 
 
 class Hour(NamedTuple):
@@ -53,17 +53,13 @@ class Heatmap:
         return {cell: _average(some) for cell, some in found.items()}
 
     @cached_property
-    def bounds(self) -> list[int]:
-        """The most of each step but the last: as many cells in one as in another."""
-        values = sorted(value for value in self.averages.values() if value)
-        return sorted({values[len(values) * step // _STEPS] for step in range(1, _STEPS)}) if values else []
+    def steps(self) -> Steps:
+        return Steps(value or 0 for value in self.averages.values())
 
     @property
     def legend(self) -> list[tuple[int, str]]:
         """Each step with the least value in it."""
-        least = min((value for value in self.averages.values() if value), default=0)
-        lows = [least, *(bound + 1 for bound in self.bounds)]
-        return [(step, self.unit.write(low)) for step, low in enumerate(lows, 1)] if least else []
+        return self.steps.legend(self.unit)
 
     @property
     def table(self) -> SafeString:
@@ -86,7 +82,7 @@ class Heatmap:
         if value is None:
             text, css = _("no data collected"), "gap"
         else:
-            text, css = self.unit.write(value), f"heat-{bisect_left(self.bounds, value) + 1}" if value else "heat-0"
+            text, css = self.unit.write(value), f"heat-{self.steps.of(value)}"
         words = f"{name} {hour:02d}:00 · {text}"
         return f'<td class="{css}" title="{escape(words)}"><span class="sr-only">{escape(text)}</span></td>'
 

@@ -14,20 +14,20 @@ from channels_app.charts.look import Look
 from channels_app.charts.timeline import Timeline
 from usage import formats
 
-_MOST_CELLS = 48
 _HEIGHT, _QUIET = 24, 2
 _STEPS = (10, 17, 24)
 
 
 @dataclass(frozen=True)
 class StatusStrip:
-    """`requests` and `failed` of each begun interval."""
+    """`requests` and `failed` of each begun interval, in so many cells at most."""
 
     name: str
     look: Look
     timeline: Timeline
     requests: Sequence[int]
     failed: Sequence[int]
+    most_cells: int = 48
 
     @property
     def rate(self) -> float | None:
@@ -56,7 +56,7 @@ class StatusStrip:
     @property
     def _width(self) -> int:
         """How many intervals are one cell."""
-        return -(-self.timeline.count // _MOST_CELLS) or 1
+        return -(-self.timeline.count // self.most_cells) or 1
 
     def _cell(self, place: int, span: range, most: int) -> str:
         if span.start >= self.timeline.begun:

@@ -44,7 +44,12 @@ def _duration(milliseconds: int) -> str:
     return formats.duration(timedelta(milliseconds=milliseconds))
 
 
+def _percent(hundredths: int) -> str:
+    return formats.percent(hundredths / 10_000)
+
+
 TOKENS = Unit(_("Tokens"), formats.compact)
 REQUESTS = Unit(_("Requests"), formats.count)
 NANOUSD = Unit(_("US$"), formats.money)
 MILLISECONDS = Unit(_("Duration"), _duration)
+HUNDREDTHS_OF_A_PERCENT = Unit(_("Per cent"), _percent)

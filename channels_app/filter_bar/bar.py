@@ -78,8 +78,8 @@ class FilterBar:
     """`address` is the page's own: what its links and its form carry along. `compares`: the page shows a comparison.
 
     A page may have menus of its own in the form (`template`): `fields` are the parameters that these set, of which
-    `chips` are shown, and cleared with the others. What the page itself is of is `locked`: the first of these filters is
-    shown as a chip that stays, and none of them can be chosen.
+    `chips` are shown, and cleared with the others. `locked` are filters that cannot be chosen, because of what the
+    page itself is of: that stays as a chip.
     """
 
     def __init__(

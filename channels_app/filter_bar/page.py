@@ -33,3 +33,12 @@ class DataPage:
     @property
     def warnings(self) -> tuple[str, ...]:
         return self.query.warnings
+
+    @property
+    def csv(self) -> Address:
+        """This page's table as a file."""
+        return self.address.setting("format", "csv")
+
+    @property
+    def json(self) -> Address:
+        return self.address.setting("format", "json")

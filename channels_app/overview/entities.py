@@ -17,6 +17,7 @@ from channels_app.dashboard.answers import Answers, together
 from channels_app.dashboard.query import METRICS
 from channels_app.stats import UNKNOWN, ModelRow, Usage, name_groups
 from channels_app.stats.questions import Group
+from channels_app.usage_table.row import page_of
 from usage.models import Channel
 
 _SHOWN_CHANNELS, _SHOWN = 8, 5
@@ -39,6 +40,8 @@ class Row:
     account_count: int = 0
     is_open: bool = False
     models: list[ModelRow] | None = None
+    # The address of its own page; empty where it has none.
+    page: str = ""
 
     @property
     def is_unknown(self) -> bool:
@@ -53,6 +56,7 @@ class Row:
 class Entities:
     answers: Answers
     channels: dict[int, Channel]
+    open: frozenset[str]
 
     @cached_property
     def channel_rows(self) -> list[Row]:
@@ -70,32 +74,34 @@ class Entities:
             rows.append(self._row("other", name, look.OTHER, usage, self.answers.usage))
         if unknown:
             row = self._row(UNKNOWN, _("Unknown channel"), look.UNKNOWN, together(unknown.values()), self.answers.usage)
-            rows.append(replace(row, spark=self._spark((None,))))
+            rows.append(replace(row, spark=self._spark((None,)), page=self._page("channel", UNKNOWN)))
         return rows
 
     def _channel_row(self, channel: Channel, accounts: Mapping[Group, Usage]) -> Row:
         usage, its_look = together(accounts.values()), look.of_slot(channel.color_slot, channel.shape)
-        is_open = channel.slug in self.answers.query.open
+        is_open = channel.slug in self.open
         return replace(
             self._row(channel.slug, channel.name, its_look, usage, self.answers.usage),
             spark=self._spark((channel.pk,)),
             accounts=self._accounts(accounts, usage) if is_open else [],
             account_count=len(accounts),
             is_open=is_open,
+            page=self._page("channel", channel.slug),
         )
 
     def _accounts(self, accounts: Mapping[Group, Usage], whole: Usage) -> list[Row]:
         ordered = sorted(accounts.items(), key=lambda item: (item[0][1] is None, -(self._value(item[1]) or 0)))
         names = self._account_names
-        return [
-            self._row(f"account-{group[1]}", names[group[1]], self._look(group[0]), usage, whole)
-            for group, usage in ordered
-        ]
+        return [self._account_row(group, names[group[1]], usage, whole) for group, usage in ordered]
+
+    def _account_row(self, group: Group, name: str, usage: Usage, whole: Usage) -> Row:
+        row = self._row(f"account-{group[1]}", name, self._look(group[0]), usage, whole)
+        return replace(row, page=self._page("account", group[1]) if group[1] else "")
 
     @cached_property
     def _account_names(self) -> dict[int | None, str]:
         """Of the open channels' accounts, and of the largest."""
-        opened = {pk for pk, channel in self.channels.items() if channel.slug in self.answers.query.open}
+        opened = {pk for pk, channel in self.channels.items() if channel.slug in self.open}
         asked = {(group[1],) for group in self.answers.by_account if group[0] in opened}
         asked |= {(group[1],) for group, _usage in self._largest_accounts}
         return {group[0]: name["account"]["name"] for group, name in name_groups(["account"], asked).items()}
@@ -119,12 +125,8 @@ class Entities:
 
     @cached_property
     def accounts(self) -> list[Row]:
-        return [
-            self._row(
-                f"account-{group[1]}", self._account_names[group[1]], self._look(group[0]), usage, self.answers.usage
-            )
-            for group, usage in self._largest_accounts
-        ]
+        names, whole = self._account_names, self.answers.usage
+        return [self._account_row(group, names[group[1]], usage, whole) for group, usage in self._largest_accounts]
 
     @cached_property
     def _largest_accounts(self) -> list[tuple[Group, Usage]]:
@@ -136,8 +138,11 @@ class Entities:
         named = [names[group][by] for group, _usage in largest]
         looks = look.of_names([str(name["id"]) for name in named])
         return [
-            self._row(str(name["id"]), name["name"], its_look, usage, self.answers.usage)
-            for name, its_look, (_group, usage) in zip(named, looks, largest, strict=True)
+            replace(
+                self._row(str(name["id"]), name["name"], its_look, usage, self.answers.usage),
+                page=self._page(by, group[0]),
+            )
+            for name, its_look, (group, usage) in zip(named, looks, largest, strict=True)
         ]
 
     def _largest(self, groups: Mapping[Group, Usage]) -> list[tuple[Group, Usage]]:
@@ -145,6 +150,9 @@ class Entities:
         values = [(self._value(usage), group) for group, usage in groups.items()]
         largest = nlargest(_SHOWN, (item for item in values if item[0] != 0), key=lambda item: item[0] or 0)
         return [(group, groups[group]) for _value, group in largest]
+
+    def _page(self, by: str, value: object) -> str:
+        return page_of(by, value, self.answers.query.elsewhere)
 
     def _row(self, key: str, name: str, its_look: Look, usage: Usage, whole: Usage) -> Row:
         value, of = self._value(usage), self._value(whole)

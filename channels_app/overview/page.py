@@ -47,6 +47,8 @@ class TopList(NamedTuple):
     key: str
     title: str
     rows: list[Row]
+    # Where all of them are; empty where nowhere.
+    all: str = ""
 
 
 @dataclass
@@ -96,11 +98,14 @@ class OverviewPage(DataPage):
 
     @cached_property
     def entities(self) -> Entities:
-        return Entities(self.answers, self._channels)
+        return Entities(self.answers, self._channels, self.query.open)
 
     @property
     def all_channels(self) -> str:
-        return f"{reverse('channels_app:channels')}{self.query.elsewhere}".rstrip("?")
+        return self._all("channels")
+
+    def _all(self, name: str) -> str:
+        return f"{reverse(f'channels_app:{name}')}{self.query.elsewhere}".rstrip("?")
 
     @property
     def strips(self) -> list[StatusStrip]:
@@ -123,8 +128,8 @@ class OverviewPage(DataPage):
     def top_lists(self) -> list[TopList]:
         entities = self.entities
         return [
-            TopList("models", _("Models"), entities.models),
-            TopList("keys", _("API keys"), entities.keys),
+            TopList("models", _("Models"), entities.models, self._all("models")),
+            TopList("keys", _("API keys"), entities.keys, self._all("keys")),
             TopList("accounts", _("Accounts"), entities.accounts),
         ]
 

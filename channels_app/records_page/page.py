@@ -120,10 +120,6 @@ class RecordsPage(DataPage):
         return self.query.at(cursor) if cursor else None
 
     @property
-    def csv(self) -> Address:
-        return self.address.setting("format", "csv")
-
-    @property
     def newcomers(self) -> tuple[int, bool]:
         """How many come before the place in the address, and whether there are more than that."""
         span, conditions, cursor = self.scope.span, self.scope.conditions, self.query.cursor

@@ -10,10 +10,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from channels_app.csv_file import CSV
 from channels_app.filter_bar.views import answer
 from channels_app.records import with_names
 from channels_app.records_page.detail import RecordDetail
-from channels_app.records_page.export import CSV, export
+from channels_app.records_page.export import export
 from channels_app.records_page.page import RecordsPage
 from channels_app.records_page.query import read_records_query
 from usage.models import UsageRecord

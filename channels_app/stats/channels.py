@@ -23,6 +23,7 @@ UNKNOWN = "unknown"
 class ModelRow:
     name: str
     usage: Usage = field(default_factory=Usage)
+    pk: int = 0
 
 
 @dataclass(slots=True)
@@ -112,7 +113,7 @@ def channel_report(
         report.taken_as_ordinary = taken_as_ordinary(span_of(period), conditions)
     channels: dict[str, ChannelRow] = {}
     accounts: dict[str, AccountRow] = {}
-    models: dict[tuple[str, str], ModelRow] = {}
+    models: dict[tuple[str, int], ModelRow] = {}
     for source, model, usage in _by_source_and_model(period, conditions, basis):
         channel = _channel_row(channels, source)
         account = _account_row(accounts, channel, source)
@@ -129,12 +130,14 @@ def channel_report(
     return report
 
 
-def _by_source_and_model(period: Period, conditions: Conditions, basis: Basis) -> Iterator[tuple[Source, str, Usage]]:
+def _by_source_and_model(
+    period: Period, conditions: Conditions, basis: Basis
+) -> Iterator[tuple[Source, ModelName, Usage]]:
     rows = aggregate(span_of(period), conditions, ("source_id", "model_id"), basis)
     sources = _sources({row[0] for row in rows})
     models = ModelName.objects.in_bulk({row[1] for row in rows})
     for source_id, model_id, *sums in rows:
-        yield sources[source_id], models[model_id].name, Usage(*sums)
+        yield sources[source_id], models[model_id], Usage(*sums)
 
 
 def _sources(ids: set[int]) -> dict[int, Source]:
@@ -183,11 +186,11 @@ def _account_row(rows: dict[str, AccountRow], channel: ChannelRow, source: Sourc
     return rows[key]
 
 
-def _model_row(known: dict[tuple[str, str], ModelRow], key: str, rows: list[ModelRow], name: str) -> ModelRow:
-    if (key, name) not in known:
-        known[key, name] = ModelRow(name)
-        rows.append(known[key, name])
-    return known[key, name]
+def _model_row(known: dict[tuple[str, int], ModelRow], key: str, rows: list[ModelRow], model: ModelName) -> ModelRow:
+    if (key, model.pk) not in known:
+        known[key, model.pk] = ModelRow(model.name, pk=model.pk)
+        rows.append(known[key, model.pk])
+    return known[key, model.pk]
 
 
 def _finish(channel: ChannelRow, whole: Usage, sort: str) -> None:

@@ -75,6 +75,12 @@ def minute(moment: datetime | None) -> SafeString:
 
 
 @register.filter
+def day(moment: datetime) -> SafeString:
+    """The day of a time, with its year where it is not the current one."""
+    return _time(moment, formats.minute(moment, timezone.get_current_timezone(), timezone.now())[: -len(" 18:12")])
+
+
+@register.filter
 def second(moment: datetime) -> SafeString:
     """The same to the second."""
     zone = timezone.get_current_timezone()

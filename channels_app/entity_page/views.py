@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from channels_app.entity_page.entity import Entity, find_account, find_channel, find_key, find_model
+from channels_app.entity_page.page import EntityPage
+from channels_app.entity_page.query import read_entity_query
+from channels_app.filter_bar.views import answer
+from channels_app.usage_table.export import FORMATS, export
+
+
+def _answer(request: HttpRequest, entity: Entity) -> HttpResponseBase:
+    now = timezone.now()
+    page = EntityPage(read_entity_query(entity, request.GET, now), now)
+    file_format = request.GET.get("format", "")
+    if file_format in FORMATS and not page.shows_endpoints:
+        return export(page.table, page.scope, f"{entity.dimension.name}-{page.query.view}s", file_format)
+    return answer(request, "entities/entity_detail.html", page)
+
+
+def _view(find: Callable[..., Entity]) -> Callable[..., HttpResponseBase]:
+    @require_safe
+    @login_required
+    def view(request: HttpRequest, which: str | int) -> HttpResponseBase:
+        return _answer(request, find(which))
+
+    return view
+
+
+channel, account, model, key = (_view(find) for find in (find_channel, find_account, find_model, find_key))

@@ -1,0 +1,100 @@
+"""What the API keys page shows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import cached_property
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from channels_app.charts.matrix import Axis, Matrix
+from channels_app.dashboard.query import METRICS
+from channels_app.filter_bar.bar import FilterBar
+from channels_app.keys_page.query import OPTIONAL, USUAL, KeysQuery
+from channels_app.stats import Usage, aggregate, breakdown, name_groups
+from channels_app.stats.questions import Group
+from channels_app.stats.seen import seen_by
+from channels_app.usage_table.list_page import ListPage
+from channels_app.usage_table.row import Row, rows_of
+from channels_app.usage_table.table import Table
+from usage.models import ApiKey
+from usage.models.record import NO_KEY
+
+
+class KeysPage(ListPage):
+    query: KeysQuery
+    by, usual, optional = "key", USUAL, OPTIONAL
+
+    @cached_property
+    def bar(self) -> FilterBar:
+        return FilterBar(self.scope, self.address, template="usage_table/_columns.html", fields=("cols",))
+
+    @property
+    def back(self) -> str:
+        """Where one comes back to after a key was renamed."""
+        return str(self.address)
+
+    @cached_property
+    def table(self) -> Table:
+        return Table(
+            "keys", _("API key"), self.table_columns, self._rows, self.usage, self.query.sort, self.address,
+            "keys/_name.html",
+        )  # fmt: skip
+
+    @cached_property
+    def _rows(self) -> list[Row]:
+        rows, seen = self.rows(), seen_by("key", self.now)
+        keys = ApiKey.objects.in_bulk([pk for (pk,) in self.groups if pk])
+        models, channels = Counter(key for key, _model in self._by_model), self._channels
+        for row in rows:
+            pk = row.group[0] or NO_KEY
+            row.seen = seen.get(pk)
+            row.details = {
+                "models": models[pk], "channels": channels[pk], "key": keys.get(pk),
+                "edit": self.query.renaming(pk), "is_edited": self.query.edit == str(pk),
+            }  # fmt: skip
+            if row.is_open:
+                row.children = self._parts(row)
+        return rows
+
+    @cached_property
+    def _by_model(self) -> dict[Group, Usage]:
+        """By key and model."""
+        return breakdown(self.scope.span, self.scope.conditions, ["key", "model"], self.scope.basis)
+
+    @cached_property
+    def _channels(self) -> Counter[int]:
+        """By key: how many channels answered it; what is unknown is none of them."""
+        rows = aggregate(self.scope.span, self.scope.conditions, ("api_key_id", "channel_id"), ("requests",))
+        return Counter(key for key, channel, _requests in rows if channel is not None)
+
+    def _parts(self, row: Row) -> list[Row]:
+        """By model."""
+        of_it: dict[Group, Usage] = {
+            (model,): usage for (key, model), usage in self._by_model.items() if (key,) == row.group
+        }
+        return rows_of("model", of_it, row.usage, self.scope.address.setting("key", row.value), f"{row.key}-")
+
+    @cached_property
+    def matrix(self) -> Matrix:
+        """The metric of each key and model; what has no price is nothing."""
+        metric = METRICS[self.query.metric]
+        values = {group: metric.of(usage) or 0 for group, usage in self._by_model.items()}
+        keys = name_groups(["key"], {(key,) for key, _model in values})
+        models = name_groups(["model"], {(model,) for _key, model in values})
+        return Matrix(
+            title=_("%(metric)s by API key and model") % {"metric": metric.label},
+            unit=metric.unit,
+            down=Axis(
+                _("API key"), {group[0]: (str(name["key"]["id"]), name["key"]["name"]) for group, name in keys.items()}
+            ),
+            across=Axis(
+                _("Model"), {group[0]: (name["model"]["id"], name["model"]["name"]) for group, name in models.items()}
+            ),
+            values=values,
+            address=self._records,
+        )
+
+    def _records(self, key: str, model: str) -> str:
+        return f"{reverse('records')}{self.scope.address.setting('key', key).setting('model', model)}"

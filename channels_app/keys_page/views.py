@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from channels_app.filter_bar.views import answer
+from channels_app.keys_page.page import KeysPage
+from channels_app.keys_page.query import read_keys_query
+from channels_app.usage_table.export import FORMATS, export
+from usage.models import ApiKey
+
+_LONGEST = ApiKey._meta.get_field("alias").max_length
+
+
+@require_safe
+@login_required
+def keys(request: HttpRequest) -> HttpResponseBase:
+    now = timezone.now()
+    page = KeysPage(read_keys_query(request.GET, now), now)
+    file_format = request.GET.get("format", "")
+    if file_format in FORMATS:
+        return export(page.table, page.scope, "keys", file_format)
+    return answer(request, "keys/keys.html", page)
+
+
+@require_POST
+@login_required
+def alias(request: HttpRequest, pk: int) -> HttpResponse:
+    """Give a key the name that people read instead of its mask, or none; then back to where one came from. For staff."""
+    if not request.user.is_staff:
+        raise PermissionDenied
+    row = ApiKey.objects.filter(pk=pk).first()
+    if row is None:
+        raise Http404(_("There is no API key %(value)s") % {"value": pk})
+    name = request.POST.get("alias", "").replace("\0", "").strip()
+    if len(name) > (_LONGEST or 0):
+        messages.error(request, _("A name has at most %(most)s characters; this one has %(n)s.") % {"most": _LONGEST, "n": len(name)})  # fmt: skip
+    else:
+        row.alias = name
+        row.save(update_fields=["alias"])
+        messages.success(request, _("%(key)s is now called %(name)s.") % {"key": row.key_mask, "name": row})
+    back = request.POST.get("next", "")
+    if not url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure()):
+        back = reverse("channels_app:keys")
+    return HttpResponseRedirect(back)

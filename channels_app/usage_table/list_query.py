@@ -1,0 +1,50 @@
+"""What the address of a page with one table asks for: its order, which rows are open, and which columns it has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Self
+
+from django.http import QueryDict
+
+from channels_app.address import Address
+from channels_app.dashboard.query import listed
+from channels_app.filter_bar.scope import Scope, read_scope
+from channels_app.usage_table.table import DEFAULT_SORT, read_sort
+
+
+@dataclass(frozen=True)
+class ListQuery:
+    """`open` are keys of rows, `columns` those that are shown besides the usual ones."""
+
+    scope: Scope
+    sort: str = DEFAULT_SORT
+    open: frozenset[str] = frozenset()
+    columns: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def address(self) -> Address:
+        """This very state."""
+        address = self.scope.address.setting("sort", "" if self.sort == DEFAULT_SORT else self.sort)
+        return address.setting("open", ",".join(sorted(self.open))).setting("cols", *self.columns)
+
+    @property
+    def sorted_by(self) -> str:
+        return self.sort.removeprefix("-")
+
+    def toggling(self, key: str) -> str:
+        return str(self.address.setting("open", ",".join(sorted(self.open ^ {key}))))
+
+    def opening(self, keys: Sequence[str]) -> Address:
+        return self.address.setting("open", ",".join(sorted(keys)))
+
+    @classmethod
+    def read(cls, query: QueryDict, now: datetime, usual: Sequence[str], optional: Sequence[str]) -> Self:
+        scope = read_scope(query, now)
+        warnings = [*scope.warnings]
+        sort = read_sort(query.get("sort", ""), (*usual, *optional), warnings)
+        columns = tuple(name for name in optional if name in query.getlist("cols"))
+        return cls(scope, sort, listed(query, "open"), columns, tuple(warnings))

@@ -1,0 +1,115 @@
+"""Rows of a table of usage: what they are of, what they are called, and where they lead."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from channels_app.address import Address
+from channels_app.charts import look
+from channels_app.charts.look import Look
+from channels_app.charts.sparkline import Sparkline
+from channels_app.filter_bar.scope import GLOBAL_PARAMETERS
+from channels_app.stats import ModelRow, Timing, Usage, name_groups
+from channels_app.stats.questions import Group
+from channels_app.stats.seen import Seen
+from usage.models import Account, Channel
+
+
+@dataclass
+class Row:
+    """`whole` is what its share is of. `value` is what the filter `dimension` takes, `page` the address of its own page.
+
+    `models` are those of which its cost is the sum, where a badge is to tell how far that can be trusted; `details` are
+    what only some pages know of it.
+    """
+
+    key: str
+    name: str
+    usage: Usage
+    whole: Usage
+    dimension: str = ""
+    value: str = ""
+    page: str = ""
+    look: Look | None = None
+    # The ids that it is of.
+    group: Group = ()
+    is_last: bool = False
+    account: Account | None = None
+    previous: Usage | None = None
+    timing: Timing | None = None
+    spark: Sparkline | None = None
+    seen: Seen | None = None
+    models: Sequence[ModelRow] | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+    children: list[Row] = field(default_factory=list)
+    # Where the page is with it opened or shut; empty where it does not open.
+    toggle: str = ""
+    is_open: bool = False
+
+
+def rows_of(by: str, groups: Mapping[Group, Usage], whole: Usage, address: Address, prefix: str = "") -> list[Row]:
+    """Return a row for each value of a dimension, the largest first. `address` is the scope that its page keeps.
+
+    `prefix` tells rows apart that stand on one page twice.
+    """
+    ordered = sorted(groups, key=lambda group: (-groups[group].total_tokens, -groups[group].requests))
+    names, looks = name_groups([by], ordered), looks_of(by, ordered)
+    accounts = Account.objects.in_bulk([group[0] for group in ordered if group[0]]) if by == "account" else {}
+    rows = []
+    for group in ordered:
+        name, pk = names[group][by], group[0]
+        value = "" if name["id"] is None else str(name["id"])
+        page = page_of(by, value if by == "channel" else str(pk), address) if value and by in _PAGES else ""
+        key = f"{prefix}{by}-{value if by == 'channel' else pk}"
+        rows.append(Row(key, name["name"], groups[group], whole, by, value, page, looks[group], group, pk is None))
+        rows[-1].account = accounts.get(pk or 0)
+    return rows
+
+
+_PAGES = ("channel", "account", "model", "key")
+# What the page of one of these is of, and so need not be filtered too.
+_IMPLIED = {"account": ("server", "channel", "account")}
+
+
+def page_of(by: str, value: object, address: Address) -> str:
+    """Return the address of the page of one channel (by its slug), account, model or key (by their ids)."""
+    kept = address.only(GLOBAL_PARAMETERS).without(*implied(by))
+    return f"{reverse(f'channels_app:{by}', args=[value])}{kept}".rstrip("?")
+
+
+def implied(by: str) -> Sequence[str]:
+    """Return which filters the page of one of these makes needless."""
+    return _IMPLIED.get(by, (by,))
+
+
+def looks_of(by: str, groups: Collection[Group]) -> dict[Group, Look | None]:
+    """Channels have looks of their own; of statuses colour would say nothing."""
+    if by == "code":
+        return dict.fromkeys(groups)
+    if by == "channel":
+        channels = Channel.objects.in_bulk()
+        found = {group: channels.get(group[0] or 0) for group in groups}
+        return {
+            group: look.of_slot(channel.color_slot, channel.shape) if channel else look.UNKNOWN
+            for group, channel in found.items()
+        }
+    return dict(zip(groups, look.of_names([str(group[0]) for group in groups]), strict=True))
+
+
+def total_of(rows: Iterable[Row], usage: Usage, timing: Timing | None = None) -> Row:
+    """Return the row below all others, whose cost says which of the `rows` have no price where they are models."""
+    models = [ModelRow(row.name, row.usage) for row in rows if row.dimension == "model"]
+    return Row("_total", _("Total"), usage, usage, look=look.OTHER, timing=timing, models=models)
+
+
+def others_of(rows: Sequence[Row], whole: Usage) -> Row:
+    """Return the sum of rows that are too many to be shown."""
+    usage = Usage()
+    for row in rows:
+        usage.add(row.usage)
+    return Row("_other", _("Other (%(n)s)") % {"n": len(rows)}, usage, whole, look=look.OTHER, is_last=True)

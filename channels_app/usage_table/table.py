@@ -1,0 +1,134 @@
+"""A table of usage: which columns it has, in which order its rows are, and how it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from django.utils.functional import Promise
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from channels_app.address import Address
+from channels_app.stats import Timing, Usage
+from channels_app.usage_table.columns import COLUMNS, Column, share
+from channels_app.usage_table.row import Row, others_of, total_of
+
+DEFAULT_SORT = "-tokens"
+# Of more the page shows the first, and the sum of the others; files have all.
+MOST = 200
+
+
+class Head(NamedTuple):
+    """A column's header as `channels/_header.html` wants it."""
+
+    column: Column
+    label: Promise | str
+    address: str
+    is_sorted: bool
+    descending: bool
+
+
+@dataclass
+class Table:
+    """`title` says what its rows are; `address` is the page's own. `named_by` is the template of the first cell of a row."""
+
+    id: str
+    title: Promise | str
+    columns: Sequence[Column]
+    rows: Sequence[Row]
+    usage: Usage
+    sort: str
+    address: Address
+    named_by: str = "usage_table/_name.html"
+    # Of all rows together: percentiles do not add up.
+    timing: Timing | None = None
+
+    @property
+    def sorted_by(self) -> str:
+        return self.sort.removeprefix("-")
+
+    @property
+    def descending(self) -> bool:
+        return self.sort.startswith("-")
+
+    @property
+    def heads(self) -> Iterator[Head]:
+        name = Column("name", self.title, lambda row: None, lambda row: "")
+        for column in (name, *self.columns):
+            yield Head(
+                column, column.label, str(self._sorting(column.key)) if column.is_sortable else "",
+                column.key == self.sorted_by, self.descending,
+            )  # fmt: skip
+
+    def _sorting(self, key: str) -> Address:
+        """After a click on a header: numbers start with the largest, names with A."""
+        first, second = (key, f"-{key}") if key == "name" else (f"-{key}", key)
+        sort = second if self.sort == first else first
+        return self.address.setting("sort", "" if sort == DEFAULT_SORT else sort)
+
+    @property
+    def ordered(self) -> list[Row]:
+        return in_order(self.rows, self.sort)
+
+    @property
+    def shown(self) -> list[Row]:
+        rows = self.ordered
+        if len(rows) <= MOST + 1:
+            return rows
+        return [*rows[:MOST], others_of(rows[MOST:], self.usage)]
+
+    @property
+    def total(self) -> Row:
+        return total_of(self.rows, self.usage, self.timing)
+
+    def cells(self, row: Row) -> SafeString:
+        """Put together here: a template takes several times as long."""
+        return mark_safe(  # noqa: S308
+            "".join(
+                f'<td class="{column.key}" data-label="{escape(column.label)}">{column.write(row)}</td>'
+                for column in self.columns
+            )
+        )
+
+
+def in_order(rows: Sequence[Row], sort: str) -> list[Row]:
+    """Order rows, ties by name; what has no value, and what is unknown, goes last in every order."""
+    key, descending = sort.removeprefix("-"), sort.startswith("-")
+    ordered = sorted(rows, key=lambda row: row.name.casefold(), reverse=sort == "-name")
+    if key != "name":
+        figure = (COLUMNS.get(key) or share(key)).figure
+        figures = {row.key: figure(row) for row in ordered}
+        known = [row for row in ordered if figures[row.key] is not None]
+        known.sort(key=lambda row: figures[row.key], reverse=descending)  # type: ignore[arg-type, return-value]
+        ordered = [*known, *(row for row in ordered if figures[row.key] is None)]
+    for row in ordered:
+        row.children = in_order(row.children, sort)
+    return sorted(ordered, key=lambda row: row.is_last)
+
+
+def read_sort(asked: str, columns: Sequence[str], warnings: list[str]) -> str:
+    """Return what a table with these columns is sorted by."""
+    key = asked.removeprefix("-")
+    if not asked or key == "name" or (key in columns and COLUMNS[key].is_sortable):
+        return asked or DEFAULT_SORT
+    warnings.append(_("There is no column “%(name)s” to sort by. Sorted by tokens.") % {"name": asked})
+    return DEFAULT_SORT
+
+
+def columns_of(keys: Sequence[str], sort: str, usage: Usage) -> list[Column]:
+    """Return columns by their keys, without those that are zero throughout and seldom used."""
+    seldom = {"written": usage.cache_write, "unclassified": usage.unclassified}
+    return [share(sort.removeprefix("-")) if key == "share" else COLUMNS[key] for key in keys if seldom.get(key, 1)]
+
+
+TITLES = {
+    "channel": gettext_lazy("Channel"),
+    "account": gettext_lazy("Account"),
+    "model": gettext_lazy("Model"),
+    "key": gettext_lazy("API key"),
+    "code": gettext_lazy("Code"),
+}
