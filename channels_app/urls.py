@@ -4,6 +4,7 @@ from django.urls import path
 
 from channels_app import views
 from channels_app.entity_page import views as entity
+from channels_app.errors_page.views import errors
 from channels_app.filter_bar.views import choices
 from channels_app.keys_page.views import alias, keys
 from channels_app.models_page.views import models
@@ -20,6 +21,7 @@ urlpatterns = [
     path("keys/", keys, name="keys"),
     path("keys/<int:which>/", entity.key, name="key"),
     path("keys/<int:pk>/alias/", alias, name="alias"),
+    path("errors/", errors, name="errors"),
     path("filters/<str:name>/", choices, name="choices"),
     path("preferences/theme/", views.choose_theme, name="theme"),
 ]

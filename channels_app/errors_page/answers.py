@@ -94,9 +94,7 @@ class ErrorsAnswers:
     @cached_property
     def by_account(self) -> dict[AccountKey, Attempts]:
         """Of all requests, whatever became of them, and of these the failures that are asked for."""
-        rows = aggregate(
-            self.span, whatever_became(self._asked), ("channel_id", "account_id"), ("requests", "failed")
-        )
+        rows = aggregate(self.span, whatever_became(self._asked), ("channel_id", "account_id"), ("requests", "failed"))
         if not self.conditions.codes:
             return {AccountKey(*key): Attempts(requests, failed) for *key, requests, failed in rows}
         failed = self.failed_by_account(self.conditions)

@@ -15,7 +15,9 @@ from channels_app.charts import look
 from channels_app.charts.look import Look
 from channels_app.charts.sparkline import Sparkline, sparkline, thinned
 from channels_app.charts.stacked_bars import StackedBars
+from channels_app.csv_file import CSV
 from channels_app.dashboard.cards import Card
+from channels_app.data_file import JSON
 from channels_app.errors_page.answers import AccountKey, Attempts, ErrorsAnswers
 from channels_app.errors_page.cards import cards
 from channels_app.errors_page.chart import failures_chart
@@ -141,8 +143,7 @@ class ErrorsPage(DataPage):
     @cached_property
     def _shown(self) -> list[Kind]:
         """The largest, or those that came last: that is known of all by the interval, and of the shown exactly."""
-        counts, lines = self.answers.counts, self.answers.lines
-        limit = int(self.query.limit)
+        counts, lines, limit = self.answers.counts, self.answers.lines, self.query.limit
         if self.query.sort == SORTS[0]:
             return sorted(counts, key=lambda kind: (-counts[kind], kind))[:limit]
         last = {kind: max(at for at, value in enumerate(line) if value) for kind, line in lines.items() if any(line)}
@@ -153,7 +154,9 @@ class ErrorsPage(DataPage):
         spreading = self.answers.spreading(self._shown)
         messages = FailureMessage.objects.in_bulk({kind.message for kind in self._shown})
         models = {model for one in spreading.values() for model in one.models}
-        names = {group[0]: name["model"]["name"] for group, name in name_groups(["model"], {(pk,) for pk in models}).items()}
+        names = {
+            group[0]: name["model"]["name"] for group, name in name_groups(["model"], {(pk,) for pk in models}).items()
+        }
         rows = [
             self._row(kind, messages.get(kind.message), spreading[kind], names)
             for kind in self._shown
@@ -229,12 +232,20 @@ class ErrorsPage(DataPage):
     def all_groups(self) -> Address | None:
         """The same with more groups, where there are more."""
         is_short = self.query.limit == LIMITS[0] and self.other_groups > 0
-        return self.address.setting("limit", LIMITS[1]) if is_short else None
+        return self.address.setting("limit", str(LIMITS[1])) if is_short else None
 
     @property
     def sorts(self) -> dict[str, Address]:
         """Where the headers of the table lead, by the column."""
         return {sort.removeprefix("-"): self.query.sorting(sort) for sort in SORTS}
+
+    @property
+    def is_by_count(self) -> bool:
+        return self.query.sort == SORTS[0]
+
+    @property
+    def is_by_last(self) -> bool:
+        return self.query.sort == SORTS[1]
 
     # Accounts by error rate.
 
@@ -248,7 +259,9 @@ class ErrorsPage(DataPage):
         rows = Account.objects.in_bulk([key.account for key in keys if key.account is not None])
         names = self._account_names(keys)
         return [
-            AccountRow(names[key], rows.get(key.account or 0), self._channel(key.channel), found[key], self._asking(key))
+            AccountRow(
+                names[key], rows.get(key.account or 0), self._channel(key.channel), found[key], self._asking(key)
+            )
             for key in keys
         ]
 
@@ -258,14 +271,14 @@ class ErrorsPage(DataPage):
 
     # Files.
 
-    def file(self, form: str, section: str = "") -> Address:
-        return self.address.without("open", "hide").setting("format", form).setting("section", section)
+    @property
+    def csv(self) -> Address:
+        return self.scope.address.setting("format", CSV)
 
     @property
-    def files(self) -> list[tuple[str, Address]]:
-        return [
-            (_("Groups, CSV"), self.file("csv")),
-            (_("Groups, JSON"), self.file("json")),
-            (_("Accounts, CSV"), self.file("csv", "accounts")),
-            (_("Accounts, JSON"), self.file("json", "accounts")),
-        ]
+    def json(self) -> Address:
+        return self.scope.address.setting("format", JSON)
+
+    @property
+    def accounts_csv(self) -> Address:
+        return self.csv.setting("section", "accounts")

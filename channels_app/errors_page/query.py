@@ -12,7 +12,9 @@ from channels_app.dashboard.query import listed, one_of
 from channels_app.filter_bar.scope import PERIOD_PARAMETERS, Scope, read_scope
 
 SORTS = ("-count", "-last")
-LIMITS = ("25", "200")
+# Groups of a page, and of one that shows more; a file has all.
+LIMITS = (25, 200)
+MOST = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +23,7 @@ class ErrorsQuery:
 
     scope: Scope
     sort: str
-    limit: str
+    limit: int
     open: frozenset[str] = frozenset()
     hide: frozenset[str] = frozenset()
     warnings: tuple[str, ...] = ()
@@ -31,7 +33,7 @@ class ErrorsQuery:
         """This very state."""
         own = {
             "sort": "" if self.sort == SORTS[0] else self.sort,
-            "limit": "" if self.limit == LIMITS[0] else self.limit,
+            "limit": "" if self.limit == LIMITS[0] else str(self.limit),
             "open": ",".join(sorted(self.open)),
             "hide": ",".join(sorted(self.hide)),
         }
@@ -57,7 +59,7 @@ def read_errors_query(query: QueryDict, now: datetime) -> ErrorsQuery:
     return ErrorsQuery(
         scope,
         one_of(query, "sort", SORTS, warnings),
-        one_of(query, "limit", LIMITS, warnings),
+        int(one_of(query, "limit", tuple(map(str, LIMITS)), warnings)),
         listed(query, "open"),
         listed(query, "hide"),
         (*scope.warnings, *warnings),

@@ -39,7 +39,7 @@ def _rows(query: RecordsQuery) -> Iterator[list[object]]:
 
 
 def _pages(query: RecordsQuery) -> Iterator[Iterable[UsageRecord]]:
-    span, conditions, cursor = query.scope.span, query.scope.conditions, None
+    span, conditions, cursor = query.scope.span, query.conditions, None
     narrowing = query.search.narrowing(span)
     while True:
         page = records(span, conditions, query.sort, cursor, _AT_ONCE, narrowing)

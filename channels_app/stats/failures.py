@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -23,6 +23,8 @@ from channels_app.stats.tables import (
 )
 from usage.ingest.rollup import FAILURES, HOUR, OF_RECORDS, RECORDS, records_since
 
+# SQLite takes 500 parts of a query.
+_HOURS_AT_ONCE = 250
 _KIND = re.compile(r"(\d{1,3})-(\d{1,9})", re.ASCII)
 
 
@@ -128,21 +130,26 @@ def _moments(span: Span, conditions: Conditions) -> Iterator[str]:
 
 def _find_moments(found: dict[Kind, Spreading], span: Span, conditions: Conditions) -> None:
     """Sums know the hours of the first and the last failure; the records of these tell the moments, where they are kept."""
-    hours = {moment // HOUR * HOUR for one in found.values() for moment in (one.first, one.last)}
-    if not hours:
-        return
+    hours = sorted({moment // HOUR * HOUR for one in found.values() for moment in (one.first, one.last)})
+    known = dict[tuple[Kind, int], tuple[int, int]]()
+    for at in range(0, len(hours), _HOURS_AT_ONCE):
+        known |= _moments_of(hours[at : at + _HOURS_AT_ONCE], span, conditions)
+    for kind, one in found.items():
+        one.first = known.get((kind, one.first // HOUR * HOUR), (one.first, 0))[0]
+        one.last = known.get((kind, one.last // HOUR * HOUR), (0, one.last))[1]
+
+
+def _moments_of(hours: Sequence[int], span: Span, conditions: Conditions) -> dict[tuple[Kind, int], tuple[int, int]]:
+    """Return the first and the last failure of each kind in each of these hours."""
     pieces = " UNION ALL ".join(
         f"SELECT {OF_RECORDS['status_code']} AS code, {OF_RECORDS['message_id']} AS message, requested_at AS moment "
         f"FROM {RECORDS} WHERE {' AND '.join(of_records(conditions))} "
         f"AND requested_at >= {max(hour, span.since)} AND requested_at < {min(hour + HOUR, span.until)}"
-        for hour in sorted(hours)
+        for hour in hours
     )
     with database().cursor() as cursor:
         cursor.execute(
             f"SELECT code, message, moment / {HOUR} * {HOUR}, MIN(moment), MAX(moment) "
             f"FROM ({pieces}) AS pieces GROUP BY 1, 2, 3"
         )
-        known = {(Kind(code, message), hour): ends for code, message, hour, *ends in cursor.fetchall()}
-    for kind, one in found.items():
-        one.first = known.get((kind, one.first // HOUR * HOUR), (one.first, 0))[0]
-        one.last = known.get((kind, one.last // HOUR * HOUR), (0, one.last))[1]
+        return {(Kind(code, message), hour): (first, last) for code, message, hour, first, last in cursor.fetchall()}

@@ -9,6 +9,7 @@ from django import template
 from channels_app.address import Address
 from channels_app.channels_page import ChannelsPage, Column
 from channels_app.channels_query import ChannelsQuery
+from channels_app.errors_page.query import ErrorsQuery
 from channels_app.overview.query import OverviewQuery
 from channels_app.stats import SORT_KEYS, Share
 
@@ -16,7 +17,7 @@ register = template.Library()
 
 
 @register.filter
-def toggling(query: ChannelsQuery | OverviewQuery, key: str) -> Address:
+def toggling(query: ChannelsQuery | OverviewQuery | ErrorsQuery, key: str) -> Address:
     return query.toggling(key).address
 
 
