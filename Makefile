@@ -2,8 +2,8 @@
 PYTHON ?= python3
 BIND ?= 127.0.0.1:8000
 BIN := .venv/bin
-# Many tests wait for something: one more at a time than there are cores.
-JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
+# Many tests wait for something: two more at a time than there are cores.
+JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 2)))
 
 .PHONY: run demo test lint pins messages
 

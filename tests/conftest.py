@@ -22,6 +22,9 @@ KEY = "mgmt-FAKE-key-0001"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--durability-kills", type=int, default=6, help="how often test_durability kills a collector")
+    parser.addoption(
+        "--screenshots", metavar="FOLDER", help="where tests/browser/test_every_view.py keeps what it sees"
+    )
     parser.addoption("--all-prices", action="store_true", help="compare 200 usages of each model of the catalog")
 
 

@@ -130,8 +130,18 @@ def test_a_gap_covers_every_interval_that_it_touches() -> None:
     line = with_gap(timeline(), datetime(2026, 11, 23, 3, 50, tzinfo=UTC), 14)
     (gap,) = line.gap_stretches
     assert (gap.first, gap.last, gap.label) == (3, 4, "11-23 03:50–04:04")
+    assert (gap.x, gap.width) == pytest.approx((100 * (3 + 50 / 60) / line.count, 100 * 14 / 60 / line.count))
     assert not line.is_gap(3)
     assert with_gap(line, datetime(2026, 11, 23, 3, tzinfo=UTC), 60).is_gap(3)
+
+
+def test_a_short_gap_of_a_long_time_can_be_seen_and_is_no_whole_day() -> None:
+    line = with_gap(timeline("90d"), datetime(2026, 11, 20, 12, tzinfo=UTC), 14)
+    (gap,) = line.gap_stretches
+    assert gap.x == pytest.approx(100 * (gap.first + 0.5) / line.count)
+    assert 0.5 < gap.width < 100 / line.count
+    at_the_end = with_gap(line, line.edges[-1] - timedelta(minutes=5), 14).gap_stretches[0]
+    assert at_the_end.x + at_the_end.width == pytest.approx(100)
 
 
 def test_bars_stand_on_each_other() -> None:

@@ -272,7 +272,7 @@ def test_the_running_interval_and_gaps_are_hatched(reader: Client, sample: Insta
     )
     html = page(reader)
     chart = section(html, "chart-usage-title")
-    assert 'width="1.786%" height="100%" fill="url(#p-gap)"' in chart  # three hours of 168
+    assert 'width="1.190%" height="100%" fill="url(#p-gap)"' in chart  # two hours of 168
     assert "no data collected 11-22 03:30–05:30" in chart
     assert "Usage between 11-22 03:30 and 11-22 05:30 may be lost" in html  # the banner names the same times
     assert columns(html)["claude"][123:126] == [0, None, 0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ _PER = {
 # the records, so only an hour has them.
 _WIDTHS = {"1m": 2 * _HOUR, "1h": 8 * _DAY, "1d": 180 * _DAY, "1w": 731 * _DAY, "1M": timedelta.max}
 _MOST_LABELS = 8
+# A narrower gap would not be seen, in per cent of the width.
+_LEAST_HATCHED = 0.6
 
 
 class Label(NamedTuple):
@@ -44,11 +47,13 @@ class Label(NamedTuple):
 
 
 class GapStretch(NamedTuple):
-    """Intervals, both included, in which there was a collection gap."""
+    """Intervals, both included, in which there was a collection gap, and where it is, in per cent of the width."""
 
     first: int
     last: int
     label: str
+    x: float
+    width: float
 
 
 def bucket_of(period: Period) -> str:
@@ -157,8 +162,16 @@ class Timeline:
                 at for at, ends in enumerate(pairwise(self.micros)) if gap.since < ends[1] and ends[0] < gap.until
             ]
             if touched:
-                found.append(GapStretch(touched[0], touched[-1], self._times(gap)))
+                x = self._place(gap.since)
+                width = max(self._place(gap.until) - x, _LEAST_HATCHED)
+                found.append(GapStretch(touched[0], touched[-1], self._times(gap), min(x, 100 - width), width))
         return found
+
+    def _place(self, moment: int) -> float:
+        """Where a moment is on the axis, in per cent of its width; all intervals are drawn equally wide."""
+        at = min(max(bisect_right(self.micros, moment) - 1, 0), self.count - 1)
+        start, end = self.micros[at : at + 2]
+        return 100 * (at + min(max((moment - start) / (end - start), 0), 1)) / self.count
 
     def _times(self, gap: Span) -> str:
         start, end = (from_micros(moment).astimezone(self.period.zone) for moment in (gap.since, gap.until))

@@ -26,17 +26,14 @@ def look(look: Look) -> SafeString:
 
 @register.simple_tag
 def hatchings(timeline: Timeline) -> SafeString:
-    """Intervals with a collection gap, and the one that still runs."""
-    areas = [("gap", gap.first, gap.last) for gap in timeline.gap_stretches]
+    """Collection gaps, and the interval that still runs."""
+    areas = [("gap", gap.x, gap.width) for gap in timeline.gap_stretches]
     if timeline.running is not None:
-        areas.append(("running", timeline.running, timeline.running))
+        areas.append(("running", 100 * timeline.running / timeline.count, 100 / timeline.count))
     return format_html_join(
         "",
         '<rect class="hatched" x="{}%" width="{}%" height="100%" fill="url(#p-{})"/>',
-        (
-            (f"{100 * first / timeline.count:.3f}", f"{100 * (last + 1 - first) / timeline.count:.3f}", name)
-            for name, first, last in areas
-        ),
+        ((f"{x:.3f}", f"{width:.3f}", name) for name, x, width in areas),
     )
 
 

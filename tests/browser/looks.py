@@ -41,6 +41,23 @@ def fits_every_width(page: Page) -> None:
         assert (width, overflow(page), clipped(page)) == (width, 0, [])
 
 
+# Primary buttons, and the upper steps of the heat map.
+MEANT_TO_BE_BRIGHT = {"rgb(236, 238, 241)", "rgb(107, 160, 232)", "rgb(181, 211, 255)"}
+
+
+def bright(page: Page) -> set[str]:
+    """Return the background colours that are bright."""
+    script = """() => [...document.querySelectorAll("main *")].map(e => getComputedStyle(e).backgroundColor)
+        .filter(c => c.startsWith("rgb(") && c.match(/\\d+/g).every(part => part > 128))"""
+    return set(page.evaluate(script))
+
+
+SMALL_TARGETS = """() => [...document.querySelectorAll("a, button, summary, input:not([type=hidden])")]
+    .filter(e => e.checkVisibility() && !e.closest("p, label") && !e.classList.contains("skip"))
+    .map(e => [e.textContent.trim() || e.id, e.getBoundingClientRect()])
+    .filter(([name, box]) => box.height && (box.height < 24 || box.width < 24)).map(([name, box]) => name)"""
+
+
 def background(page: Page) -> Any:
     return page.locator("body").evaluate("e => getComputedStyle(e).backgroundColor")
 

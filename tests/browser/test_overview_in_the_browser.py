@@ -8,19 +8,13 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Open
-from tests.browser.looks import ACCESSIBILITY, background, clipped, fits, overflow
+from tests.browser.looks import clipped, overflow
 from usage.ingest import rollup
 from usage.models import CollectionGap, Instance, UsageRecord
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
-]
-ADDRESSES = [
-    "/",
-    "/?by=type&stack=share&range=30d",
-    "/?metric=failed&by=model&open=claude&range=1h",
-    "/?range=yesterday",
 ]
 
 
@@ -40,17 +34,6 @@ def timed(sample: Instance) -> Instance:
     return sample
 
 
-@pytest.mark.parametrize("language", ["en", "zh-hans"])
-@pytest.mark.parametrize("address", ADDRESSES)
-def test_every_view_fits_its_window(open_page: Open, timed: Instance, address: str, language: str) -> None:
-    fits(open_page, address, language)
-
-
-@pytest.mark.parametrize("address", ADDRESSES)
-def test_the_basics_of_accessibility(open_page: Open, timed: Instance, address: str) -> None:
-    assert open_page(address).evaluate(ACCESSIBILITY) == []
-
-
 def test_the_figures_and_the_chart_are_above_the_fold(open_page: Open, timed: Instance) -> None:
     page = open_page("/")  # with the banner of the gap
     box = page.locator("#chart-usage .plot").bounding_box()
@@ -61,15 +44,6 @@ def test_the_figures_and_the_chart_are_above_the_fold(open_page: Open, timed: In
         == 1
         == len({card["height"] for card in cards[4:] if card})
     )
-
-
-def test_the_dark_page_is_dark_throughout(open_page: Open, timed: Instance) -> None:
-    light, dark = open_page("/"), open_page("/", theme="dark")
-    assert background(light) != background(dark)
-    script = """() => [...document.querySelectorAll("main *")].map(e => getComputedStyle(e).backgroundColor)
-        .filter(c => c.startsWith("rgb(") && c.match(/\\d+/g).every(part => part > 128))"""
-    heat = {"rgb(107, 160, 232)", "rgb(181, 211, 255)"}  # the upper two steps
-    assert set(dark.evaluate(script)) <= {"rgb(236, 238, 241)", *heat}
 
 
 def test_without_javascript_the_tables_are_open(open_page: Open, timed: Instance) -> None:
@@ -189,18 +163,6 @@ def test_a_card_leads_to_the_channels(open_page: Open, timed: Instance) -> None:
     page.locator("#card-cost .value").click(force=True)  # all of the card is the link
     expect(page.get_by_role("heading", name="Channels", level=1)).to_be_visible()
     assert page.url.endswith("/channels/?range=24h&sort=-cost")
-
-
-@pytest.mark.parametrize("address", ADDRESSES)
-def test_touch_targets_are_large_enough(open_page: Open, timed: Instance, address: str) -> None:
-    page = open_page(address, width=390)
-    small = page.evaluate(
-        """() => [...document.querySelectorAll("a, button, summary, input:not([type=hidden])")]
-        .filter(e => e.checkVisibility() && !e.closest("p, label") && !e.classList.contains("skip"))
-        .map(e => [e.textContent.trim() || e.id, e.getBoundingClientRect()])
-        .filter(([name, box]) => box.height && (box.height < 24 || box.width < 24)).map(([name, box]) => name)"""
-    )
-    assert small == []
 
 
 def test_on_a_phone_a_touch_tells(open_page: Open, timed: Instance) -> None:

@@ -1,0 +1,106 @@
+"""Each view of the demo as it is looked at: wide and on a phone, light and dark, in both languages.
+
+`pytest tests/browser/test_every_view.py --screenshots FOLDER` keeps what it sees, as `<view>-<width>-<theme>-<language>.png`.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.utils import timezone
+from playwright.sync_api import Page
+
+from tests.browser.conftest import Open
+from tests.browser.looks import ACCESSIBILITY, MEANT_TO_BE_BRIGHT, SMALL_TARGETS, WIDTHS, bright, clipped, overflow
+from tests.browser.views import NOBODY, views
+from usage.demo.seeding import seed
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+# All keys of the demo have this in them; each is masked before it could be seen.
+_SECRET = "FAKE"
+_NO_NUMBERS = re.compile(r"\b(NaN|undefined|null|Infinity)\b|1000[KM]")
+
+
+class Look(NamedTuple):
+    width: int
+    theme: str
+    language: str
+
+    def __str__(self) -> str:
+        return f"{self.width}-{self.theme}-{self.language[:2]}"
+
+
+LOOKS = [
+    Look(1440, "light", "en"),
+    Look(1440, "dark", "zh-hans"),
+    Look(390, "light", "zh-hans"),
+    Look(390, "dark", "en"),
+]
+
+
+@pytest.fixture
+def demo(site: str) -> dict[str, str]:
+    """Its views."""
+    seed(seed=7, days=35, records=2_500, now=timezone.now())
+    return views()
+
+
+@pytest.mark.parametrize("look", LOOKS, ids=str)
+def test_every_view(
+    open_page: Open, demo: dict[str, str], look: Look, site: str, request: pytest.FixtureRequest
+) -> None:
+    page = open_page("/", **look._asdict())
+    nobody = open_page("/login/", **look._asdict(), signed_in=False)
+    folder, found = request.config.getoption("--screenshots"), list[str]()
+    for visitor, addresses in ((page, demo), (nobody, NOBODY)):
+        for name, address in addresses.items():
+            found += [f"{name}: {trouble}" for trouble in _troubles(visitor, site + address, look)]
+            if folder:
+                visitor.screenshot(path=Path(folder, f"{name}-{look}.png"), full_page=True)
+    assert not found, "\n".join(found)
+
+
+def _troubles(page: Page, address: str, look: Look) -> list[Any]:
+    """What is wrong with one view; nothing, it is hoped."""
+    answer = page.goto(address)
+    assert answer and answer.status == 200, address
+    page.wait_for_selector("html[data-ready]", state="attached")
+    text, source = page.locator("main").inner_text(), answer.text()
+    found: list[Any] = [("a secret", _SECRET)] if _SECRET in source else []
+    found += [("no number", match[0]) for match in _NO_NUMBERS.finditer(text)]
+    found += _does_not_fit(page)
+    found += page.evaluate(ACCESSIBILITY)
+    found += [(one["impact"], one["id"], one["nodes"][0]["html"][:200]) for one in _axe(page)]
+    if look.width < 500:
+        found += [("too small to touch", name) for name in page.evaluate(SMALL_TARGETS)]
+    else:
+        found += _does_not_fit_other_windows(page, look)
+    if look.theme == "dark":
+        found += [("bright in the dark", color) for color in bright(page) - MEANT_TO_BE_BRIGHT]
+    return found
+
+
+def _does_not_fit(page: Page) -> list[Any]:
+    too_wide = overflow(page)
+    return [("wider than its window by", too_wide)] * bool(too_wide) + [("clipped", text) for text in clipped(page)]
+
+
+def _does_not_fit_other_windows(page: Page, look: Look) -> list[Any]:
+    found = []
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        found += [(width, trouble) for trouble in _does_not_fit(page)]
+    page.set_viewport_size({"width": look.width, "height": 900})
+    return found
+
+
+def _axe(page: Page) -> list[Any]:
+    violations = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    return [one for one in violations if one["impact"] in ("serious", "critical")]

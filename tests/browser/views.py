@@ -1,0 +1,42 @@
+"""Every view of the application over the demo, with the name that its screenshots have (`ui.md` 11 and 18)."""
+
+from __future__ import annotations
+
+from usage.models import ModelPrice, UsageRecord
+
+NOBODY = {"login": "/login/"}
+
+
+def views() -> dict[str, str]:
+    """Return addresses by name, of the demo that was seeded."""
+    failed = UsageRecord.objects.filter(status_code=429).latest("requested_at").pk
+    succeeded = UsageRecord.objects.filter(failed=False, cost_nanousd__gt=0, reasoning__gt=0).latest("requested_at").pk
+    price = ModelPrice.objects.get(pattern="claude-opus-4-6").pk
+    return {
+        "overview": "/",
+        "overview-share": "/?by=type&stack=share&range=30d",
+        "overview-failed": "/?metric=failed&by=model&open=claude&range=24h",
+        "overview-gap": "/?range=1h",
+        "channels": "/channels/",
+        "channels-expanded": "/channels/?open=claude,codex,unknown&sort=-cost",
+        "channels-filtered": "/channels/?channel=claude&channel=codex&model=claude-opus-4-6&status=fail&tz=America/St_Johns&range=24h",
+        "channels-current": "/channels/?basis=current&range=30d",
+        "channels-empty": "/channels/?channel=xai",
+        "records": "/records/",
+        "records-columns": "/records/?sort=-tokens&cols=endpoint&cols=hit&cols=request&cols=tier&q=opus&min_cost=0.1",
+        "records-retried": "/records/?retried=1&range=30d",
+        "record": f"/records/{succeeded}/",
+        "record-failed": f"/records/{failed}/",
+        "prices": "/prices/",
+        "prices-test": "/prices/?model=gpt-5-codex&tier=priority&input_tokens=300000",
+        "prices-unpriced": "/prices/?show=unpriced",
+        "price-add": "/prices/add/?model=aurora-mini-preview",
+        "price-edit": f"/prices/{price}/",
+        "price-delete": f"/prices/{price}/delete/",
+        "prices-sync": "/prices/sync/",
+        "prices-import": "/prices/import/",
+        "multipliers": "/prices/multipliers/",
+        "multiplier-add": "/prices/multipliers/add/",
+        "collector": "/collector/",
+        "server": "/setup/server/",
+    }
