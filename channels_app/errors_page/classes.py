@@ -20,7 +20,7 @@ CLASSES = {
     "auth": FailureClass(_("Not authorised (401, 403)"), of_slot(6, "diamond")),
     "client": FailureClass(_("Other 4xx"), of_slot(1, "triangle")),
     "server": FailureClass(_("5xx"), of_slot(7, "square")),
-    "timeout": FailureClass(_("Timed out or given up (408, 499, 504)"), of_slot(8, "diamond")),
+    "timeout": FailureClass(_("Timeout (408, 499, 504)"), of_slot(8, "diamond")),
     "unknown": FailureClass(_("No status"), OTHER),
 }
 _OF_CODES = {429: "limit", 401: "auth", 403: "auth", 408: "timeout", 499: "timeout", 504: "timeout"}
