@@ -5,6 +5,7 @@ from django.urls import path
 from channels_app import views
 from channels_app.entity_page import views as entity
 from channels_app.errors_page.views import errors
+from channels_app.explore_page.views import explore
 from channels_app.filter_bar.views import choices
 from channels_app.keys_page.views import alias, keys
 from channels_app.models_page.views import models
@@ -22,6 +23,7 @@ urlpatterns = [
     path("keys/<int:which>/", entity.key, name="key"),
     path("keys/<int:pk>/alias/", alias, name="alias"),
     path("errors/", errors, name="errors"),
+    path("explore/", explore, name="explore"),
     path("filters/<str:name>/", choices, name="choices"),
     path("preferences/theme/", views.choose_theme, name="theme"),
 ]

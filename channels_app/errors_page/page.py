@@ -170,7 +170,7 @@ class ErrorsPage(DataPage):
         self, kind: Kind, message: FailureMessage | None, spread: Spreading, models: Mapping[int | None, str]
     ) -> GroupRow:
         answers, is_open = self.answers, str(kind) in self.query.open
-        line = answers.lines[kind][: answers.timeline.begun]
+        line = thinned(answers.lines[kind][: answers.timeline.begun], sum)
         return GroupRow(
             key=str(kind),
             code=kind.code,
@@ -184,7 +184,7 @@ class ErrorsPage(DataPage):
             models=_(", ").join(models[pk] for pk, _count in spread.models.most_common()),
             first=from_micros(spread.first),
             last=from_micros(spread.last),
-            spark=sparkline(thinned(line, sum)),
+            spark=sparkline(line),
             records=self.records_of(kind),
             is_open=is_open,
             accounts=self._accounts_of(kind) if is_open else [],
