@@ -86,14 +86,15 @@ def page_of(query: str) -> ExplorePage:
 
 
 @pytest.mark.parametrize("by", [by for by in GROUPINGS if by not in ("type", "code")])
-@pytest.mark.parametrize("metric", [key for key, one in METRICS.items() if one.adds_up])
-def test_what_adds_up_is_the_whole_however_it_is_grouped(usage: Instance, metric: str, by: str) -> None:
-    page, measured = page_of(f"range=30d&metric={metric}&by={by}&limit=5"), METRICS[metric]
-    assert isinstance(measured, Metric)
-    whole = measured.of(totals(EVER, EVERYTHING))
-    assert sum(row.total or 0 for row in page.rows) == whole == (page.total.total if page.total else 0)
-    drawn = [one.values for one in page.chart.series]
-    assert sum(value or 0 for line in drawn for value in line) == whole
+def test_what_adds_up_is_the_whole_however_it_is_grouped(usage: Instance, by: str) -> None:
+    for metric, measured in METRICS.items():
+        if not isinstance(measured, Metric) or not measured.adds_up:
+            continue
+        page = page_of(f"range=30d&metric={metric}&by={by}&limit=5")
+        whole = measured.of(totals(EVER, EVERYTHING))
+        assert sum(row.total or 0 for row in page.rows) == whole == (page.total.total if page.total else 0), metric
+        drawn = [one.values for one in page.chart.series]
+        assert sum(value or 0 for line in drawn for value in line) == whole, metric
 
 
 @pytest.mark.parametrize("metric", [key for key, one in METRICS.items() if not one.adds_up])
@@ -184,8 +185,8 @@ def test_running_totals_end_at_the_total(usage: Instance) -> None:
 def test_a_logarithmic_axis_has_powers_of_ten(usage: Instance) -> None:
     chart = page_of("range=30d&metric=p95&by=model&log=1").chart
     assert isinstance(chart, LogLines)
-    assert [tick.text for tick in chart.ticks] == ["100 ms", "1 s", "10 s", "1 m 40 s"]
-    assert [round(tick.y) for tick in chart.ticks] == [100, 67, 33, 0]
+    assert [tick.text for tick in chart.ticks] == ["1 s", "10 s", "1 m 40 s"]
+    assert [round(tick.y) for tick in chart.ticks] == [100, 50, 0]
     heights = [int(one) for layer in chart.layers for one in re.findall(r" (\d+)", layer.path)]
     assert heights and all(0 <= height <= 1000 for height in heights)
 

@@ -21,7 +21,7 @@ from channels_app.usage_api import since_the_first_record
 from usage.models import UsageRecord
 
 # Of longer periods, this one figure would take as long as all else.
-_MOST_CALLS = timedelta(days=32)
+_MOST_CALLS = timedelta(days=8)
 _SAMPLES = 3
 
 

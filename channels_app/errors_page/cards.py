@@ -45,7 +45,7 @@ def _lost(answers: ErrorsAnswers) -> Card:
     """Nobody knows where too few records tell which client request they served."""
     calls = answers.calls
     if calls is None:
-        value, detail = no_data(), _("told of 32 days at most")
+        value, detail = no_data(), _("told of 8 days at most")
     elif not answers.total.failed:
         value, detail = count(0), ""
     elif not calls.are_known:

@@ -40,14 +40,10 @@ _MOST_MISSING = 0.05
 
 
 class Line(NamedTuple):
-    """A group's value in each interval that has begun, and of the whole period; None where there is none.
-
-    `weight` is what groups are ordered by: their value, or of what does not add up their requests.
-    """
+    """A value in each interval that has begun, and of the whole period; None where there is none."""
 
     values: list[int | None]
     total: int | None
-    weight: int
 
 
 @dataclass
@@ -87,31 +83,32 @@ class ExploreAnswers:
         return replace(timeline, bucket="1d") if is_slow and self.query.bucket == AUTO else timeline
 
     @cached_property
-    def lines(self) -> dict[Group, Line]:
-        """Of each group; a group of no dimension is all together."""
+    def weights(self) -> dict[Group, int]:
+        """What groups are ordered by: their value, or of what does not add up their requests. All together are the group
+        of no dimension; types of token are groups by their place in mix.KINDS, outcomes by that in STATUSES.
+        """
         metric = self.query.measured
         if isinstance(metric, Percentile):
-            return self._timed(metric)
-        if self.query.by == "type":
-            return self._types
-        return {group: self._line(usages, metric) for group, usages in self._usages.items()}
+            return {group: timing.latency.samples for group, timing in self._whole_timings.items()}
+        found = {}
+        for group, intervals in self._sums.items():
+            usage = self._usage([sum(column) for column in zip(*intervals, strict=True)])
+            found[group] = (metric.of(usage) or 0) if metric.adds_up else usage.requests
+        return found
 
-    def together(self, groups: Iterable[Group]) -> Line:
-        """Return several groups as one."""
-        metric, groups = self.query.measured, list(groups)
+    def line(self, groups: Iterable[Group]) -> Line:
+        """Return these groups together."""
+        metric, begun, groups = self.query.measured, self.timeline.begun, list(groups)
         if isinstance(metric, Percentile):
-            spreads = [self._timings[group] for group in groups]
-            values = [metric.of(_merged(some)) for some in zip(*spreads, strict=True)][: self.timeline.begun]
-            whole = _merged([self._whole_timings[group] for group in groups])
-            return Line([*values], metric.of(whole), whole.latency.samples)
-        usages = [self._usages[group] for group in groups]
-        return self._line([_added(some) for some in zip(*usages, strict=True)], metric)
-
-    def _line(self, usages: Sequence[Usage], metric: Metric) -> Line:
-        whole = _added(usages)
-        total = metric.of(whole)
-        values = [self._value(metric.of(usage), at, metric) for at, usage in enumerate(usages[: self.timeline.begun])]
-        return Line(values, total, total or 0 if metric.adds_up else whole.requests)
+            by_time = zip(*(self._timings[group] for group in groups), strict=True)
+            whole = _merged(self._whole_timings[group] for group in groups)
+            return Line([metric.of(_merged(some)) for some in by_time][:begun], metric.of(whole))
+        each = [
+            [sum(column) for column in zip(*some, strict=True)]
+            for some in zip(*(self._sums[group] for group in groups), strict=True)
+        ]
+        values = [self._value(metric.of(self._usage(sums)), at, metric) for at, sums in enumerate(each[:begun])]
+        return Line(values, metric.of(self._usage([sum(column) for column in zip(*each, strict=True)])))
 
     def _value(self, value: int | None, at: int, metric: Metric) -> int | None:
         """Where nothing was collected, nothing is known."""
@@ -119,43 +116,32 @@ class ExploreAnswers:
             return None
         return value if value is not None or not metric.adds_up else 0
 
+    def _usage(self, sums: Sequence[int]) -> Usage:
+        return Usage(**dict(zip(self._names, sums, strict=True)))
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        """Of the sums that are asked for."""
+        metric = self.query.measured
+        return metric.sums if isinstance(metric, Metric) else ()
+
     @cached_property
-    def _usages(self) -> dict[Group, list[Usage]]:
-        by, basis, metric = self.query.by, self.query.scope.basis, self.query.measured
-        sums = metric.sums if isinstance(metric, Metric) else ()
+    def _sums(self) -> dict[Group, list[list[int]]]:
+        """Of each group in each interval."""
+        by, basis, marks = self.query.by, self.query.scope.basis, self.timeline.micros
         if by == "status":
-            found: dict[Group, list[list[int]]] = {
+            return {
                 (place,): line
                 for place, part in enumerate(by_status(self.conditions))
-                for line in series(self.timeline.micros, part, (), sums, basis).groups.values()
+                for line in series(marks, part, (), self._names, basis).groups.values()
             }
-        else:
-            found = series(self.timeline.micros, self.conditions, dimensions(by), sums, basis).groups
+        found = series(marks, self.conditions, dimensions(by), self._names, basis).groups
+        if by != "type":
+            return found
         return {
-            group: [Usage(**dict(zip(sums, interval, strict=True))) for interval in line]
-            for group, line in found.items()
-        }
-
-    @cached_property
-    def _types(self) -> dict[Group, Line]:
-        """Groups are places in mix.KINDS."""
-        found = series(self.timeline.micros, self.conditions, (), TOKENS).groups.get((), [])
-        lines = {}
-        for place, kind in enumerate(KINDS):
-            values = [interval[TOKENS.index(kind)] for interval in found]
-            shown = [None if not value and self.timeline.is_gap(at) else value for at, value in enumerate(values)]
-            lines[place,] = Line(shown[: self.timeline.begun], sum(values), sum(values))
-        return {group: line for group, line in lines.items() if line.total}
-
-    def _timed(self, metric: Percentile) -> dict[Group, Line]:
-        return {
-            group: Line(
-                [metric.of(one) for one in line[: self.timeline.begun]],
-                metric.of(self._whole_timings[group]),
-                self._whole_timings[group].latency.samples,
-            )
-            for group, line in self._timings.items()
-            if group in self._whole_timings
+            (place,): [_only(TOKENS.index(kind), sums) for sums in found.get((), [])]
+            for place, kind in enumerate(KINDS)
+            if found
         }
 
     @cached_property
@@ -209,11 +195,9 @@ def dimensions(by: str) -> list[str]:
     return [] if by in ("none", "type", "status") else [by]
 
 
-def _added(usages: Iterable[Usage]) -> Usage:
-    whole = Usage()
-    for usage in usages:
-        whole.add(usage)
-    return whole
+def _only(place: int, sums: Sequence[int]) -> list[int]:
+    """Return one of the sums, with the others 0."""
+    return [value if at == place else 0 for at, value in enumerate(sums)]
 
 
 def _merged(timings: Iterable[Timing]) -> Timing:

@@ -41,46 +41,42 @@ class Groups:
 
 
 def groups(answers: ExploreAnswers) -> Groups:
-    lines = {group: line for group, line in answers.lines.items() if line.weight or line.total}
-    ordered = sorted(lines, key=lambda group: (-lines[group].weight, group[0] or 0 if group else 0))
-    known = [group for group in ordered if group != (None,)]
-    limit = len(known) if answers.query.by in ("type", "status") else int(answers.query.limit)
-    if answers.query.by == "type":
+    """Kinds of token and outcomes are few, and have an order of their own."""
+    by, weights = answers.query.by, answers.weights
+    ordered = sorted(weights, key=lambda group: (-weights[group], [one or 0 for one in group]))
+    known = [group for group in ordered if group != (None,) and weights[group]]
+    if by in ("type", "status"):
         known.sort()
+    limit = len(known) if by in ("type", "status") else int(answers.query.limit)
     largest = known if len(known) <= limit + 1 else known[:limit]
-    shown = _named(answers, [*largest, *([(None,)] if (None,) in lines else [])], lines)
+    unknown = [(None,)] if weights.get((None,)) else []
+    shown = _named(answers, [*largest, *unknown])
     rest = known[len(largest) :]
     if rest:
-        other = Shown(OTHER, _("Other (%(n)s)") % {"n": len(rest)}, look.OTHER, answers.together(rest), rest)
+        other = Shown(OTHER, _("Other (%(n)s)") % {"n": len(rest)}, look.OTHER, answers.line(rest), rest)
         shown.insert(len(largest), other)
     return Groups(shown, len(known), len(rest))
 
 
-def _named(answers: ExploreAnswers, found: Sequence[Group], lines: dict[Group, Line]) -> list[Shown]:
+def _named(answers: ExploreAnswers, found: Sequence[Group]) -> list[Shown]:
     by = answers.query.by
+    lines = [answers.line([group]) for group in found]
     if by == "none":
-        return [Shown("all", _("All together"), look.of_slot(1, "circle"), lines[()], [()]) for _group in found]
+        return [Shown("all", _("All together"), look.of_slot(1, "circle"), line, [()]) for line in lines]
     if by == "type":
-        kinds = list(KINDS)
+        kinds = [(kind, *named) for kind, named in KINDS.items()]
         return [
-            Shown(kinds[place], str(KINDS[kinds[place]][0]), KINDS[kinds[place]][1], lines[place,], [(place,)])
-            for (place,) in found
-            if place is not None
+            Shown(kinds[place or 0][0], str(kinds[place or 0][1]), kinds[place or 0][2], line, [(place,)])
+            for (place,), line in zip(found, lines, strict=True)
         ]
     if by == "status":
-        return [_of_status(group, lines[group]) for group in found]
-    names = [name[by] for name in (name_groups([by], found)[group] for group in found)]
+        return [_of_status(group, line) for group, line in zip(found, lines, strict=True)]
+    of_groups = name_groups([by], found)
+    names = [of_groups[group][by] for group in found]
     looks = _looks(by, found, [str(name["id"]) for name in names])
     return [
-        Shown(
-            "unknown" if group == (None,) else str(name["id"]),
-            name["name"],
-            its_look,
-            lines[group],
-            [group],
-            _value(name),
-        )
-        for group, name, its_look in zip(found, names, looks, strict=True)
+        Shown("unknown" if group == (None,) else str(name["id"]), name["name"], its_look, line, [group], _value(name))
+        for group, name, its_look, line in zip(found, names, looks, lines, strict=True)
     ]
 
 

@@ -99,7 +99,7 @@ class ExplorePage(DataPage):
     @cached_property
     def empty(self) -> str:
         """Why there is nothing to show: `no_server`, `no_records` or `no_match`; empty where there is."""
-        if self.answers.lines:
+        if self.answers.weights:
             return ""
         if UsageRecord.objects.exists():
             return "no_match"
@@ -160,7 +160,7 @@ class ExplorePage(DataPage):
 
     @cached_property
     def total(self) -> Row | None:
-        """All groups together; types of token and percentiles are not added up but asked as they are."""
+        """All groups together."""
         whole = self._whole
         if whole is None:
             return None
@@ -170,11 +170,7 @@ class ExplorePage(DataPage):
     @cached_property
     def _whole(self) -> int | None:
         """Of what does not add up, all together have a value of their own."""
-        return (
-            self.answers.together(self.answers.lines).total
-            if self.query.by != "type"
-            else _added(line.total for line in self.answers.lines.values())
-        )
+        return self.answers.line(self.answers.weights).total
 
     @cached_property
     def rows(self) -> list[Row]:
