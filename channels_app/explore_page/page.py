@@ -25,6 +25,7 @@ from channels_app.explore_page.answers import ExploreAnswers
 from channels_app.explore_page.chart import explore_chart, title_of
 from channels_app.explore_page.groups import Groups, Shown, groups
 from channels_app.explore_page.metrics import METRICS
+from channels_app.explore_page.modes import modes
 from channels_app.explore_page.query import DIVISIONS, GROUPINGS, LIMITS, PARAMETERS, VIEWS, ExploreQuery
 from channels_app.filter_bar.bar import FilterBar, text_of
 from channels_app.filter_bar.page import DataPage
@@ -104,6 +105,11 @@ class ExplorePage(DataPage):
         if UsageRecord.objects.exists():
             return "no_match"
         return "no_records" if Instance.objects.exists() else "no_server"
+
+    @property
+    def modes(self) -> list[tuple[Promise, str, bool]]:
+        """Both faces of Explore: label, address, and whether it is this one."""
+        return modes(self.scope, is_scatter=False)
 
     # How to ask.
 

@@ -10,13 +10,18 @@ from channels_app.data_file import FORMATS
 from channels_app.explore_page.export import export
 from channels_app.explore_page.page import ExplorePage
 from channels_app.explore_page.query import read_explore_query
+from channels_app.explore_page.scatter import ScatterPage
+from channels_app.explore_page.scatter_query import SCATTER, read_scatter_query
 from channels_app.filter_bar.views import answer
 
 
 @require_safe
 @login_required
 def explore(request: HttpRequest) -> HttpResponseBase:
+    """Usage over time or, with `mode=scatter`, single requests."""
     now = timezone.now()
+    if request.GET.get("mode") == SCATTER:
+        return answer(request, "explore/scatter.html", ScatterPage(read_scatter_query(request.GET, now), now))
     page = ExplorePage(read_explore_query(request.GET, now), now)
     if (file_format := request.GET.get("format", "")) in FORMATS:
         return export(page, request.GET.get("section", ""), file_format)
