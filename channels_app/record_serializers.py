@@ -11,8 +11,10 @@ from rest_framework import serializers
 
 from channels_app.cost_explanation import ExplanationSerializer, explain
 from channels_app.filters import UNKNOWN_CHANNEL
+from channels_app.record_costs import told_by
 from channels_app.records import tokens_per_second, with_names
 from channels_app.serializers import PeriodSerializer, TokensSerializer
+from channels_app.stats import Basis
 from channels_app.stats.client_requests import attempts_of
 from usage.models import FailureText, UsageRecord
 from usage.models.record import NO_KEY
@@ -123,7 +125,9 @@ class AttemptsSerializer(serializers.Serializer[object]):
 
 
 class RecordDetailSerializer(RecordSerializer):
-    """One upstream attempt, with what upstream said of its failure: without secrets, as it is stored."""
+    """One upstream attempt, with what upstream said of its failure: without secrets, as it is stored. The context's `prices`
+    are those by which costs are told.
+    """
 
     error = serializers.SerializerMethodField()
     cost_explanation = serializers.SerializerMethodField()
@@ -143,7 +147,8 @@ class RecordDetailSerializer(RecordSerializer):
     @extend_schema_field(AttemptsSerializer)
     def get_client_request(self, row: UsageRecord) -> Any:
         attempts = attempts_of(row)
-        found = with_names(UsageRecord.objects.filter(pk__in=[one.record_id for one in attempts])).in_bulk()
+        rows = with_names(UsageRecord.objects.filter(pk__in=[one.record_id for one in attempts]))
+        found = {one.pk: one for one in told_by(self.context["prices"], rows)}
         return AttemptsSerializer(
             {
                 "number": next((one.number for one in attempts if one.record_id == row.pk), 1),
@@ -154,8 +159,13 @@ class RecordDetailSerializer(RecordSerializer):
         ).data
 
 
+class RecordBasisSerializer(serializers.Serializer[object]):
+    prices = serializers.ChoiceField(choices=[*Basis])
+
+
 class RecordListSerializer(serializers.Serializer[object]):
     period = PeriodSerializer()
+    cost_basis = RecordBasisSerializer()
     records = RecordSerializer(many=True, source="page.rows")
     older = serializers.CharField(
         source="page.older", allow_null=True, help_text="goes on to the end of the list as `before`; null there"

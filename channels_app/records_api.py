@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -10,10 +12,11 @@ from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from channels_app.record_costs import prices_of, told_by
 from channels_app.record_serializers import RecordDetailSerializer, RecordListSerializer
 from channels_app.records import DEFAULT_SORT, LIMITS, SORTS, Cursor, CursorError, read_cursor, records, with_names
 from channels_app.stats import span_of
-from channels_app.usage_api import PARAMETERS, one_of, read_question
+from channels_app.usage_api import BASIS, PARAMETERS, one_of, read_basis, read_question
 from usage.models import UsageRecord
 
 _BEFORE, _AFTER = "before", "after"
@@ -29,7 +32,10 @@ class RecordViewSet(viewsets.ViewSet):
     @extend_schema(
         parameters=[
             *PARAMETERS,
-            OpenApiParameter("sort", str, enum=SORTS, default=DEFAULT_SORT),
+            BASIS,
+            OpenApiParameter(
+                "sort", str, enum=SORTS, default=DEFAULT_SORT, description="cost: the one that was booked, by any basis"
+            ),
             OpenApiParameter(_BEFORE, str, description="the `older` of a page"),
             OpenApiParameter(_AFTER, str, description="the `newer` of a page"),
             OpenApiParameter("limit", int, enum=LIMITS, default=LIMITS[0]),
@@ -40,17 +46,21 @@ class RecordViewSet(viewsets.ViewSet):
         question, sort = read_question(request), one_of(request, "sort", SORTS, DEFAULT_SORT)
         limit = int(one_of(request, "limit", tuple(map(str, LIMITS)), str(LIMITS[0])))
         page = records(span_of(question.period), question.filters.conditions, sort, _cursor(request, sort), limit)
-        return Response(RecordListSerializer({"period": question.period, "page": page}).data)
+        page = replace(page, rows=told_by(prices_of(question.basis), page.rows))
+        answer = {"period": question.period, "cost_basis": {"prices": question.basis}, "page": page}
+        return Response(RecordListSerializer(answer).data)
 
     @extend_schema(
-        parameters=[OpenApiParameter("id", int, location="path")],
-        responses={200: RecordDetailSerializer, 401: OpenApiTypes.OBJECT, 404: OpenApiTypes.OBJECT},
+        parameters=[OpenApiParameter("id", int, location="path"), BASIS],
+        responses={200: RecordDetailSerializer, 404: OpenApiTypes.OBJECT, **_ERRORS},
     )
     def retrieve(self, request: Request, pk: str) -> Response:
         row = with_names(UsageRecord.objects.filter(pk=pk)).first() if len(pk) <= _MAX_DIGITS else None
         if row is None:
             raise NotFound(_("There is no record %(id)s") % {"id": pk})
-        return Response(RecordDetailSerializer(row).data)
+        prices = prices_of(read_basis(request))
+        (told,) = told_by(prices, [row])
+        return Response(RecordDetailSerializer(told, context={"prices": prices}).data)
 
 
 def _cursor(request: Request, sort: str) -> Cursor | None:

@@ -11,17 +11,18 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
+from channels_app import viewer
 from channels_app.address import Address
 from channels_app.filter_bar.scope import GLOBAL_PARAMETERS
+from channels_app.site import site
 from channels_app.stats import Conditions, Span, aggregate
-from usage import formats
+from usage import formats, privacy
 from usage.freshness import Freshness, Verdict, freshness
 from usage.ingest.rollup import HOUR
 from usage.models import Instance
@@ -52,12 +53,13 @@ class CollectorChip:
 class Shell:
     def __init__(self, request: HttpRequest) -> None:
         self.path = request.get_full_path()
+        self._request = request
         self._asked = request.GET
         self._theme = request.COOKIES.get("theme", "")
 
     @property
     def site_name(self) -> str:
-        return str(settings.SITE_NAME)
+        return site().name
 
     @property
     def scope(self) -> str:
@@ -74,6 +76,21 @@ class Shell:
         return THEMES
 
     @property
+    def is_private(self) -> bool:
+        return privacy.is_on()
+
+    @property
+    def user_name(self) -> str:
+        """What whoever is signed in is called."""
+        user = self._request.user
+        return privacy.alias(user.get_username(), gettext("User"), user.pk)
+
+    @property
+    def refresh(self) -> int | None:
+        """How often, in seconds, the viewer wants figures that grow to be renewed, 0 for never; None: as the page does."""
+        return viewer.preferences().refresh_seconds
+
+    @property
     def language(self) -> str:
         """The page's language as `<html lang>` wants it."""
         return "zh-Hans" if get_language() == "zh-hans" else "en"
@@ -86,7 +103,8 @@ class Shell:
     @property
     def rate(self) -> str:
         """By which rate costs are shown in another currency than USD; empty where they are not."""
-        return formats.rate(settings.CURRENCY) if settings.CURRENCY.rate_date else ""
+        currency = formats.currency()
+        return formats.rate(currency) if currency.rate_date else ""
 
     @property
     def zone_offset(self) -> str:

@@ -10,6 +10,7 @@ from channels_app.filter_bar.views import choices
 from channels_app.keys_page.views import alias, keys
 from channels_app.models_page.views import models
 from channels_app.overview.views import overview
+from channels_app.quota.views import quota
 
 app_name = "channels_app"
 urlpatterns = [
@@ -24,6 +25,8 @@ urlpatterns = [
     path("keys/<int:pk>/alias/", alias, name="alias"),
     path("errors/", errors, name="errors"),
     path("explore/", explore, name="explore"),
+    path("quota/", quota, name="quota"),
     path("filters/<str:name>/", choices, name="choices"),
+    path("preferences/privacy/", views.choose_privacy, name="privacy"),
     path("preferences/theme/", views.choose_theme, name="theme"),
 ]

@@ -152,7 +152,11 @@ def read_question(request: Request) -> Question:
     by = _each_of(request, "by", tuple(DIMENSIONS))
     if len(by) > 2:
         raise ValidationError({"by": _("usage is broken down by two dimensions at most")})
-    return Question(period, filters, by, Basis(one_of(request, "basis", tuple(Basis), Basis.RECORDED)))
+    return Question(period, filters, by, read_basis(request))
+
+
+def read_basis(request: Request) -> Basis:
+    return Basis(one_of(request, "basis", tuple(Basis), Basis.RECORDED))
 
 
 def read_intervals(request: Request, asked: Period) -> Intervals:

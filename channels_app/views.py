@@ -5,38 +5,62 @@ from __future__ import annotations
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
-from channels_app.channels_page import ChannelsPage
-from channels_app.channels_query import read_channels_query
+from channels_app.channels_page import ChannelsPage, read_channels_query
 from channels_app.filter_bar.views import answer
+from channels_app.renewal import renewable
 from channels_app.shell import THEMES
-from channels_app.stats import channel_report
+from channels_app.usage_table.export import export
+from usage.models import Preferences
 
 _YEAR = 365 * 86_400
 
 
 @require_safe
 @login_required
-def channels(request: HttpRequest) -> HttpResponse:
-    query = read_channels_query(request.GET, timezone.now())
-    scope = query.scope
-    report = channel_report(scope.period, scope.conditions, sort=query.sort, basis=scope.basis)
-    return answer(request, "channels/channels.html", ChannelsPage(query, report))
+@renewable
+def channels(request: HttpRequest) -> HttpResponseBase:
+    now = timezone.now()
+    page = ChannelsPage(read_channels_query(request.GET, now), now)
+    file_format = request.GET.get("format", "")
+    if file_format in FORMATS:
+        return export(page.table, page.scope, "channels", file_format)
+    return answer(request, "channels/channels.html", page)
 
 
 @require_POST
 def choose_theme(request: HttpRequest) -> HttpResponse:
     """Keep the theme in a cookie, so that the server can draw the first paint with it; then back to the page."""
+    response = _back(request)
+    theme = request.POST.get("theme", "")
+    if theme in THEMES:
+        keep_in_browser(response, "theme", theme)
+    return response
+
+
+def keep_in_browser(response: HttpResponse, name: str, value: str) -> None:
+    """Have the browser say so with each request, for a year."""
+    response.set_cookie(
+        name, value, max_age=_YEAR, httponly=True, samesite="Lax", secure=settings.SESSION_COOKIE_SECURE
+    )
+
+
+@require_POST
+@login_required
+def choose_privacy(request: HttpRequest) -> HttpResponse:
+    """Turn it `on` or off for whoever asks, wherever they are signed in; then back to the page."""
+    privacy = request.POST.get("privacy") == "on"
+    Preferences.objects.update_or_create(pk=request.user.pk, defaults={"privacy": privacy})
+    return _back(request)
+
+
+def _back(request: HttpRequest) -> HttpResponse:
+    """To the page where the button is, if it is one of ours."""
     back = request.POST.get("next", "")
     if not url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure()):
         back = "/"
-    response = HttpResponseRedirect(back)
-    theme = request.POST.get("theme", "")
-    if theme in THEMES:
-        response.set_cookie(
-            "theme", theme, max_age=_YEAR, httponly=True, samesite="Lax", secure=settings.SESSION_COOKIE_SECURE
-        )
-    return response
+    return HttpResponseRedirect(back)

@@ -11,6 +11,7 @@ from rest_framework.routers import DefaultRouter
 from channels_app.api import ChannelViewSet
 from channels_app.client_requests_api import ClientRequestViewSet
 from channels_app.latency_api import LatencyViewSet
+from channels_app.quota.api import QuotaViewSet
 from channels_app.rates_api import RatesViewSet
 from channels_app.records_api import RecordViewSet
 from channels_app.usage_api import UsageViewSet
@@ -26,6 +27,7 @@ router.register("client-requests", ClientRequestViewSet, basename="api-client-re
 router.register("latency", LatencyViewSet, basename="api-latency")
 router.register("multipliers", MultiplierViewSet, basename="api-multipliers")
 router.register("prices", PriceViewSet, basename="api-prices")
+router.register("quota", QuotaViewSet, basename="api-quota")
 router.register("rates", RatesViewSet, basename="api-rates")
 router.register("records", RecordViewSet, basename="api-records")
 
@@ -38,6 +40,7 @@ urlpatterns = [
     path("api/schema/", SpectacularAPIView.as_view(), name="api_schema"),
     path("api/docs/", ApiDocsView.as_view(), name="api_docs"),
     path("prices/", include("channels_app.prices_page.urls")),
+    path("settings/", include("channels_app.settings_page.urls")),
     path("records/", include("channels_app.records_page.urls")),
     path("", include("usage.urls")),
     path("", include("channels_app.urls")),

@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ PO = Path(settings.LOCALE_PATHS[0]) / "zh_Hans" / "LC_MESSAGES" / "django.po"
 SAME = {
     "Token", "OAuth", "API", "CPA", "CLIProxyAPI", "Meter", "UTC", "URL", "TLS", "ID", "English", "Django", "CSRF",
     "Cookie", "HTTPS", "RESP", "JSON", "ms", "config", "yaml", "usage", "statistics", "enabled", "true", "remote",
-    "management", "secret", "key", "http", "https", "make", "run", "CSV", "RPM", "TPM", "tok", "xx",
+    "management", "secret", "key", "http", "https", "make", "run", "CSV", "RPM", "TPM", "tok", "xx", "MB", "GB",
 }  # fmt: skip
 # Of the sample data.
 DATA = (
@@ -88,40 +88,49 @@ def test_the_catalogue_has_every_message_of_the_source(tmp_path: Path) -> None:
 
 
 class Words(HTMLParser):
-    """What people read of a page: its text, and the attributes that are shown or spoken."""
+    """What people read of a page: its text, and the attributes that are shown or spoken, but of what is marked as English."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
         self.found: list[str] = []
-        self._foreign = 0
-        self._skipped = False
+        self._open: list[tuple[str, bool]] = []  # the elements that we are in, and whether they are to be read
         self.feed(html)
+
+    @property
+    def _is_read(self) -> bool:
+        return self._open[-1][1] if self._open else True
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         given = dict(attributes)
-        self._skipped = tag in ("script", "code", "style")
-        if "lang" in given and given["lang"] == "en":
-            self._foreign += 1
-        elif not self._foreign:
+        # An empty lang is of what others wrote, nobody knows in which language.
+        is_read = self._is_read and (tag == "html" or given.get("lang") not in ("en", ""))
+        if is_read:
             names = ("title", "aria-label", "placeholder", "alt", "data-label", "data-copied", "data-rows", "data-hide")
             self.found += [given[name] or "" for name in names if name in given]
+        if tag not in _VOID:
+            self._open.append((tag, is_read and tag not in ("script", "code", "style")))
+
+    def handle_startendtag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        """Of a drawing; it has nothing in it."""
 
     def handle_endtag(self, tag: str) -> None:
-        self._skipped = False
-        if self._foreign and tag == "button":
-            self._foreign -= 1
+        while self._open and self._open.pop()[0] != tag:
+            pass  # what may be left open, such as a list's items
 
     def handle_data(self, data: str) -> None:
-        if data.strip() and not self._skipped and not self._foreign:
+        if data.strip() and self._is_read:
             self.found.append(data.strip())
 
 
-def leftovers(html: str) -> list[str]:
+_VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
+
+
+def leftovers(html: str, data: Iterable[str] = DATA) -> list[str]:
     """Latin words that are neither data nor the same in Chinese."""
-    left = []
+    left, known = [], sorted(data, key=len, reverse=True)
     for text in Words(html).found:
-        for data in DATA:
-            text = text.replace(data, "")
+        for one in known:
+            text = text.replace(one, "")
         words = re.findall(r"[A-Za-z]{2,}", re.sub(r"\d{4}-\d\d-\d\dT\S+|[\d.]+[KMBT]\b|UTC", "", text))
         left += [text for word in words if word not in SAME]
     return left

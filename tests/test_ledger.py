@@ -84,6 +84,7 @@ def key_of(record: UsageRecord, grain: rollup.Grain) -> rollup.Key:
         "api_key_id": record.api_key_id or 0,
         "status_code": record.status_code or 0,
         "message_id": record.message_id or 0,
+        "channel_id": record.source.sums_channel_id,
     }
     at = to_micros(record.requested_at)
     return at - (at + grain.offset) % grain.width, *(dimensions[name] for name in grain.dimensions)

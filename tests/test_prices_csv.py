@@ -18,27 +18,27 @@ from tests.factories import undone
 from tests.test_pricing import OWN, add_price
 from usage.models import Account, Channel, Instance, ModelPrice
 from usage.models.fields import from_micros
-from usage.prices import csv_import
-from usage.prices.csv_file import COLUMNS, MOST_BYTES, BadCsv, read, write
-from usage.prices.csv_import import Import, prepare
+from usage.prices.csv_file import MOST_BYTES, BadCsv
+from usage.prices.csv_import import Import
+from usage.prices.price_csv import PRICES
 
 pytestmark = pytest.mark.django_db
 HEADER = "pattern,input,output"
 
 
 def exported() -> bytes:
-    return "".join(write(ModelPrice.objects.all())).encode()
+    return "".join(PRICES.table.write(ModelPrice.objects.all())).encode()
 
 
 def imported(content: str | bytes) -> Import:
-    found = prepare(read(content.encode() if isinstance(content, str) else content))
+    found = PRICES.prepare(content.encode() if isinstance(content, str) else content)
     if not found.mistakes:
-        csv_import.write(found)
+        PRICES.write(found)
     return found
 
 
 def rows() -> list[tuple[Any, ...]]:
-    return sorted(ModelPrice.objects.values_list(*COLUMNS), key=str)
+    return sorted(ModelPrice.objects.values_list(*PRICES.table.columns), key=str)
 
 
 # Characters that CSV, spreadsheets and our own quoting stumble over, and any others that a database takes.
@@ -85,7 +85,7 @@ def test_what_leaves_comes_back(given: list[ModelPrice]) -> None:
 
 @given(st.lists(prices, max_size=3))
 def test_no_cell_is_a_formula(given: list[ModelPrice]) -> None:
-    for row in csv.reader(StringIO("".join(write(given)), newline="")):
+    for row in csv.reader(StringIO("".join(PRICES.table.write(given)), newline="")):
         assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in row)
 
 
@@ -221,7 +221,7 @@ class TestImport:
     )
     def test_file_that_is_no_table_of_prices(self, content: bytes, words: str) -> None:
         with pytest.raises(BadCsv, match=words):
-            read(content)
+            PRICES.table.read(content)
 
 
 class TestCommand:
@@ -234,7 +234,7 @@ class TestCommand:
         assert f"{OWN}: input 1 -> 1.5\n0 new, 1 changed, 0 unchanged\nNothing is written.\n" == printed.getvalue()
         assert ModelPrice.objects.get().input == 1
         call_command("prices_csv", "import", str(path), stdout=printed)
-        assert printed.getvalue().endswith("1 prices written.\n")
+        assert printed.getvalue().endswith("1 rows written.\n")
         assert ModelPrice.objects.get().input == Decimal("1.5")
 
     def test_mistakes_are_told(self, tmp_path: Path) -> None:

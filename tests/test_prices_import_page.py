@@ -62,8 +62,8 @@ def test_applied_once_and_the_result_stays(staff: Client, there: None) -> None:
     address = upload(staff, FILE)["Location"]
     for _ in range(2):
         html = staff.post(address, follow=True).content.decode()
-        assert "2 prices written." in html
-    assert "2 prices written." in page(staff, address) and "<form" not in html[html.index("<main") :]
+        assert "2 rows written." in html
+    assert "2 rows written." in page(staff, address) and "<form" not in html[html.index("<main") :]
     assert prices() == {"new-*": 2, "old-FAKE": Decimal("1.5"), "same-FAKE": 1}
     assert ModelPrice.objects.get(pattern="old-FAKE").cached_input is None
 
@@ -167,4 +167,4 @@ def test_of_many_who_apply_at_once_one_does(django_user_model: Any) -> None:
         thread.join()
     assert codes == [302] * 4
     assert ModelPrice.objects.count() == 50
-    assert "50 prices written." in page(staff, address)
+    assert "50 rows written." in page(staff, address)

@@ -16,6 +16,7 @@ from django.http import QueryDict
 from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rest_framework.test import APIClient
 
 from channels_app import records as list_of_records
 from channels_app.records import SORTS, read_cursor, records
@@ -26,7 +27,7 @@ from tests.factories import CLIENT_KEY, auth_file, auth_files, book, examples, l
 from tests.test_channels_page import Attributes
 from tests.test_pricing import add_price
 from usage.ingest.attempts import derive
-from usage.models import ApiKey, Instance, UsageRecord
+from usage.models import ApiKey, Instance, ModelPrice, UsageRecord
 from usage.models.fields import to_micros
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
@@ -90,6 +91,10 @@ def link(html: str, id: str) -> str | None:
     return unescape(found[1]) if found else None
 
 
+def text_of(html: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
+
+
 def numbers(*of: int) -> list[str]:
     return [f"{number:03}" for number in of]
 
@@ -133,7 +138,7 @@ def test_a_row_shows_what_it_was(reader: Client, ledger: Instance) -> None:
     html = get(reader)
     row = re.findall(r"<tr class=.*?</tr>", html, re.DOTALL)[3]
     assert "11-23 10:27:00" in row and 'title="2026-11-23T10:27:00+00:00"' in row
-    text = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", row))
+    text = text_of(row)
     for word in (
         "200",
         "codex",
@@ -360,6 +365,67 @@ def test_reasoning_is_part_of_output(reader: Client, ledger: Instance) -> None:
 def test_what_has_no_price_says_so(reader: Client, ledger: Instance) -> None:
     html = detail_of(reader, "id-002")
     assert "Its model had no price when it was booked." in html and "unpriced" in html and "$0" not in html
+
+
+class TestCurrentPrices:
+    """Since the records were booked one price has doubled, and the model that had none got one."""
+
+    @pytest.fixture(autouse=True)
+    def changed(self, ledger: Instance) -> None:
+        ModelPrice.objects.update(multiplier=2)
+        add_price("unpriced-FAKE", "1", "1")
+
+    def test_each_row_tells_what_it_would_cost_now_and_what_was_booked(self, reader: Client) -> None:
+        html = get(reader, "?basis=current")
+        rows = [text_of(row) for row in re.findall(r"<tr class=.*?</tr>", html, re.DOTALL)]
+        assert "$0.0043 recorded: $0.0022" in rows[3]
+        assert "$0.0011 recorded: unpriced" in rows[2]
+        assert "At current prices" in html and link(html, "basis") == "?"
+        assert link(html, "older") and "basis=current" in (link(html, "older") or "")
+        assert "recorded:" not in get(reader) and link(get(reader), "basis") == "?basis=current"
+
+    def test_they_are_sorted_and_found_by_what_was_booked_and_say_so(self, reader: Client) -> None:
+        asked = "?min_cost=0.0024&sort=-cost"
+        html = get(reader, f"{asked}&basis=current")
+        assert shown(html) == shown(get(reader, asked)) != []
+        assert "Sorted by the recorded cost" in html and "Recorded cost ≥ $0.0024" in html
+        assert "Recorded cost" not in get(reader, asked) and "Sorted by the recorded" not in get(reader, asked)
+
+    def test_what_had_nothing_to_be_priced_is_as_it_was(self, reader: Client, ledger: Instance) -> None:
+        book(ledger, payload(NOW, model="nobody-FAKE", request_id="free", failed=True, tokens={}))
+        book(ledger, payload(NOW, model="nobody-FAKE", request_id="dear"))
+        html = detail_of(reader, "dear", "?basis=current")
+        assert "Its model has no price now." in html and "recorded:" not in html
+        assert "A failure that used nothing costs nothing." in detail_of(reader, "free", "?basis=current")
+
+    def test_a_record_shows_how_its_cost_of_now_comes_about(self, reader: Client) -> None:
+        html = detail_of(reader, "id-003", "?basis=current&sort=-cost")
+        table = re.search(r"How the cost comes about.*?</table>", html, re.DOTALL)
+        assert table and "Multiplier × 2 " in text_of(table[0]) and "0.004315" in table[0]
+        assert "recorded: $0.0022" in text_of(html) and "was changed after" not in html
+        pk = UsageRecord.objects.get(request_id="id-003").pk
+        assert f'href="/records/{pk}/?sort=-cost"' in html
+        assert '"nanousd": 2157500' in unescape(html)  # the raw record is the one that is stored
+        assert f'href="/records/{pk}/?basis=current"' in detail_of(reader, "id-003")
+        assert link(html, "record-older") == link(detail_of(reader, "id-003", "?sort=-cost"), "record-older").replace(
+            "?", "?basis=current&"
+        )  # type: ignore[union-attr]
+
+    def test_csv_and_api_tell_the_same(self, reader: Client, api: APIClient) -> None:
+        told = {
+            row["id"]: row["est_cost_usd"]
+            for row in csv.DictReader(io.StringIO(exported(reader, "basis=current")[1].removeprefix("\ufeff")))
+        }
+        answer = api.get("/api/records/", {"basis": "current", "limit": "200"}).json()
+        assert answer["cost_basis"] == {"prices": "current"}
+        assert {str(row["id"]): row["cost"]["usd"] for row in answer["records"]} == told
+        assert len(told) == 120 and all(told.values())
+        one = UsageRecord.objects.get(request_id="id-003")
+        record = api.get(f"/api/records/{one.pk}/", {"basis": "current"}).json()
+        assert record["cost"]["usd"] == record["cost_explanation"]["usd"] == told[str(one.pk)] == "0.004315000"
+        assert record["client_request"]["records"][0]["cost"] == record["cost"]
+        assert api.get(f"/api/records/{one.pk}/").json()["cost"]["nanousd"] == one.cost_nanousd == 2_157_500
+        assert "basis=then" in str(api.get(f"/api/records/{one.pk}/", {"basis": "then"}).json()["basis"])
 
 
 def test_a_failure_shows_code_icon_and_message_without_its_secrets(reader: Client, ledger: Instance) -> None:

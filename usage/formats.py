@@ -1,11 +1,14 @@
 """How numbers, money, ratios and times are written (`ui.md` 7), for the pages, the admin and the commands.
 
-Plain functions of plain values; what does not exist (None) is the template tags' business. Of the settings they know the
-currency, as of the request its language.
+Plain functions of plain values; what does not exist (None) is the template tags' business. Of the request they know its language
+and the currency of the site.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime, timedelta, tzinfo
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
 
@@ -18,9 +21,26 @@ MINUS = "\u2212"
 NO_DATA = "\u2014"
 NANO = 1_000_000_000
 
+_currency: ContextVar[Callable[[], Currency]] = ContextVar("currency", default=lambda: settings.CURRENCY)
+
 _UNITS = ((10**3, "K"), (10**6, "M"), (10**9, "B"), (10**12, "T"))
 _LARGEST_GROUPED_COUNT = 9_999_999
 _SMALLEST_MONEY = NANO // 10_000
+
+
+def currency() -> Currency:
+    """Return the currency of the page that is being drawn; outside of pages that of the environment."""
+    return _currency.get()()
+
+
+@contextmanager
+def currency_decided_by(decide: Callable[[], Currency]) -> Iterator[None]:
+    """Have `decide` asked for the currency while the block lasts, for each sum of money."""
+    token = _currency.set(decide)
+    try:
+        yield
+    finally:
+        _currency.reset(token)
 
 
 def grouped(value: int) -> str:
@@ -52,11 +72,11 @@ def money(nanousd: int) -> str:
     """Return nano-USD as people read money, in the currency of the pages: cents, four decimals below 1, compact from
     100,000 on.
     """
-    currency: Currency = settings.CURRENCY
-    nano = int((abs(nanousd) * currency.per_usd).to_integral_value(ROUND_HALF_UP))
+    shown = currency()
+    nano = int((abs(nanousd) * shown.per_usd).to_integral_value(ROUND_HALF_UP))
     if nanousd and nano < _SMALLEST_MONEY:
-        return f">{MINUS}{currency.symbol}0.0001" if nanousd < 0 else f"<{currency.symbol}0.0001"
-    return f"{MINUS if nanousd < 0 else ''}{currency.symbol}{_amount(nano)}"
+        return f">{MINUS}{shown.symbol}0.0001" if nanousd < 0 else f"<{shown.symbol}0.0001"
+    return f"{MINUS if nanousd < 0 else ''}{shown.symbol}{_amount(nano)}"
 
 
 def _amount(nano: int) -> str:
@@ -72,7 +92,8 @@ def exact_money(nanousd: int) -> str:
     whole, fraction = divmod(abs(nanousd), NANO)
     decimals = f"{fraction:09d}".rstrip("0").ljust(2, "0")
     usd = f"{MINUS if nanousd < 0 else ''}${whole:,}.{decimals}"
-    return f"{usd} · {rate(settings.CURRENCY)}" if settings.CURRENCY.rate_date else usd
+    shown = currency()
+    return f"{usd} · {rate(shown)}" if shown.rate_date else usd
 
 
 def rate(currency: Currency) -> str:

@@ -31,7 +31,7 @@ from channels_app.stats.client_requests import Calls, calls
 from channels_app.stats.elapsed import Elapsed, elapsed, gaps, length
 from channels_app.stats.peaks import Peaks, peaks
 from channels_app.stats.questions import Group
-from channels_app.stats.tables import NOTHING
+from channels_app.stats.tables import EVERYTHING, NOTHING
 from channels_app.usage_api import since_the_first_record
 from usage.ingest.rollup import TOKENS
 from usage.models import UsageDailyBySource, UsageRecord
@@ -43,14 +43,18 @@ _DRAWN = ("requests", "failed", *TOKENS, "cost_nanousd", "timed_output", "timed_
 _MOST_HOURS = 48
 # Of longer periods the heatmap shows the last four weeks.
 _HEATMAP, _HOUR = timedelta(days=28), timedelta(hours=1)
-_MOST_CALLS = timedelta(days=32)
+# Where not all are asked for, their attempts are looked up, of which a month has too many.
+_MOST_CALLS, _MOST_OF_SOME = timedelta(days=32), timedelta(days=8)
 _ERRORS = 5
 
 
 @dataclass
 class Answers:
+    """`drawn_by` is what the small drawings are of: each channel, or all together."""
+
     query: DashboardQuery
     now: datetime
+    drawn_by: Sequence[str] = ("channel",)
 
     @cached_property
     def period(self) -> Period:
@@ -95,19 +99,19 @@ class Answers:
 
     @cached_property
     def by_time(self) -> Series:
-        """By channel, of these sums: `_DRAWN`."""
-        return series(self.timeline.micros, self.conditions, ["channel"], _DRAWN, self._basis)
+        """What is drawn, of these sums: `_DRAWN`."""
+        return series(self.timeline.micros, self.conditions, self.drawn_by, _DRAWN, self._basis)
 
     @cached_property
     def usage_by_time(self) -> list[Usage]:
-        """All channels together, in each interval that has begun."""
+        """All together, in each interval that has begun."""
         together = zip(*self.by_time.groups.values(), strict=True)
         sums = [[sum(column) for column in zip(*intervals, strict=True)] for intervals in together]
         return [Usage(**dict(zip(_DRAWN, some, strict=True))) for some in sums[: self.timeline.begun]]
 
     @cached_property
     def lines(self) -> dict[Group, list[int]]:
-        """The metric in each interval that has begun, by channel."""
+        """The metric in each interval that has begun, of what is drawn."""
         return self._lines(self.by_time, self._sums)
 
     def lines_of(self, sum_name: str) -> dict[Group, list[int]]:
@@ -115,7 +119,9 @@ class Answers:
         return self._lines(self.by_time, (sum_name,))
 
     def lines_by(self, dimension: str) -> dict[Group, list[int]]:
-        """The metric in each interval that has begun, by another of stats.DIMENSIONS."""
+        """The metric in each interval that has begun, by one of stats.DIMENSIONS."""
+        if [dimension] == [*self.drawn_by]:
+            return self.lines
         return self._lines(
             series(self.timeline.micros, self.conditions, [dimension], self._sums, self._basis), self._sums
         )
@@ -184,7 +190,8 @@ class Answers:
     @cached_property
     def calls(self) -> Calls | None:
         """What became of client requests; None of long periods, where this one line would take as long as all else."""
-        is_long = self.period.until - self.period.since > _MOST_CALLS
+        most = _MOST_CALLS if self.conditions == EVERYTHING else _MOST_OF_SOME
+        is_long = self.period.until - self.period.since > most
         return None if is_long else calls(self.span, self.conditions)
 
     @cached_property

@@ -87,7 +87,7 @@ def _lines(answers: Answers, channels: dict[int, Channel]) -> tuple[list[_Line],
     query = answers.query
     if query.shows_types:
         return list(_types(answers)), 0
-    found = answers.lines if query.by == "channel" else answers.lines_by(query.by)
+    found = answers.lines_by(query.by)
     groups = sorted(((group, values) for group, values in found.items() if any(values)), key=lambda item: -sum(item[1]))
     known = [item for item in groups if item[0] != (None,)]
     shown = known[:_SHOWN] if len(known) > _SHOWN + 1 else known

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,6 +32,7 @@ from channels_app.entity_page.query import COLUMNS, EntityQuery
 from channels_app.filter_bar.bar import FilterBar, text_of
 from channels_app.filter_bar.page import DataPage
 from channels_app.filters import read_filters
+from channels_app.record_costs import prices_of, told_by
 from channels_app.records import records
 from channels_app.records_page.page import RecordRow
 from channels_app.stats import Usage, aggregate, breakdown
@@ -46,7 +47,9 @@ from usage.models.fields import to_micros
 from usage.prices.resolution import multiplier_of
 
 _RECORDS, _CELLS = 10, 96
-# A table by these would say the same in each row, or nothing.
+# The dimensions of Answers.by_account.
+_OF_ACCOUNTS = ("channel", "account")
+# Others would say the same in each row of failures, or nothing.
 _OF_CODES = ("requests", "share", "tokens", "cost")
 
 
@@ -81,7 +84,7 @@ class EntityPage(DataPage):
 
     @cached_property
     def answers(self) -> Answers:
-        return Answers(self.query, self.now)
+        return Answers(self.query, self.now, drawn_by=())
 
     @cached_property
     def bar(self) -> FilterBar:
@@ -200,14 +203,21 @@ class EntityPage(DataPage):
         if view == "endpoint":
             return None
         if view == self.query.view:
-            return len(self._groups)
+            return len(self.table.rows)
+        if view in _OF_ACCOUNTS:
+            return len(self._groups(view))
         if view == "code":
-            return len(breakdown(self.answers.span, self.answers.conditions, ["code"]))
+            return len(breakdown(self.answers.span, self.answers.conditions, [view]))
         return len(aggregate(self.answers.span, self.answers.conditions, (DIMENSIONS[view],), ("requests",)))
 
-    @cached_property
-    def _groups(self) -> dict[Group, Usage]:
-        return breakdown(self.answers.span, self.answers.conditions, [self.query.view], self.scope.basis)
+    def _groups(self, view: str) -> dict[Group, Usage]:
+        """What accounts tell, the figures above have asked already."""
+        if view not in _OF_ACCOUNTS:
+            return breakdown(self.answers.span, self.answers.conditions, [view], self.scope.basis)
+        found = defaultdict[Group, Usage](Usage)
+        for group, usage in self.answers.by_account.items():
+            found[group[_OF_ACCOUNTS.index(view)],].add(usage)
+        return dict(found)
 
     @property
     def shows_endpoints(self) -> bool:
@@ -217,10 +227,10 @@ class EntityPage(DataPage):
     def table(self) -> Table:
         """Of all there is to each tab but endpoints."""
         view, sort = self.query.view, self.query.sort
-        whole = Usage()
-        for usage in self._groups.values():
+        groups, whole = self._groups(view), Usage()
+        for usage in groups.values():
             whole.add(usage)
-        rows = rows_of(view, self._groups, whole, self.query.elsewhere)
+        rows = rows_of(view, groups, whole, self.query.elsewhere)
         columns = columns_of(_OF_CODES if view == "code" else COLUMNS, sort, whole)
         return Table(f"by-{view}", TITLES[view], columns, rows, whole, sort, self.address)
 
@@ -239,8 +249,9 @@ class EntityPage(DataPage):
 
     @cached_property
     def last_records(self) -> Sequence[RecordRow]:
-        found = records(self.answers.span, self.answers.conditions, limit=_RECORDS)
-        return [RecordRow(row, None) for row in found.rows]
+        booked = records(self.answers.span, self.answers.conditions, limit=_RECORDS).rows
+        told = told_by(prices_of(self.scope.basis), booked)
+        return [RecordRow(row, None, before) for row, before in zip(told, booked, strict=True)]
 
     @cached_property
     def many_servers(self) -> bool:

@@ -13,6 +13,7 @@ from channels_app.entity_page.entity import Entity, find_account, find_channel, 
 from channels_app.entity_page.page import EntityPage
 from channels_app.entity_page.query import read_entity_query
 from channels_app.filter_bar.views import answer
+from channels_app.renewal import renewable
 from channels_app.usage_table.export import export
 
 
@@ -28,6 +29,7 @@ def _answer(request: HttpRequest, entity: Entity) -> HttpResponseBase:
 def _view(find: Callable[..., Entity]) -> Callable[..., HttpResponseBase]:
     @require_safe
     @login_required
+    @renewable
     def view(request: HttpRequest, which: str | int) -> HttpResponseBase:
         return _answer(request, find(which))
 

@@ -13,10 +13,12 @@ from channels_app.errors_page.export import export
 from channels_app.errors_page.page import ErrorsPage
 from channels_app.errors_page.query import MOST, read_errors_query
 from channels_app.filter_bar.views import answer
+from channels_app.renewal import renewable
 
 
 @require_safe
 @login_required
+@renewable
 def errors(request: HttpRequest) -> HttpResponseBase:
     now = timezone.now()
     query = read_errors_query(request.GET, now)

@@ -13,10 +13,12 @@ from channels_app.explore_page.query import read_explore_query
 from channels_app.explore_page.scatter import ScatterPage
 from channels_app.explore_page.scatter_query import SCATTER, read_scatter_query
 from channels_app.filter_bar.views import answer
+from channels_app.renewal import renewable
 
 
 @require_safe
 @login_required
+@renewable
 def explore(request: HttpRequest) -> HttpResponseBase:
     """Usage over time or, with `mode=scatter`, single requests."""
     now = timezone.now()

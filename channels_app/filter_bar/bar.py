@@ -15,11 +15,10 @@ from django.utils.translation import gettext_lazy
 from channels_app.address import Address, Parameters
 from channels_app.comparison import COMPARISONS, OFF, PREVIOUS, WEEK
 from channels_app.filter_bar.choices import AllChoices, Choices
-from channels_app.filter_bar.scope import PERIOD_PARAMETERS, Scope
+from channels_app.filter_bar.scope import PERIOD_PARAMETERS, Scope, default_comparison, default_range
 from channels_app.filter_bar.shift import exact, shifted
 from channels_app.filters import FAIL, OK, PARAMETERS
-from channels_app.period import DEFAULT_RANGE, RANGES, Period
-from channels_app.stats import Basis
+from channels_app.period import RANGES, Period
 from config.report_zone import report_zone
 from usage import formats
 from usage.models import Instance
@@ -111,7 +110,7 @@ class FilterBar:
         return [Option(label, self.ranging(name), name == current) for name, label in RANGES.items()]
 
     def ranging(self, name: str) -> Address:
-        return self._spanning("range", "" if name == DEFAULT_RANGE else name)
+        return self._spanning("range", "" if name == default_range() else name)
 
     def _spanning(self, *values: str) -> Address:
         """The same for another period: names of parameters and their values in turn."""
@@ -167,14 +166,17 @@ class FilterBar:
     def comparisons(self) -> list[Option]:
         current = self.scope.comparison
         return [
-            Option(_COMPARISONS[name], self.address.setting("cmp", "" if name == PREVIOUS else name), name == current)
+            Option(
+                _COMPARISONS[name],
+                self.address.setting("cmp", "" if name == default_comparison() else name),
+                name == current,
+            )
             for name in COMPARISONS
         ]
 
     @property
     def other_basis(self) -> Address:
-        """The same with costs at the prices of now, or back as they were recorded."""
-        return self.address.setting("basis", "" if self.scope.is_current else Basis.CURRENT)
+        return self.scope.other_basis(self.address)
 
     @property
     def zone_text(self) -> str:

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
-from channels_app import filters
+from channels_app import filters, viewer
 from channels_app.address import Address
 from channels_app.comparison import COMPARISONS, PREVIOUS, compared_with
 from channels_app.filters import Filters, read_filters
@@ -43,6 +43,10 @@ class Scope:
         """Whether costs are told at the prices of now."""
         return self.basis is Basis.CURRENT
 
+    def other_basis(self, address: Address) -> Address:
+        """Return the same address with costs at the prices of now, or back as they were recorded."""
+        return address.setting("basis", "" if self.is_current else Basis.CURRENT)
+
     @property
     def span(self) -> Span:
         return span_of(self.period)
@@ -67,15 +71,16 @@ def read_scope(query: QueryDict, now: datetime) -> Scope:
     )
     # A form sends its empty fields too; they ask for nothing.
     asked = {name: value for name in PERIOD_PARAMETERS if (value := _moment(query, name))}
+    usual = {"range": default_range()}
     try:
-        period = read_period(asked, zone, now)
+        period = read_period(asked or usual, zone, now)
     except PeriodError as error:
-        period, asked = read_period({}, zone, now), {}
-        warnings.append(_("%(problem)s. Showing: %(range)s") % {"problem": error, "range": RANGES[DEFAULT_RANGE]})
+        period, asked = read_period(usual, zone, now), {}
+        warnings.append(_("%(problem)s. Showing: %(range)s") % {"problem": error, "range": RANGES[usual["range"]]})
     found = read_filters(query)
     address = Address((*_without_defaults(asked), *found.parameters))
     address = address.setting("tz", "" if zone == report_zone() else zone.key)
-    address = address.setting("cmp", "" if comparison == PREVIOUS else comparison)
+    address = address.setting("cmp", "" if comparison == default_comparison() else comparison)
     address = address.setting("basis", basis if basis is Basis.CURRENT else "")
     return Scope(period, comparison, found, address, basis, (*warnings, *found.warnings))
 
@@ -91,7 +96,18 @@ def _without_defaults(asked: dict[str, str]) -> Sequence[tuple[str, str]]:
     for names in (("from", "to"), ("days",)):
         if given := [(name, asked[name]) for name in names if name in asked]:
             return given
-    return [(name, value) for name, value in asked.items() if value != DEFAULT_RANGE]
+    return [(name, value) for name, value in asked.items() if value != default_range()]
+
+
+def default_range() -> str:
+    """Return the range that an address without one means: what the viewer prefers, else the usual one."""
+    preferred = viewer.preferences().default_range
+    return preferred if preferred in RANGES else DEFAULT_RANGE
+
+
+def default_comparison() -> str:
+    preferred = viewer.preferences().comparison
+    return preferred if preferred in COMPARISONS else PREVIOUS
 
 
 def _read_zone(query: QueryDict, warnings: list[str]) -> ZoneInfo:
@@ -109,13 +125,13 @@ def _read_zone(query: QueryDict, warnings: list[str]) -> ZoneInfo:
 
 
 def _read_comparison(query: QueryDict, warnings: list[str]) -> str:
-    name = query.get("cmp") or PREVIOUS
+    name = query.get("cmp") or default_comparison()
     if name not in COMPARISONS:
         warnings.append(
             _("%(name)s=%(value)s is none of %(known)s")
             % {"name": "cmp", "value": name, "known": ", ".join(COMPARISONS)}
         )
-        return PREVIOUS
+        return default_comparison()
     return name
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from functools import cached_property
 
 from django.urls import reverse
@@ -12,9 +13,8 @@ from channels_app.charts.matrix import Axis, Matrix
 from channels_app.dashboard.query import METRICS
 from channels_app.filter_bar.bar import FilterBar
 from channels_app.keys_page.query import OPTIONAL, USUAL, KeysQuery
-from channels_app.stats import Usage, aggregate, breakdown, name_groups
+from channels_app.stats import Usage, aggregate, breakdown, name_groups, series
 from channels_app.stats.questions import Group
-from channels_app.stats.seen import seen_by
 from channels_app.usage_table.list_page import ListPage
 from channels_app.usage_table.row import Row, rows_of
 from channels_app.usage_table.table import Table
@@ -44,12 +44,11 @@ class KeysPage(ListPage):
 
     @cached_property
     def _rows(self) -> list[Row]:
-        rows, seen = self.rows(), seen_by("key", self.now)
+        rows = self.rows()
         keys = ApiKey.objects.in_bulk([pk for (pk,) in self.groups if pk])
         models, channels = Counter(key for key, _model in self._by_model), self._channels
         for row in rows:
             pk = row.group[0] or NO_KEY
-            row.seen = seen.get(pk)
             row.details = {
                 "models": models[pk], "channels": channels[pk], "key": keys.get(pk),
                 "edit": self.query.renaming(pk), "is_edited": self.query.edit == str(pk),
@@ -59,9 +58,20 @@ class KeysPage(ListPage):
         return rows
 
     @cached_property
-    def _by_model(self) -> dict[Group, Usage]:
-        """By key and model."""
-        return breakdown(self.scope.span, self.scope.conditions, ["key", "model"], self.scope.basis)
+    def _by_model(self) -> dict[Group, int]:
+        """By key and model, the metric of the matrix; only its own sums, of which there are few."""
+        scope = self.scope
+        ends = [scope.span.since, scope.span.until]
+        sums = METRICS[self.query.metric].sums
+        found = series(ends, scope.conditions, ["key", "model"], sums, scope.basis).groups
+        return {group: sum(line[0]) for group, line in found.items()}
+
+    @cached_property
+    def _parts_by_model(self) -> dict[Group, Usage]:
+        """Of what is open."""
+        asked = self.scope.conditions
+        keys = self.opened if asked.api_keys is None else self.opened & asked.api_keys
+        return breakdown(self.scope.span, replace(asked, api_keys=keys), ["key", "model"], self.scope.basis)
 
     @cached_property
     def _channels(self) -> Counter[int]:
@@ -72,7 +82,7 @@ class KeysPage(ListPage):
     def _parts(self, row: Row) -> list[Row]:
         """By model."""
         of_it: dict[Group, Usage] = {
-            (model,): usage for (key, model), usage in self._by_model.items() if (key,) == row.group
+            (model,): usage for (key, model), usage in self._parts_by_model.items() if (key,) == row.group
         }
         return rows_of("model", of_it, row.usage, self.scope.address.setting("key", row.value), f"{row.key}-")
 
@@ -80,7 +90,7 @@ class KeysPage(ListPage):
     def matrix(self) -> Matrix:
         """The metric of each key and model; what has no price is nothing."""
         metric = METRICS[self.query.metric]
-        values = {group: metric.of(usage) or 0 for group, usage in self._by_model.items()}
+        values = self._by_model
         keys = name_groups(["key"], {(key,) for key, _model in values})
         models = name_groups(["model"], {(model,) for _key, model in values})
         return Matrix(

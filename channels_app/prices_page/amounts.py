@@ -1,21 +1,23 @@
-"""The amounts of a price, with their names."""
+"""The amounts of a price or multiplier, with their names."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
 
-from usage.models import ModelPrice
+from usage.models import ModelPrice, PriceMultiplier
 
 _COLUMNS = ("input", "cached_input", "cache_write", "output", "reasoning")
+_FACTOR = "factor"
 
 
-def amounts(price: ModelPrice) -> Iterator[tuple[str, Decimal]]:
-    """Yield those that are given, in USD per 1M tokens."""
-    for column in _COLUMNS:
-        if (amount := getattr(price, column)) is not None:
+def amounts(row: ModelPrice | PriceMultiplier) -> Iterator[tuple[str, Decimal]]:
+    """Yield those that are given, in USD per 1M tokens, or the factor."""
+    for column in _COLUMNS if isinstance(row, ModelPrice) else [_FACTOR]:
+        if (amount := getattr(row, column)) is not None:
             yield column_name(column), amount
 
 
 def column_name(column: str) -> str:
-    return str(ModelPrice._meta.get_field(column).verbose_name)  # type: ignore[union-attr]
+    field = (PriceMultiplier if column == _FACTOR else ModelPrice)._meta.get_field(column)
+    return str(field.verbose_name)  # type: ignore[union-attr]

@@ -1,24 +1,26 @@
-"""Prices from a CSV file: previewed, then written all or none."""
+"""Prices and multipliers from a CSV file: previewed, then written all or none."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from channels_app.prices_page.edit_views import StaffView
 from channels_app.prices_page.kept import Kept, StalePreview
 from usage import formats
-from usage.prices import csv_file, csv_import
 from usage.prices.csv_file import MOST_BYTES, BadCsv
-from usage.prices.csv_import import Import
+from usage.prices.csv_import import Import, Importer
+from usage.prices.multiplier_csv import MULTIPLIERS
+from usage.prices.price_csv import PRICES
 
-_KIND = "CSV file"
 # What nobody reads any more; all of it is applied.
 _SHOWN = 200
 
@@ -32,9 +34,42 @@ class ImportForm(forms.Form):
         self.fields["file"].help_text = _("As the export writes it, %(most)s MB at most") % most
 
 
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a file is of: how it is read, its name in what is kept, the names of its addresses, and its words."""
+
+    importer: Importer
+    kept_as: str
+    home: str
+    choose: str
+    preview: str
+    title: Promise
+    home_title: Promise
+    hint: Promise
+    row_label: Promise
+    value_label: Promise
+
+
+_KEPT = gettext_lazy(
+    "Rows of the same conditions and time are changed, others added, none deleted. Nothing is written before you have seen what "
+    "would change, and applied it."
+)
+PRICE_FILE = Kind(
+    PRICES, "CSV file", "prices", "price_import", "price_import_preview", gettext_lazy("Import prices"),
+    gettext_lazy("Prices"), _KEPT, gettext_lazy("Model or pattern"), gettext_lazy("USD per 1 M tokens"),
+)  # fmt: skip
+MULTIPLIER_FILE = Kind(
+    MULTIPLIERS, "CSV file of multipliers", "multipliers", "multiplier_import", "multiplier_import_preview",
+    gettext_lazy("Import multipliers"), gettext_lazy("Multipliers"), _KEPT, gettext_lazy("Channel or account"),
+    gettext_lazy("Multiplier"),
+)  # fmt: skip
+
+
 class ChooseCsv(StaffView):
+    kind = PRICE_FILE
+
     def get(self, request: HttpRequest) -> HttpResponse:
-        return render(request, "prices/import.html", {"form": ImportForm()})
+        return render(request, "prices/import.html", {"form": ImportForm(), "kind": self.kind})
 
     def post(self, request: HttpRequest) -> HttpResponse:
         form = ImportForm(request.POST, request.FILES)
@@ -42,39 +77,58 @@ class ChooseCsv(StaffView):
         if form.is_valid():
             content = form.cleaned_data["file"].read(MOST_BYTES + 1)
             try:
-                found = _prepared(content)
+                found = self.kind.importer.prepare(content)
             except BadCsv as error:
                 form.add_error("file", _("%(problem)s. Nothing was changed.") % {"problem": error})
             else:
                 if not found.mistakes:
-                    kept = Kept.make(_KIND, request.user.pk, content.decode())
-                    return redirect("price_import_preview", kept.key)
+                    kept = Kept.make(self.kind.kept_as, request.user.pk, content.decode())
+                    return redirect(self.kind.preview, kept.key)
                 form.add_error("file", _told(found))
-        context = {"form": form, "mistakes": found.mistakes[:_SHOWN], "more": len(found.mistakes) - _SHOWN}
+        mistakes, more = found.mistakes[:_SHOWN], len(found.mistakes) - _SHOWN
+        context = {"form": form, "kind": self.kind, "mistakes": mistakes, "more": more}
         return render(request, "prices/import.html", context)
 
 
 class ApplyCsv(StaffView):
     """The preview, and once it is applied what came of it. The same file and the same prices make the same of it."""
 
+    kind = PRICE_FILE
+
     def get(self, request: HttpRequest, key: str) -> HttpResponse:
-        kept = Kept.find(_KIND, request.user.pk, key)
-        return _preview(request, kept) if kept else _gone(request)
+        kept = Kept.find(self.kind.kept_as, request.user.pk, key)
+        return self._preview(request, kept) if kept else self._gone(request)
 
     def post(self, request: HttpRequest, key: str) -> HttpResponse:
-        kept = Kept.find(_KIND, request.user.pk, key)
+        kept = Kept.find(self.kind.kept_as, request.user.pk, key)
         if kept is None:
-            return _gone(request)
-        content = kept.content.encode()
+            return self._gone(request)
+        importer, content = self.kind.importer, kept.content.encode()
         try:
-            kept.apply(lambda: str(csv_import.write(_prepared(content))))
+            kept.apply(lambda: str(importer.write(importer.prepare(content))))
         except StalePreview:
-            return _preview(request, kept)
-        return redirect("price_import_preview", key)
+            return self._preview(request, kept)
+        return redirect(self.kind.preview, key)
 
+    def _preview(self, request: HttpRequest, kept: Kept) -> HttpResponse:
+        """What is stale or done is not compared any more: it would be told of other prices than it was made for."""
+        context: dict[str, Any] = {"kept": kept, "kind": self.kind, "written": kept.outcome and int(kept.outcome)}
+        if not kept.outcome and not kept.is_stale:
+            found = self.kind.importer.prepare(kept.content.encode())
+            counts = found.counts
+            context |= {
+                "new": found.new[:_SHOWN],
+                "more_new": counts["new"] - _SHOWN,
+                "changed": found.changed[:_SHOWN],
+                "more_changed": counts["changed"] - _SHOWN,
+                "counts": counts,
+                "count": counts["new"] + counts["changed"],
+            }
+        return render(request, "prices/import_preview.html", context)
 
-def _prepared(content: bytes) -> Import:
-    return csv_import.prepare(csv_file.read(content))
+    def _gone(self, request: HttpRequest) -> HttpResponse:
+        messages.warning(request, _("That preview is no longer kept. Make it again."))
+        return redirect(self.kind.choose)
 
 
 def _told(found: Import) -> str:
@@ -83,25 +137,3 @@ def _told(found: Import) -> str:
         len(found.mistakes),
     )  # fmt: skip
     return text % {"n": formats.grouped(len(found.mistakes))}
-
-
-def _preview(request: HttpRequest, kept: Kept) -> HttpResponse:
-    """What is stale or done is not compared any more: it would be told of other prices than it was made for."""
-    context: dict[str, Any] = {"kept": kept, "written": kept.outcome and int(kept.outcome)}
-    if not kept.outcome and not kept.is_stale:
-        found = _prepared(kept.content.encode())
-        counts = found.counts
-        context |= {
-            "new": found.new[:_SHOWN],
-            "more_new": counts["new"] - _SHOWN,
-            "changed": found.changed[:_SHOWN],
-            "more_changed": counts["changed"] - _SHOWN,
-            "counts": counts,
-            "count": counts["new"] + counts["changed"],
-        }
-    return render(request, "prices/import_preview.html", context)
-
-
-def _gone(request: HttpRequest) -> HttpResponse:
-    messages.warning(request, _("That preview is no longer kept. Make it again."))
-    return redirect("price_import")

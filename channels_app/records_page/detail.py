@@ -16,6 +16,7 @@ from channels_app.cost_explanation import Explanation, Outcome, explain
 from channels_app.filter_bar.scope import Scope
 from channels_app.filter_bar.shift import written
 from channels_app.filters import FAIL, UNKNOWN_CHANNEL
+from channels_app.record_costs import prices_of, told_by
 from channels_app.record_serializers import RecordSerializer
 from channels_app.records import Cursor, place_of, records, tokens_per_second, with_names
 from channels_app.records_page.page import RecordRow
@@ -47,6 +48,7 @@ _OUTCOMES: dict[str, Promise] = {
     Outcome.NOTHING_USED: _("A failure that used nothing costs nothing."),
     Outcome.UNPRICED: _("Its model had no price when it was booked."),
 }
+_UNPRICED_NOW = _("Its model has no price now.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +79,12 @@ class AttemptLine:
 
 
 class RecordDetail:
-    """`query` is the list that it was opened from."""
+    """`query` is the list that it was opened from; `row` tells the cost by its basis, `booked` as it is in the ledger."""
 
-    def __init__(self, row: UsageRecord, query: RecordsQuery) -> None:
-        self.row, self.query = row, query
+    def __init__(self, booked: UsageRecord, query: RecordsQuery) -> None:
+        self.booked, self.query = booked, query
+        self._prices = prices_of(query.scope.basis)
+        (self.row,) = told_by(self._prices, [booked])
 
     @property
     def scope(self) -> Scope:
@@ -92,7 +96,11 @@ class RecordDetail:
 
     @property
     def line(self) -> RecordRow:
-        return RecordRow(self.row, None)
+        return RecordRow(self.row, None, self.booked)
+
+    @property
+    def other_basis(self) -> Address:
+        return self.scope.other_basis(self.address)
 
     @property
     def quality(self) -> Promise:
@@ -118,7 +126,8 @@ class RecordDetail:
 
     @property
     def outcome_text(self) -> Promise | None:
-        return _OUTCOMES.get(self.explanation.outcome)
+        is_unpriced = self.explanation.outcome == Outcome.UNPRICED
+        return _UNPRICED_NOW if is_unpriced and self.scope.is_current else _OUTCOMES.get(self.explanation.outcome)
 
     @property
     def first_token_share(self) -> float | None:
@@ -143,7 +152,8 @@ class RecordDetail:
     def attempts(self) -> list[AttemptLine]:
         """Of its client request, in order; none where it took but this one."""
         group = attempts_of(self.row)
-        rows = with_names(UsageRecord.objects.filter(pk__in=[one.record_id for one in group])).in_bulk()
+        booked = with_names(UsageRecord.objects.filter(pk__in=[one.record_id for one in group]))
+        rows = {row.pk: row for row in told_by(self._prices, booked)}
         found = [(one.number, rows[one.record_id]) for one in group if one.record_id in rows]
         return _waterfall(found, self.row) if len(found) > 1 else []
 
@@ -162,7 +172,7 @@ class RecordDetail:
     @property
     def raw(self) -> str:
         """The row as the API tells it: names and ids, no key."""
-        return json.dumps(RecordSerializer(self.row).data, indent=2, ensure_ascii=False, default=str)
+        return json.dumps(RecordSerializer(self.booked).data, indent=2, ensure_ascii=False, default=str)
 
     @property
     def older(self) -> int | None:
@@ -175,7 +185,7 @@ class RecordDetail:
     def _neighbour(self, *, back: bool) -> int | None:
         """The record that comes next in the list, towards its end or its beginning."""
         sort, span = self.query.sort, self.scope.span
-        cursor = Cursor(sort, place_of(self.row, sort), back)
+        cursor = Cursor(sort, place_of(self.booked, sort), back)
         page = records(span, self.query.conditions, sort, cursor, 1, self.query.search.narrowing(span))
         return page.rows[0].pk if page.rows else None
 
@@ -202,7 +212,7 @@ class RecordDetail:
     @property
     def _list(self) -> Address:
         """Of the same period, with no other filter."""
-        return self.address.only(("range", "days", "from", "to", "tz", "cols", "limit"))
+        return self.address.only(("range", "days", "from", "to", "tz", "basis", "cols", "limit"))
 
 
 def _waterfall(attempts: Sequence[tuple[int, UsageRecord]], this: UsageRecord) -> list[AttemptLine]:

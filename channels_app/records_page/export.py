@@ -9,6 +9,7 @@ from django.http import StreamingHttpResponse
 
 from channels_app.csv_file import csv_answer
 from channels_app.filters import UNKNOWN_CHANNEL
+from channels_app.record_costs import prices_of, told_by
 from channels_app.records import records, tokens_per_second
 from channels_app.records_page.query import RecordsQuery
 from usage.models import UsageRecord
@@ -40,10 +41,10 @@ def _rows(query: RecordsQuery) -> Iterator[list[object]]:
 
 def _pages(query: RecordsQuery) -> Iterator[Iterable[UsageRecord]]:
     span, conditions, cursor = query.scope.span, query.conditions, None
-    narrowing = query.search.narrowing(span)
+    narrowing, prices = query.search.narrowing(span), prices_of(query.scope.basis)
     while True:
         page = records(span, conditions, query.sort, cursor, _AT_ONCE, narrowing)
-        yield page.rows
+        yield told_by(prices, page.rows)
         cursor = page.older
         if cursor is None:
             return

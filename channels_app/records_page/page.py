@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from channels_app.address import Address
 from channels_app.filter_bar.bar import Chip, FilterBar, Option
 from channels_app.filter_bar.page import DataPage
+from channels_app.record_costs import prices_of, told_by
 from channels_app.records import LIMITS, TIME, Cursor, Page, records, tokens_per_second
 from channels_app.records_page.query import OPTIONAL, RecordsQuery
 from channels_app.records_page.search import PARAMETERS, SIZES
@@ -39,10 +40,11 @@ _MOST_NEW = 50
 
 @dataclass(frozen=True, slots=True)
 class RecordRow:
-    """A record, and which attempt of its client request it is where that took several."""
+    """A record, which attempt of its client request it is where that took several, and what it was booked with."""
 
     row: UsageRecord
     attempt: AttemptRow | None
+    booked: UsageRecord
 
     @property
     def hit_rate(self) -> float | None:
@@ -58,6 +60,10 @@ class RecordRow:
         return self.row.cost_nanousd is None and bool(self.row.total_tokens)
 
     @property
+    def has_another_cost(self) -> bool:
+        return self.row.cost_nanousd != self.booked.cost_nanousd
+
+    @property
     def key_value(self) -> int:
         """What the filter takes."""
         return self.row.api_key_id or NO_KEY
@@ -71,9 +77,8 @@ class RecordsPage(DataPage):
 
     @cached_property
     def bar(self) -> FilterBar:
-        chips = [
-            Chip(name, label, text, self.address.without(name)) for name, label, text in self.query.search.in_words
-        ]
+        in_words = self.query.search.in_words(is_current=self.scope.is_current)
+        chips = [Chip(name, label, text, self.address.without(name)) for name, label, text in in_words]
         if kind := self.query.failure:
             chips.append(Chip("failure", _("Error"), _words(kind), self.address.without("failure")))
         fields = (*PARAMETERS, "cols")
@@ -87,8 +92,9 @@ class RecordsPage(DataPage):
 
     @cached_property
     def rows(self) -> list[RecordRow]:
-        attempts = attempts_among(self.found.rows)
-        return [RecordRow(row, attempts.get(row.pk)) for row in self.found.rows]
+        booked = self.found.rows
+        attempts, told = attempts_among(booked), told_by(prices_of(self.scope.basis), booked)
+        return [RecordRow(row, attempts.get(row.pk), before) for row, before in zip(told, booked, strict=True)]
 
     @property
     def matching(self) -> int | None:
@@ -137,6 +143,11 @@ class RecordsPage(DataPage):
         return self.query.sorted_by == TIME
 
     @property
+    def is_by_recorded_cost(self) -> bool:
+        """By what records cost now, all of them would have to be priced first."""
+        return self.scope.is_current and self.query.sorted_by == "cost"
+
+    @property
     def order_text(self) -> Promise:
         return (_ORDERS | _UPWARDS)[self.query.sort]
 
@@ -181,7 +192,14 @@ class RecordsPage(DataPage):
         """Label, unit, and for the least and the most: parameter and what it is set to."""
         given = {name: text for name, text, _value in self.query.search.bounds}
         return [
-            (size.label, str(size.unit), least, given.get(least, ""), most, given.get(most, ""))
+            (
+                size.label_by(is_current=self.scope.is_current),
+                str(size.unit),
+                least,
+                given.get(least, ""),
+                most,
+                given.get(most, ""),
+            )
             for size in SIZES
             for least, most in [(f"min_{size.name}", f"max_{size.name}")]
         ]

@@ -33,7 +33,12 @@ class Size:
     column: str
     per_unit: int
 
+    def label_by(self, *, is_current: bool) -> Promise | str:
+        """Records are found by what they were booked with, by whatever prices costs are told."""
+        return _RECORDED if is_current and self.name == "cost" else self.label
 
+
+_RECORDED = gettext_lazy("Recorded cost")
 SIZES = (
     Size("tokens", gettext_lazy("Tokens"), "", f"({TOTAL})", 1),
     Size("input", gettext_lazy("Input"), "", "(CAST(uncached_input AS BIGINT) + cache_read + cache_write)", 1),
@@ -63,12 +68,12 @@ class Search:
         texts = (("endpoint", self.endpoint), ("q", self.q), ("retried", "1" if self.retried else ""))
         return (*((name, text) for name, text, _value in self.bounds), *((name, text) for name, text in texts if text))
 
-    @property
-    def in_words(self) -> Iterator[tuple[str, Promise | str, str]]:
-        """Yield each parameter with its label and what it is set to."""
+    def in_words(self, *, is_current: bool) -> Iterator[tuple[str, Promise | str, str]]:
+        """Yield each parameter with its label and what it is set to; `is_current`: costs are told at the prices of now."""
         for name, text, _value in self.bounds:
             size, sign = _BOUNDS[name]
-            yield name, f"{size.label} {sign} {'$' + text if size.unit == '$' else f'{text} {size.unit}'.strip()}", ""
+            label, value = size.label_by(is_current=is_current), f"{text} {size.unit}".strip()
+            yield name, f"{label} {sign} {'$' + text if size.unit == '$' else value}", ""
         if self.endpoint:
             yield "endpoint", _("Endpoint"), self.endpoint
         if self.q:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.utils.translation import gettext as _
 
@@ -112,14 +113,17 @@ def channel_report(
     if basis is Basis.CURRENT:
         report.taken_as_ordinary = taken_as_ordinary(span_of(period), conditions)
     channels: dict[str, ChannelRow] = {}
-    accounts: dict[str, AccountRow] = {}
+    accounts: set[str] = set()
     models: dict[tuple[str, int], ModelRow] = {}
-    for source, model, usage in _by_source_and_model(period, conditions, basis):
-        channel = _channel_row(channels, source)
-        account = _account_row(accounts, channel, source)
-        account.usage.add(usage)
-        _model_row(models, f"channel-{channel.slug}", channel.models, model).usage.add(usage)
-        _model_row(models, account.key, account.models, model).usage.add(usage)
+    for (of_channel, account), rows in _by_source_and_model(period, conditions, basis):
+        channel = _channel_row(channels, of_channel)
+        if account.key not in accounts:
+            accounts.add(account.key)
+            channel.accounts.append(account)
+        for row in rows:
+            account.usage.add(row.usage)
+            _model_row(models, f"channel-{channel.slug}", channel.models, row).usage.add(row.usage)
+            _take_model(models, account, row)
     for channel in channels.values():
         for account in channel.accounts:
             channel.usage.add(account.usage)
@@ -130,31 +134,43 @@ def channel_report(
     return report
 
 
+# The channel (None: the unknown one) and the account of a source; where that is open, the source in its place.
+_Place = tuple[Channel | None, AccountRow]
+
+
 def _by_source_and_model(
     period: Period, conditions: Conditions, basis: Basis
-) -> Iterator[tuple[Source, ModelName, Usage]]:
-    rows = aggregate(span_of(period), conditions, ("source_id", "model_id"), basis)
-    sources = _sources({row[0] for row in rows})
-    models = ModelName.objects.in_bulk({row[1] for row in rows})
-    for source_id, model_id, *sums in rows:
-        yield sources[source_id], models[model_id], Usage(*sums)
+) -> Iterator[tuple[_Place, list[ModelRow]]]:
+    found = defaultdict[int, list[tuple[int, Usage]]](list)
+    for source_id, model_id, *sums in aggregate(span_of(period), conditions, ("source_id", "model_id"), basis):
+        found[source_id].append((model_id, Usage(*sums)))
+    places, names = _places(found), dict(ModelName.objects.values_list("pk", "name"))
+    for source_id, rows in found.items():
+        yield places[source_id], [ModelRow(names[model_id], usage, pk=model_id) for model_id, usage in rows]
 
 
-def _sources(ids: set[int]) -> dict[int, Source]:
-    """Each server, channel and account is one object, however many sources it has: a join would make each anew."""
-    instances, channels, accounts = Instance.objects.in_bulk(), Channel.objects.in_bulk(), Account.objects.in_bulk()
-    for account in accounts.values():
-        account.channel = channels[account.channel_id]
-    sources = Source.objects.in_bulk(ids)
-    for source in sources.values():
-        source.instance = instances[source.instance_id]
-        source.channel = channels[source.channel_id] if source.channel_id else None
-        source.account = accounts[source.account_id] if source.account_id else None
-    return sources
+def _places(ids: Collection[int]) -> dict[int, _Place]:
+    """Return where the usage of each source belongs. There may be thousands, of which objects would take as long as the sums."""
+    servers, channels = dict(Instance.objects.values_list("pk", "name")), Channel.objects.in_bulk()
+    accounts: dict[int, _Place] = {}
+    rows: Iterable[Any] = Account.objects.values_list(
+        "instance_id", "channel_id", "state", "retry_at", *Account.NAMED_BY
+    )
+    for server, of_channel, state, retry_at, pk, *named in rows:
+        channel, name = channels[of_channel], Account.name_of(pk, *named)
+        row = AccountRow(f"account-{pk}", name, channel.kind, state, retry_at, pk, servers[server])
+        accounts[pk] = channel, row
+    whose = dict(Source.objects.filter(account__isnull=False).values_list("pk", "account_id"))
+    places = {source: accounts[whose[source]] for source in ids if source in whose}
+    for pk, source in Source.objects.in_bulk([one for one in ids if one not in whose]).items():
+        known = channels[source.channel_id] if source.channel_id else None
+        name = source.name if known else str(source)
+        row = AccountRow(f"source-{pk}", name, known.kind if known else "", instance=servers[source.instance_id])
+        places[pk] = known, row
+    return places
 
 
-def _channel_row(rows: dict[str, ChannelRow], source: Source) -> ChannelRow:
-    channel = source.known_channel
+def _channel_row(rows: dict[str, ChannelRow], channel: Channel | None) -> ChannelRow:
     slug = channel.slug if channel else UNKNOWN
     if slug not in rows:
         rows[slug] = (
@@ -165,32 +181,20 @@ def _channel_row(rows: dict[str, ChannelRow], source: Source) -> ChannelRow:
     return rows[slug]
 
 
-def _account_row(rows: dict[str, AccountRow], channel: ChannelRow, source: Source) -> AccountRow:
-    """The account that a source means, or the source itself where that is open."""
-    account = source.account
-    key = f"account-{account.pk}" if account else f"source-{source.pk}"
-    if key not in rows:
-        rows[key] = (
-            AccountRow(
-                key, str(account), channel.kind, account.state, account.retry_at, account.pk, source.instance.name
-            )
-            if account
-            else AccountRow(
-                key,
-                source.label if source.channel and source.label else str(source),
-                channel.kind,
-                instance=source.instance.name,
-            )
-        )
-        channel.accounts.append(rows[key])
-    return rows[key]
+def _model_row(known: dict[tuple[str, int], ModelRow], key: str, rows: list[ModelRow], like: ModelRow) -> ModelRow:
+    if (key, like.pk) not in known:
+        known[key, like.pk] = ModelRow(like.name, pk=like.pk)
+        rows.append(known[key, like.pk])
+    return known[key, like.pk]
 
 
-def _model_row(known: dict[tuple[str, int], ModelRow], key: str, rows: list[ModelRow], model: ModelName) -> ModelRow:
-    if (key, model.pk) not in known:
-        known[key, model.pk] = ModelRow(model.name, pk=model.pk)
-        rows.append(known[key, model.pk])
-    return known[key, model.pk]
+def _take_model(known: dict[tuple[str, int], ModelRow], account: AccountRow, row: ModelRow) -> None:
+    """Most accounts have one source, whose rows are theirs as they are."""
+    if (account.key, row.pk) in known:
+        known[account.key, row.pk].usage.add(row.usage)
+    else:
+        known[account.key, row.pk] = row
+        account.models.append(row)
 
 
 def _finish(channel: ChannelRow, whole: Usage, sort: str) -> None:

@@ -9,11 +9,13 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from operator import add
 from typing import NamedTuple
 
 from channels_app.stats.current import Basis
 from channels_app.stats.database import database
 from channels_app.stats.questions import totals
+from channels_app.stats.remembering import once
 from channels_app.stats.tables import (
     EVERYTHING,
     NOTHING,
@@ -239,7 +241,7 @@ def _condition(span: Span, conditions: Conditions) -> Callable[[AttemptRow], boo
 
 def _span_of_attempts(span: Span) -> Span:
     """Where there are no records, an hour goes whole to the span in which it begins, as its sums do."""
-    kept_since = records_since(database().alias)
+    kept_since = once(records_since)
     return Span(
         _snapped(span.since) if min(_snapped(span.since), span.until) <= kept_since else span.since,
         _snapped(span.until) if span.until <= kept_since else span.until,
@@ -248,6 +250,13 @@ def _span_of_attempts(span: Span) -> Span:
 
 def _snapped(moment: int) -> int:
     return moment if DAILY.start_of(moment) == moment else HOURLY.end_of(moment)
+
+
+_OF_ATTEMPTS = ("COUNT(*)", "SUM(CASE WHEN failed THEN 0 ELSE 1 END)")
+_OF_CALLS = (
+    "COUNT(*)", "SUM(CASE WHEN succeeded > 0 THEN 1 ELSE 0 END)",
+    "SUM(CASE WHEN succeeded > 0 AND succeeded < attempts THEN 1 ELSE 0 END)", "SUM(attempts)",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,13 +271,22 @@ class _Stored:
         return cls(_span_of_attempts(span), conditions)
 
     def tally(self, among: str = "1 = 1") -> _Tally:
-        of_attempts = ("COUNT(*)", "SUM(CASE WHEN failed THEN 0 ELSE 1 END)")
-        of_calls = (
-            "COUNT(*)", "SUM(CASE WHEN succeeded > 0 THEN 1 ELSE 0 END)",
-            "SUM(CASE WHEN succeeded > 0 AND succeeded < attempts THEN 1 ELSE 0 END)", "SUM(attempts)",
-        )  # fmt: skip
+        if self.conditions == EVERYTHING:
+            return self._tally_of_all(among)
         calls = f"({self._calls(among, 'succeeded, attempts')}) AS calls"
-        return _Tally(*_sums(of_attempts, f"{TABLE} WHERE {self._where(among)}"), *_sums(of_calls, calls))
+        return _Tally(*_sums(_OF_ATTEMPTS, f"{TABLE} WHERE {self._where(among)}"), *_sums(_OF_CALLS, calls))
+
+    def _tally_of_all(self, among: str) -> _Tally:
+        """The first attempt stands for its call, but for calls that began before the span."""
+        where = self._where(among)
+        last = f"MAX(CASE WHEN began_at < {self.span.since} THEN requested_at END)"
+        *of_attempts, last_begun_before = _sums((*_OF_ATTEMPTS, last), f"{TABLE} WHERE {where}")
+        counts = _sums(_OF_CALLS, f"{TABLE} WHERE {where} AND number = 1")
+        if last_begun_before:
+            where += f" AND began_at < {self.span.since} AND requested_at <= {last_begun_before}"
+            calls = f"(SELECT DISTINCT client_request, succeeded, attempts FROM {TABLE} WHERE {where}) AS calls"
+            counts = [*map(add, counts, _sums(_OF_CALLS, calls))]
+        return _Tally(*of_attempts, *counts)
 
     def paths(self, among: str = "1 = 1") -> list[tuple[str, bool, int]]:
         """Return each path of sources, whether these calls were rescued, and how many those are."""

@@ -7,12 +7,14 @@ from functools import cached_property
 from typing import NamedTuple
 
 from channels_app.stats.database import database
+from channels_app.stats.remembering import once
 from channels_app.stats.tables import Conditions, Span
 from usage.accounting.multipliers import Multiplier
 from usage.accounting.price_book import PriceBook
 from usage.accounting.pricing import LIST_PRICE, Price
+from usage.ingest.prices import load_multipliers, load_prices
 from usage.ingest.rollup import DAILY_BY_MODEL, HOURLY, records_since
-from usage.models import ModelName, ModelPrice, PriceMultiplier, Source
+from usage.models import ModelName, Source
 
 
 class Owner(NamedTuple):
@@ -44,8 +46,7 @@ class CurrentPrices:
     @classmethod
     def of(cls, span: Span, conditions: Conditions) -> CurrentPrices:
         alias = database().alias
-        multipliers = [row.multiplier for row in PriceMultiplier.objects.using(alias).all()]
-        book = PriceBook((row.price for row in ModelPrice.objects.using(alias).all()), multipliers)
+        multipliers, book = load_multipliers(alias), load_prices(alias)
         models = _models_in(span, conditions)
         contenders = {pk: book.contenders(name, span.since, span.until) for pk, name in models.items()}
         return cls(span, models, contenders, book, [one for one in multipliers if one.effective_from < span.until])
@@ -99,7 +100,7 @@ class CurrentPrices:
     @cached_property
     def readable_since(self) -> int:
         """From this hour on no record was pruned."""
-        return HOURLY.end_of(records_since(database().alias))
+        return HOURLY.end_of(once(records_since))
 
 
 def _models_in(span: Span, conditions: Conditions) -> dict[int, str]:

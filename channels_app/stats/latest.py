@@ -12,7 +12,7 @@ from channels_app.stats.tables import Conditions, Span, of_records
 from usage.ingest.rollup import RECORDS
 
 # To read them takes SQLite 2 to 4 µs each.
-MOST = 10_000
+MOST = 5_000
 
 
 class Latest(NamedTuple):

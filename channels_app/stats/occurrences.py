@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from channels_app.stats.database import database
+from channels_app.stats.remembering import once
 from channels_app.stats.tables import EVERYTHING, Conditions, Span, listed, one_of
 from usage.ingest.rollup import DAY, FAILURES, GRAINS, HOUR, Grain, records_since
 
@@ -40,7 +41,7 @@ def stretches(
         return
     if not all(conditions.ids.values()):
         return
-    span = Span(max(span.since, records_since(database().alias)), span.until)
+    span = Span(max(span.since, once(records_since)), span.until)
     spans: list[Span] = []
     requests = 0
     for hour in _hours(span, conditions, descending):

@@ -1,6 +1,6 @@
 """The busiest minute of a span (`ui.md` M20, M21): of the requests that began in it, and of their tokens.
 
-What is asked of one channel, source, model or key, stored peaks tell. What is asked of several at once they only bound: then
+What is asked of one channel, source, model or key, or of failures or one status of theirs, stored peaks tell. What is asked of several at once they only bound: then
 the hours that may hold more are read from the records, the most promising first, until none is left or enough was read.
 """
 
@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from channels_app.stats.database import database
 from channels_app.stats.occurrences import hours_that_know
+from channels_app.stats.remembering import once
 from channels_app.stats.tables import EVERYTHING, Conditions, Span, listed, of_records, one_of
 from usage.ingest.attempts import stale_stretches
 from usage.ingest.peaks import MINUTE, TABLE, Kind, grain_of
@@ -97,13 +98,16 @@ def peaks(span: Span, conditions: Conditions) -> Peaks:
 
 def _covers(conditions: Conditions) -> list[_Cover]:
     restricted = conditions.ids
-    is_exact = len(restricted) <= 1 and conditions.failed is None
+    is_exact = len(restricted) <= 1 and conditions.failed is None and not conditions.codes
     covers = [_Cover([(Kind.ALL, 0)], is_exact and not restricted)]
     if conditions.sources is not None:
         covers += [_Cover(targets, is_exact) for targets in _groups_of(conditions.sources)]
     for kind, ids in ((Kind.MODEL, conditions.models), (Kind.KEY, conditions.api_keys)):
         if ids is not None:
             covers.append(_Cover([(kind, one) for one in ids], is_exact))
+    if conditions.only_failed:
+        codes = [code for first, last in conditions.codes for code in range(first, last + 1)]
+        covers.append(_Cover([(Kind.STATUS, code) for code in codes] or [(Kind.FAILED, 0)], not restricted))
     return covers
 
 
@@ -135,7 +139,7 @@ def _rows(span: Span, targets: Sequence[_Target]) -> list[_Row]:
         cursor.execute(" UNION ALL ".join(queries))
         return [
             _Row((kind, target), start, width, (requests, tokens), (requests_at, tokens_at))
-            for width, kind, target, start, requests, tokens, requests_at, tokens_at in cursor
+            for width, kind, target, start, requests, tokens, requests_at, tokens_at in cursor.fetchall()
         ]
 
 
@@ -192,7 +196,7 @@ class _Search:
         self._records: dict[int, int] = {}  # to read
         self._seen = set[int]()
         self._skipped: tuple[list[int], list[int]] = ([], [])
-        self._pruned_until = records_since(database().alias)
+        self._pruned_until = once(records_since)
 
     def run(self) -> None:
         for which in range(len(self._found)):
@@ -261,7 +265,7 @@ def _counted(hours: Collection[int], conditions: Conditions) -> dict[int, tuple[
             f"SELECT bucket, CAST({requests} AS BIGINT), CAST(SUM({TOTAL}) AS BIGINT) FROM {grain.table} "
             f"WHERE {' AND '.join(where)} GROUP BY bucket HAVING {requests} > 0"
         )
-        return {hour: (count, tokens) for hour, count, tokens in cursor}
+        return {hour: (count, tokens) for hour, count, tokens in cursor.fetchall()}
 
 
 def _read(found: Peaks, spans: Sequence[Span], conditions: Conditions) -> None:
@@ -275,6 +279,6 @@ def _read(found: Peaks, spans: Sequence[Span], conditions: Conditions) -> None:
             f"SELECT requested_at / {MINUTE} * {MINUTE}, COUNT(*), CAST(SUM({TOTAL}) AS BIGINT) "
             f"FROM spans CROSS JOIN {RECORDS} WHERE {' AND '.join(where)} GROUP BY 1"
         )
-        for at, *figures in cursor:
+        for at, *figures in cursor.fetchall():
             for peak, figure in zip(found, figures, strict=True):
                 peak.offer(figure, at)

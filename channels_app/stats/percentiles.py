@@ -16,6 +16,7 @@ from typing import Any
 
 from channels_app.stats.database import database
 from channels_app.stats.questions import DIMENSIONS, OF_FAILURES, Group
+from channels_app.stats.remembering import once
 from channels_app.stats.tables import (
     EVERYTHING,
     OF_SOURCES,
@@ -91,7 +92,7 @@ def _ask(edges: Sequence[int], conditions: Conditions, by: Sequence[str]) -> dic
     if of_failures or not all(conditions.ids.values()) or edges[0] >= edges[-1]:
         return {}
     question = _Question(edges, conditions, [DIMENSIONS[name] for name in by])
-    if edges[0] >= records_since(database().alias) and _records_of(Span(edges[0], edges[-1])) <= _MOST_EXACT:
+    if edges[0] >= once(records_since) and _records_of(Span(edges[0], edges[-1])) <= _MOST_EXACT:
         return question.exact()
     return at_rest(question.rough, database().alias)
 
@@ -136,7 +137,7 @@ class _Question:
     def _queries(self, last_id: int) -> tuple[list[str], list[str]]:
         """Return what the distributions tell, and what the records do: at the ragged ends, and since `last_id`."""
         stored, ragged = [], []
-        pruned_until = records_since(database().alias)
+        pruned_until = once(records_since)
         for place, ends in enumerate(pairwise(self._edges)):
             for grain, piece in cut(Span(*ends), self._grains):
                 if grain is None and piece.until <= pruned_until and self._grains:

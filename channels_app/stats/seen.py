@@ -25,7 +25,7 @@ from usage.ingest.rollup import (
 from usage.models.fields import from_micros, to_micros
 
 _DAYS = {"source_id": DAILY_BY_SOURCE, "model_id": DAILY_BY_MODEL, "api_key_id": DAILY_BY_KEY}
-_HOURS = {"source_id": HOURLY_BY_SOURCE, "model_id": HOURLY_BY_MODEL, "api_key_id": HOURLY}
+_HOURS = {"source_id": HOURLY_BY_SOURCE, "model_id": HOURLY_BY_MODEL}
 # The further back, the less it matters when exactly.
 _TO_THE_HOUR, _EXACT = DAY, 2 * HOUR
 
@@ -50,9 +50,13 @@ def seen_by(dimension: str, now: datetime, conditions: Conditions = EVERYTHING) 
         f"requested_at >= {moment - _EXACT}",
         *(f"{OF_RECORDS[kept]} IN {listed(ids)}" for ids in _ids(conditions)),
     ]
+    since = moment - _TO_THE_HOUR
+    hours = (
+        _of_keys(since, where) if kept == "api_key_id" else _of_sums(_HOURS[kept], kept, [f"bucket >= {since}", *where])
+    )
     pieces = [
         _of_sums(_DAYS[kept], kept, where),
-        _of_sums(_HOURS[kept], kept, [f"bucket >= {moment - _TO_THE_HOUR}", *where]),
+        hours,
         f"SELECT {OF_RECORDS[kept]} AS {kept}, MIN(requested_at) AS first, MAX(requested_at) AS last "
         f"FROM {RECORDS} WHERE {' AND '.join(newest)} GROUP BY 1",
     ]
@@ -72,3 +76,11 @@ def _ids(conditions: Conditions) -> Iterable[frozenset[int]]:
 def _of_sums(grain: Grain, column: str, where: Iterable[str]) -> str:
     condition = " AND ".join(where) or "1 = 1"
     return f"SELECT {column}, MIN(bucket) AS first, MAX(bucket) AS last FROM {grain.table} WHERE {condition} GROUP BY {column}"
+
+
+def _of_keys(since: int, where: Iterable[str]) -> str:
+    """The hours of keys are those of all dimensions, many: each key is looked up by itself, if it was used lately."""
+    latest = f"SELECT MAX(bucket) FROM {HOURLY.table} AS hours WHERE hours.api_key_id = days.api_key_id AND bucket >= {since}"
+    used = " AND ".join((f"bucket >= {since - DAY}", *where))
+    days = f"SELECT api_key_id, MIN(bucket) AS first FROM {DAILY_BY_KEY.table} WHERE {used} GROUP BY api_key_id"
+    return f"SELECT days.api_key_id, days.first, ({latest}) AS last FROM ({days}) AS days"

@@ -6,14 +6,18 @@ records, so that any span is exact to the microsecond in any time zone, and cost
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from channels_app.period import Period
 from channels_app.stats.database import database
+from channels_app.stats.remembering import once
+from usage.ingest.placing import displaced
 from usage.ingest.rollup import (
     DAILY,
+    DAILY_BY_CHANNEL,
+    DAILY_BY_CHANNEL_KEY,
     DAILY_BY_KEY,
     DAILY_BY_KEY_MODEL,
     DAILY_BY_MODEL,
@@ -24,6 +28,7 @@ from usage.ingest.rollup import (
     FAILURES,
     HOUR,
     HOURLY,
+    HOURLY_BY_CHANNEL,
     HOURLY_BY_MODEL,
     HOURLY_BY_SOURCE,
     OF_RECORDS,
@@ -31,19 +36,24 @@ from usage.ingest.rollup import (
     SUM_OF_RECORDS,
     SUMS,
     WEEKLY,
+    WEEKLY_BY_SOURCE,
     Grain,
     records_since,
 )
 from usage.models import Account, Source
 from usage.models.fields import to_micros
+from usage.models.rollup import NO_CHANNEL
 
-# SQLite takes 500 parts of a query; a span has up to five pieces, and each up to two parts.
-_SPANS_PER_QUERY = 50
+# SQLite takes 500 parts of a query.
+_PARTS_PER_QUERY = 450
 
 # The smaller ones first.
-_WEEKS = (WEEKLY,)
-_DAYS = (DAILY_BY_MODEL, DAILY_BY_KEY, DAILY_BY_SOURCE, DAILY, DAILY_BY_KEY_MODEL, DAILY_BY_SOURCE_KEY)
-_HOURS = (HOURLY_BY_MODEL, HOURLY_BY_SOURCE, HOURLY)
+_WEEKS = (WEEKLY_BY_SOURCE, WEEKLY)
+_DAYS = (
+    DAILY_BY_CHANNEL, DAILY_BY_MODEL, DAILY_BY_KEY, DAILY_BY_SOURCE, DAILY_BY_CHANNEL_KEY,
+    DAILY, DAILY_BY_KEY_MODEL, DAILY_BY_SOURCE_KEY,
+)  # fmt: skip
+_HOURS = (HOURLY_BY_CHANNEL, HOURLY_BY_MODEL, HOURLY_BY_SOURCE, HOURLY)
 
 # What a record may be without; 0 then (NO_KEY, NO_MESSAGE).
 _MAY_BE_MISSING = ("api_key_id", "message_id")
@@ -81,7 +91,8 @@ class Conditions:
         return self.failed is True or bool(self.codes) or self.messages is not None
 
 
-# Names that come later change what a source means, so no sum is kept by that (Source.known_channel).
+# What a source means (Source.known_channel) changes with names that come later. Sums by channel follow them, but not at
+# once (usage/ingest/placing.py), and none are kept by account or server.
 OF_SOURCES = {
     "instance_id": "sources.instance_id",
     "channel_id": "COALESCE(accounts.channel_id, sources.channel_id)",
@@ -91,6 +102,8 @@ WITH_SOURCES = (
     f"JOIN {Source._meta.db_table} AS sources ON sources.id = pieces.source_id "
     f"LEFT JOIN {Account._meta.db_table} AS accounts ON accounts.id = sources.account_id"
 )
+# In sums the unknown channel is 0, to be a key.
+_UNKNOWN_AS_NULL = {"channel_id": f"NULLIF(channel_id, {NO_CHANNEL}) AS channel_id"}
 
 EVERYTHING, NOTHING = Conditions(), Conditions(sources=frozenset())
 
@@ -124,75 +137,173 @@ def aggregate_each(
     """Do the same for each of `spans`: (place in `spans`, *values, *sums)."""
     if not all(conditions.ids.values()):
         return []  # nothing can be one of none
-    asked = tuple(dict.fromkeys("source_id" if name in OF_SOURCES else name for name in by))
-    kept_since = records_since(database().alias)
-    rows: list[tuple[Any, ...]] = []
-    for start in range(0, len(spans), _SPANS_PER_QUERY):
-        some = spans[start : start + _SPANS_PER_QUERY]
-        queries = [
-            query
-            for number, span in enumerate(some, start)
-            for query in _queries(number, span, conditions, asked, sums, kept_since)
-        ]
-        if queries:
-            rows += _ask(queries, by, sums, only=start if len(some) == 1 else None)
+    question = _Question(conditions, by, sums)
+    rows = [row for some, queries in question.queries(list(enumerate(spans))) for row in question.ask(some, queries)]
     if conditions.failed is False:  # where all failed, all less the failed is nothing
         return [row for row in rows if any(row[1 + len(by) :])]
     return rows
 
 
-def _ask(queries: Sequence[str], by: Sequence[str], sums: Sequence[str], only: int | None) -> list[tuple[Any, ...]]:
-    """Return what `queries` give together, of several spans or of that with the number `only`."""
-    span = "pieces.span" if only is None else str(only)
-    key = ", ".join((span, *(OF_SOURCES.get(name, f"pieces.{name}") for name in by)))
-    totals = ", ".join(f"CAST(SUM({name}) AS BIGINT)" for name in sums)
-    # SQLite sorts by these, and a first one that all rows have alike takes it half as long again. Without any there would
-    # be a row even of nothing.
-    is_needed = only is None or not by
-    places = ", ".join(str(place) for place in range(1 if is_needed else 2, len(by) + 2))
-    joined = WITH_SOURCES if any(name in OF_SOURCES for name in by) else ""
-    with database().cursor() as cursor:
-        cursor.execute(
-            f"SELECT {key}, {totals} FROM ({' UNION ALL '.join(queries)}) AS pieces {joined} GROUP BY {places}"
-        )
-        return list(cursor.fetchall())
+# With the place that it has among all that are asked for.
+_Spans = Sequence[tuple[int, Span]]
+
+
+class _Run(NamedTuple):
+    """Pieces of one table (None: the records) that follow each other and are equally long: one of each span, `number` on."""
+
+    grain: Grain | None
+    number: int
+    span: Span
+    length: int
+
+    def is_followed_by(self, number: int, piece: Span) -> bool:
+        length = self.span.until - self.span.since
+        return (number - self.number, piece.since, piece.until - piece.since) == (
+            length // self.length, self.span.until, self.length
+        )  # fmt: skip
+
+    def place_of(self, moment: str) -> str:
+        """Return to which span a moment belongs, in SQL."""
+        if self.span.until - self.span.since == self.length:
+            return str(self.number)
+        return f"{self.number} + ({moment} - {self.span.since}) / {self.length}"
+
+
+def _runs(pieces: Iterable[tuple[int, Grain | None, Span]]) -> Iterator[_Run]:
+    """Put pieces together as far as they go: an hour each of a month are one query, not 720."""
+    last: dict[Grain | None, _Run] = {}
+    for number, grain, piece in pieces:
+        run = last.get(grain)
+        if run and run.is_followed_by(number, piece):
+            last[grain] = run._replace(span=Span(run.span.since, piece.until))
+            continue
+        if run:
+            yield run
+        last[grain] = _Run(grain, number, piece, piece.until - piece.since)
+    yield from last.values()
+
+
+class _Question:
+    """Which sums are asked for, of what, and by which dimensions."""
+
+    def __init__(self, conditions: Conditions, by: Sequence[str], sums: Sequence[str]) -> None:
+        self._conditions, self._by, self._sums = conditions, by, sums
+        self._asked = _asked_of_tables(conditions, by)
+        self._grains = _grains(conditions, self._asked)
+        self._pruned_until = once(records_since)
+
+    def queries(self, spans: _Spans) -> Iterator[tuple[_Spans, list[str]]]:
+        """Yield what to ask for which of `spans`: for all together, or for as many as SQLite takes at once."""
+        queries = [query for run in _runs(self._pieces(spans)) for query in self._of_run(run)]
+        if len(queries) > _PARTS_PER_QUERY and len(spans) > 1:
+            middle = len(spans) // 2
+            yield from self.queries(spans[:middle])
+            yield from self.queries(spans[middle:])
+        elif queries:
+            yield spans, queries
+
+    def ask(self, spans: _Spans, queries: Sequence[str]) -> list[tuple[Any, ...]]:
+        """Return what `queries` give together."""
+        only = spans[0][0] if len(spans) == 1 else None
+        place = "pieces.span" if only is None else str(only)
+        joined = [name for name in self._by if name not in self._asked]
+        dimensions = (OF_SOURCES[name] if name in joined else f"pieces.{name}" for name in self._by)
+        key = ", ".join((place, *dimensions))
+        totals = ", ".join(f"CAST(SUM({name}) AS BIGINT)" for name in self._sums)
+        # SQLite sorts by these, and a first one that all rows have alike takes it half as long again. Without any there
+        # would be a row even of nothing.
+        is_needed = only is None or not self._by
+        places = ", ".join(str(place) for place in range(1 if is_needed else 2, len(self._by) + 2))
+        with database().cursor() as cursor:
+            cursor.execute(
+                f"SELECT {key}, {totals} FROM ({' UNION ALL '.join(queries)}) AS pieces "
+                f"{WITH_SOURCES if joined else ''} GROUP BY {places}"
+            )
+            return list(cursor.fetchall())
+
+    def _pieces(self, spans: _Spans) -> Iterator[tuple[int, Grain | None, Span]]:
+        for number, span in spans:
+            for grain, piece in cut(span, self._grains):
+                # Without records an hour goes whole to the span in which it begins.
+                is_pruned = grain is None and piece.until <= self._pruned_until
+                yield number, self._grains[-1] if is_pruned else grain, piece
+
+    def _of_run(self, run: _Run) -> Iterator[str]:
+        if run.grain is None:
+            yield self._by_channel(self._of_records(run))
+            return
+        yield self._of_sums(run, run.grain)
+        if self._conditions.failed is False:
+            daily = _daily_failures(self._conditions, self._asked) if run.grain.width > HOUR else []
+            yield self._of_sums(run, (*daily, FAILURES)[0], sign="-")
+
+    def _of_sums(self, run: _Run, grain: Grain, sign: str = "") -> str:
+        where = [f"bucket >= {run.span.since}", f"bucket < {run.span.until}"]
+        where += [f"{name} IN {listed(ids)}" for name, ids in self._conditions.ids.items()]
+        if self._conditions.codes:
+            where.append(one_of(self._conditions.codes))
+        is_by_channel = "channel_id" in grain.dimensions
+        dimensions = (_UNKNOWN_AS_NULL.get(name, name) for name in self._asked) if is_by_channel else self._of_sources
+        # Not grouped: to do that once, for all pieces together, takes SQLite half as long.
+        figures = (f"{sign}{name} AS {name}" for name in self._sums)
+        columns = ", ".join((f"{run.place_of('bucket')} AS span", *dimensions, *figures))
+        query = f"SELECT {columns} FROM {grain.table} WHERE {' AND '.join(where)}"
+        return query if is_by_channel else self._by_channel(query)
+
+    def _of_records(self, run: _Run) -> str:
+        """Grouped even where no dimension is asked for: without groups there would be a row even of nothing."""
+        where = [f"requested_at >= {run.span.since}", f"requested_at < {run.span.until}", *of_records(self._conditions)]
+        values = [f"{OF_RECORDS[name]} AS {name}" for name in self._of_sources]
+        figures = [f"{SUM_OF_RECORDS[name]} AS {name}" for name in self._sums]
+        columns = ", ".join((f"{run.place_of('requested_at')} AS span", *values, *figures))
+        places = ", ".join(str(place) for place in range(1, len(self._of_sources) + 2))
+        return f"SELECT {columns} FROM {RECORDS} WHERE {' AND '.join(where)} GROUP BY {places}"
+
+    @property
+    def _of_sources(self) -> list[str]:
+        """What is asked of a table that knows sources instead of channels."""
+        return ["source_id" if name == "channel_id" else name for name in self._asked]
+
+    def _by_channel(self, query: str) -> str:
+        """Turn the sources of `query` into channels, if these are asked for."""
+        if "channel_id" not in self._asked:
+            return query
+        dimensions = (f"{OF_SOURCES.get(name, f'pieces.{name}')} AS {name}" for name in self._asked)
+        return f"SELECT {', '.join(('span', *dimensions, *self._sums))} FROM ({query}) AS pieces {WITH_SOURCES}"
+
+
+def _asked_of_tables(conditions: Conditions, by: Sequence[str]) -> tuple[str, ...]:
+    """Return the dimensions that tables are asked for: channels, if sums are kept by them as they are now, else sources."""
+    of_sources = {name for name in by if name in OF_SOURCES}
+    is_of_channels = of_sources == {"channel_id"} and "source_id" not in by and conditions.sources is None
+    if is_of_channels and not once(displaced):
+        return tuple(by)
+    return tuple(dict.fromkeys("source_id" if name in of_sources else name for name in by))
 
 
 def _grains(conditions: Conditions, by: Sequence[str]) -> tuple[Grain, ...]:
     """The tables that know all dimensions of the question, the coarsest first."""
     needed = {*by, *conditions.ids}
-    weeks, days, hours = (
-        [grain for grain in some if needed <= set(grain.dimensions)] for some in (_WEEKS, _DAYS, _HOURS)
-    )
+    weeks, days, hours = ([grain for grain in some if _knows(grain, needed)] for some in (_WEEKS, _DAYS, _HOURS))
     if conditions.only_failed:
         return (*_daily_failures(conditions, by), FAILURES)
     # Failures are taken off all to find what succeeded: where they are known by hours alone, days must be cut like those.
     is_odd = conditions.failed is False and DAILY.offset % HOUR and not _daily_failures(conditions, by)
-    # A week of all sources and models has fewer rows than its days have, of one dimension more.
-    is_long = days and days[0] is DAILY
+    # A week of all sources has fewer rows than its days have of what is fewer.
+    is_long = weeks and days and weeks[0].dimensions == days[0].dimensions
     return (*(weeks[:1] if is_long and not is_odd else []), *([] if is_odd else days[:1]), hours[0])
+
+
+def _knows(grain: Grain, needed: Collection[str]) -> bool:
+    """A source tells its channel."""
+    known = {*grain.dimensions, "channel_id"} if "source_id" in grain.dimensions else {*grain.dimensions}
+    return known.issuperset(needed)
 
 
 def _daily_failures(conditions: Conditions, by: Sequence[str]) -> list[Grain]:
     """The daily table of failures that can tell, if one can."""
     needed = {*by, *conditions.ids, *(["status_code"] if conditions.codes else [])}
-    return [grain for grain in (DAILY_FAILURE_KINDS, DAILY_FAILURES) if needed <= set(grain.dimensions)][:1]
-
-
-def _queries(
-    number: int, span: Span, conditions: Conditions, by: Sequence[str], sums: Sequence[str], pruned_until: int
-) -> Iterator[str]:
-    grains = _grains(conditions, by)
-    for grain, piece in cut(span, grains):
-        if grain is None and piece.until <= pruned_until:
-            grain = grains[-1]  # without records an hour goes whole to the span in which it begins
-        if grain is None:
-            yield _of_records(number, piece, conditions, by, sums)
-            continue
-        yield _of_sums(number, grain, piece, conditions, by, sums)
-        if conditions.failed is False:
-            daily = _daily_failures(conditions, by) if grain.width > HOUR else []
-            yield _of_sums(number, (*daily, FAILURES)[0], piece, conditions, by, sums, sign="-")
+    return [grain for grain in (DAILY_FAILURE_KINDS, DAILY_FAILURES) if _knows(grain, needed)][:1]
 
 
 def cut(span: Span, grains: Sequence[Grain]) -> Iterator[tuple[Grain | None, Span]]:
@@ -207,37 +318,11 @@ def cut(span: Span, grains: Sequence[Grain]) -> Iterator[tuple[Grain | None, Spa
     if first >= last:
         yield from cut(span, finer)
         return
-    yield from cut(Span(span.since, first), finer)
+    if span.since < first:
+        yield from cut(Span(span.since, first), finer)
     yield grain, Span(first, last)
-    yield from cut(Span(last, span.until), finer)
-
-
-def _of_sums(
-    number: int,
-    grain: Grain,
-    span: Span,
-    conditions: Conditions,
-    by: Sequence[str],
-    sums: Sequence[str],
-    sign: str = "",
-) -> str:
-    where = [f"bucket >= {span.since}", f"bucket < {span.until}"]
-    where += [f"{name} IN {listed(ids)}" for name, ids in conditions.ids.items()]
-    if conditions.codes:
-        where.append(one_of(conditions.codes))
-    # Not grouped: to do that once, for all pieces together, takes SQLite half as long.
-    columns = ", ".join((f"{number} AS span", *by, *(f"{sign}{name} AS {name}" for name in sums)))
-    return f"SELECT {columns} FROM {grain.table} WHERE {' AND '.join(where)}"
-
-
-def _of_records(number: int, span: Span, conditions: Conditions, by: Sequence[str], sums: Sequence[str]) -> str:
-    """Grouped even where `by` is empty: without groups there would be a row even of nothing."""
-    where = [f"requested_at >= {span.since}", f"requested_at < {span.until}", *of_records(conditions)]
-    values = [f"{OF_RECORDS[name]} AS {name}" for name in by]
-    figures = [f"{SUM_OF_RECORDS[name]} AS {name}" for name in sums]
-    columns = ", ".join((f"{number} AS span", *values, *figures))
-    places = ", ".join(str(place) for place in range(1, len(by) + 2))
-    return f"SELECT {columns} FROM {RECORDS} WHERE {' AND '.join(where)} GROUP BY {places}"
+    if last < span.until:
+        yield from cut(Span(last, span.until), finer)
 
 
 def of_records(conditions: Conditions) -> list[str]:

@@ -82,7 +82,9 @@ class Usage:
 
     @property
     def total_tokens(self) -> int:
-        return self.input_tokens + self.output_tokens + self.unclassified
+        return (
+            self.uncached_input + self.cache_read + self.cache_write + self.output + self.reasoning + self.unclassified
+        )
 
     @property
     def tokens_per_request(self) -> float | None:

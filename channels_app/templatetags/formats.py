@@ -110,6 +110,12 @@ def _time(moment: datetime, text: str) -> SafeString:
 
 
 @register.filter
+def until(moment: datetime, now: datetime) -> SafeString:
+    """How long it is from `now` to a later time."""
+    return duration(moment - now)
+
+
+@register.filter
 def dash(text: str | None) -> str:
     return text or no_data()
 

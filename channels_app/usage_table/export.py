@@ -19,11 +19,10 @@ def export(table: Table, scope: Scope, name: str, file_format: str) -> HttpRespo
     return data_file(name, scope, header, rows, file_format)
 
 
-def _every(rows: list[Row]) -> Iterator[tuple[Row, Row | None]]:
+def _every(rows: list[Row], parent: Row | None = None) -> Iterator[tuple[Row, Row | None]]:
     for row in rows:
-        yield row, None
-        for child in row.children:
-            yield child, row
+        yield row, parent
+        yield from _every(row.children, row)
 
 
 def _identity(table: Table) -> list[str]:

@@ -50,12 +50,18 @@ class Row:
     # Where the page is with it opened or shut; empty where it does not open.
     toggle: str = ""
     is_open: bool = False
+    css: str = "entity"
+
+    @property
+    def is_part(self) -> bool:
+        """Whether it stands below one that it is a part of."""
+        return self.css in ("part", "account", "model")
 
 
 def rows_of(by: str, groups: Mapping[Group, Usage], whole: Usage, address: Address, prefix: str = "") -> list[Row]:
     """Return a row for each value of a dimension, the largest first. `address` is the scope that its page keeps.
 
-    `prefix` tells rows apart that stand on one page twice.
+    `prefix` is the key of the row that they are parts of, where they are.
     """
     ordered = sorted(groups, key=lambda group: (-groups[group].total_tokens, -groups[group].requests))
     names, looks = name_groups([by], ordered), looks_of(by, ordered)
@@ -68,6 +74,7 @@ def rows_of(by: str, groups: Mapping[Group, Usage], whole: Usage, address: Addre
         key = f"{prefix}{by}-{value if by == 'channel' else pk}"
         rows.append(Row(key, name["name"], groups[group], whole, by, value, page, looks[group], group, pk is None))
         rows[-1].account = accounts.get(pk or 0)
+        rows[-1].css = "part" if prefix else "entity"
     return rows
 
 
@@ -101,9 +108,13 @@ def looks_of(by: str, groups: Collection[Group]) -> dict[Group, Look | None]:
     return dict(zip(groups, look.of_names([str(group[0]) for group in groups]), strict=True))
 
 
-def total_of(rows: Iterable[Row], usage: Usage, timing: Timing | None = None) -> Row:
-    """Return the row below all others, whose cost says which of the `rows` have no price where they are models."""
-    models = [ModelRow(row.name, row.usage) for row in rows if row.dimension == "model"]
+def models_of(rows: Iterable[Row]) -> list[ModelRow]:
+    """Return the rows that are models, for a badge to tell which of them have no price."""
+    return [ModelRow(row.name, row.usage) for row in rows if row.dimension == "model"]
+
+
+def total_of(usage: Usage, models: Sequence[ModelRow], timing: Timing | None) -> Row:
+    """Return the row below all others."""
     return Row("_total", _("Total"), usage, usage, look=look.OTHER, timing=timing, models=models)
 
 

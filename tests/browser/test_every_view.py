@@ -16,8 +16,8 @@ from playwright.sync_api import Page
 
 from tests.browser.conftest import Open
 from tests.browser.looks import ACCESSIBILITY, MEANT_TO_BE_BRIGHT, SMALL_TARGETS, WIDTHS, bright, clipped, overflow
-from tests.browser.views import NOBODY, views
 from usage.demo.seeding import seed
+from usage.demo.views import NOBODY, views
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

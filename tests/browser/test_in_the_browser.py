@@ -183,6 +183,10 @@ def test_figures_that_grow_renew_themselves(open_page: Open, sample: Instance) -
     expect(page.locator("tfoot")).to_contain_text("144")
     expect(page.locator("tr.account", has_text="alice@example.com")).to_be_visible()
     expect(page.locator("#toggle-codex")).to_be_focused()
+    with page.expect_response(lambda answer: answer.status == 304):
+        page.clock.fast_forward(61_000)
+    expect(page.locator("tfoot")).to_contain_text("144")
+    expect(page.locator("#report[aria-busy]")).to_have_count(0)
 
 
 def test_a_page_that_cannot_renew_itself_says_so(open_page: Open, sample: Instance) -> None:

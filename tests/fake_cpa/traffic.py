@@ -15,6 +15,7 @@ from tests.fake_cpa.clock import NANOSECONDS
 from tests.fake_cpa.credentials import AnyCredential
 from tests.fake_cpa.demo_channels import CLIENT_KEYS, Channel, Habit, set_up
 from tests.fake_cpa.instance import Instance
+from tests.fake_cpa.quota_headers import quota_headers
 from tests.fake_cpa.tokens import NO_TOKENS, Tokens
 
 _SECONDS_PER_DAY = 86_400
@@ -95,8 +96,8 @@ class Traffic:
         latency = self._random.randint(120, 2500)
         yield replace(first, tokens=NO_TOKENS, status=status, error=body, latency_ms=latency, ttft_ms=0)
         if retried and self._random.random() < _RETRY_RATE:
-            later = _nanoseconds_of(first) + (latency + 5) * 1_000_000
-            yield replace(first, when=later, credential=self._random.choice(channel.credentials))
+            later, other = _nanoseconds_of(first) + (latency + 5) * 1_000_000, self._random.choice(channel.credentials)
+            yield replace(first, when=later, credential=other, response_headers=quota_headers(other, later))
 
     def _pick_channel(self) -> Channel:
         return self._random.choices(self._channels, [channel.share for channel in self._channels])[0]
@@ -106,8 +107,9 @@ class Traffic:
         model = random.choice(list(channel.models))
         tokens = self._tokens(habit)
         latency = int(600 + (tokens.output + tokens.reasoning) * random.uniform(6, 18))
+        credential = self._pick_credential(channel)
         return Attempt(
-            credential=self._pick_credential(channel),
+            credential=credential,
             model=model,
             alias=channel.models[model],
             tokens=tokens,
@@ -120,6 +122,7 @@ class Traffic:
             reasoning_effort=random.choice(("", "low", "medium", "high")) if habit.reasoning else "",
             user_agent=habit.user_agent,
             client_ip=f"203.0.113.{random.randint(10, 40)}",
+            response_headers=quota_headers(credential, when_ns),
         )
 
     def _pick_credential(self, channel: Channel) -> AnyCredential:

@@ -40,6 +40,8 @@ class Failure(msgspec.Struct, gc=False):
     body: str | None = None
 
 
+# As a record without headers is read.
+NO_HEADERS = msgspec.Raw(b"null")
 # What we add to a record is called by names that no server sends.
 _OURS = {name: f"#{name}" for name in ("raw", "dedup_key", "requested_at", "received_at", "damaged")}
 
@@ -71,6 +73,8 @@ class Payload(msgspec.Struct, rename=_OURS, gc=False):
     ttft_ms: _Milliseconds | None = None
     generate: bool | None = None
     fail: Failure | None = None
+    # As they came: what they are like is no business of the record (usage/accounting/quota.py).
+    response_headers: msgspec.Raw = NO_HEADERS
     accounting_version: int | None = None
     token_breakdown: Breakdown | None = None
     raw: bytes = b""
@@ -202,7 +206,11 @@ def _load_object(raw: bytes, error: Exception) -> dict[str, Any]:
 
 
 def _convert(fields: dict[str, Any]) -> tuple[Payload, bool]:
-    """Return the payload and whether it held bad numbers, which count as 0 (contract K); other damage is Unreadable."""
+    """Return the payload and whether it held bad numbers, which count as 0 (contract K); other damage is Unreadable.
+
+    Headers are left out: damaged ones must not cost us the record, and those of a damaged record tell nothing.
+    """
+    fields = {name: value for name, value in fields.items() if name != "response_headers"}
     try:
         return msgspec.convert(_mended(fields), Payload), _has_bad_numbers(fields)
     except (msgspec.ValidationError, RecursionError) as error:

@@ -98,3 +98,15 @@ class Price:
         """
         _uncached, read, written, _output, _reasoning, _unclassified = buckets
         return (read * self.saved_by_read + written * self.saved_by_write + PARTS // 2) // PARTS
+
+
+# What a request costs and what the cache saved of it, in nano-USD, and the id of its price; all None: it is unpriced.
+Charge = tuple[int | None, int | None, int | None]
+
+
+def charge(price: Price | None, buckets: Buckets, *, failed: bool) -> Charge:
+    """Return what a request is booked with. A failed attempt that used nothing costs nothing, whatever its model."""
+    if price is not None:
+        return price.cost(buckets, failed=failed), price.saved(buckets), price.id
+    nothing = None if buckets.total or not failed else 0
+    return nothing, nothing, None

@@ -33,7 +33,7 @@ def measure_end_to_end(
     instance: Instance, upstream: Upstream, traffic: Traffic, readers: int, progress: Progress
 ) -> tuple[Figure, Spread, Spread]:
     """Return how fast all that `upstream` holds is booked, how soon single records show, and how long pages take."""
-    records, before = len(upstream), _booked(instance)
+    records, before = len(upstream), booked(instance)
     with Pages() as pages, pages.being_read(readers, [_PAGE], _PAUSE_OF_READERS_SECONDS) as taken:
         collector = subprocess.Popen([sys.executable, "manage.py", "collect"])
         try:
@@ -51,20 +51,21 @@ def measure_end_to_end(
     )
 
 
-def _wait_for(instance: Instance, booked: int, progress: Progress) -> None:
+def _wait_for(instance: Instance, wanted: int, progress: Progress) -> None:
     """Return when so many are booked. Raises TimeoutError where nothing comes any more."""
-    seen, since = _booked(instance), time.monotonic()
-    while seen < booked:
+    seen, since = booked(instance), time.monotonic()
+    while seen < wanted:
         time.sleep(_LOOK_SECONDS)
-        now = _booked(instance)
+        now = booked(instance)
         if now > seen:
             progress(now - seen)
             seen, since = now, time.monotonic()
         elif time.monotonic() - since > _STALLED_SECONDS:
-            raise TimeoutError(f"the collector booked {seen:,} of {booked:,} records, and none for a minute")
+            raise TimeoutError(f"the collector booked {seen:,} of {wanted:,} records, and none for a minute")
 
 
-def _booked(instance: Instance) -> int:
+def booked(instance: Instance) -> int:
+    """Return how many records of a server were booked since it is known."""
     return sum(CollectionState.objects.filter(instance=instance).values_list("booked", flat=True))
 
 

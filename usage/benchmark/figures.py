@@ -49,11 +49,7 @@ class Findings(msgspec.Struct):
 
     def as_dict(self) -> dict[str, Any]:
         bare = self.figures[0].per_second
-        figures = [
-            msgspec.to_builtins(figure)
-            | {"per_second": figure.per_second, "of_bare_insert": round(figure.per_second / bare, 4)}
-            for figure in self.figures
-        ]
+        figures = [_figure(figure) | {"of_bare_insert": round(figure.per_second / bare, 4)} for figure in self.figures]
         spreads = {"visible_ms": self.visible._asdict(), "page_ms": self.page._asdict()}
         return {"engine": self.engine, "mode": self.mode, "readers": self.readers, "figures": figures} | spreads
 
@@ -66,6 +62,37 @@ class Findings(msgspec.Struct):
                 f"{self.engine}, by {self.mode}, {self.readers} readers of pages",
                 f"a record is visible in the API after {self.visible.p50:.0f} ms (p95 {self.visible.p95:.0f} ms)",
                 f"a page takes {self.page.p50:.0f} ms (p95 {self.page.p95:.0f} ms)",
+            ]
+        )
+
+
+class Repriced(msgspec.Struct):
+    """One run over a ledger of so many records; `load` is how fast they came in (None: they were there). `booked` is how long
+    records waited to be booked beside the last of `figures`.
+    """
+
+    engine: str
+    records: int
+    load: Figure | None
+    figures: list[Figure]
+    booked: Spread
+
+    def as_dict(self) -> dict[str, Any]:
+        load, *figures = (one and _figure(one) for one in (self.load, *self.figures))
+        facts = {"engine": self.engine, "records": self.records, "load": load, "figures": figures}
+        return facts | {"booked_ms": self.booked._asdict()}
+
+    def as_text(self) -> str:
+        header = ("", "records", "seconds", "records/s", "peak MB")
+        rows = [
+            (one.name, f"{one.records:,}", f"{one.seconds:,.1f}", f"{one.per_second:,}", str(one.peak_mb or ""))
+            for one in ([self.load] if self.load else []) + self.figures
+        ]
+        return "\n".join(
+            [
+                _as_table([header, *rows]),
+                f"{self.engine}, {self.records:,} records",
+                f"meanwhile a record is booked after {self.booked.p50:.0f} ms (p95 {self.booked.p95:.0f} ms)",
             ]
         )
 
@@ -99,7 +126,7 @@ class Answers(msgspec.Struct):
     answers: list[Answer]
 
     def as_dict(self) -> dict[str, Any]:
-        load = self.load and msgspec.to_builtins(self.load) | {"per_second": self.load.per_second}
+        load = self.load and _figure(self.load)
         answers = [
             {"question": one.question, "asked": one.asked, "warm_ms": one.warm._asdict(), "cold_ms": one.cold_ms}
             | {"raw_ms": one.raw_ms, "ratio": one.ratio, "differs": one.differs}
@@ -117,6 +144,10 @@ class Answers(msgspec.Struct):
                 f"{self.engine}, {self.records:,} records of {self.bytes_per_record} bytes{load}",
             ]
         )
+
+
+def _figure(figure: Figure) -> dict[str, Any]:
+    return msgspec.to_builtins(figure) | {"per_second": figure.per_second}  # type: ignore[no-any-return]
 
 
 def _answer_row(one: Answer) -> tuple[str, ...]:

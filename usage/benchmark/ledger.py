@@ -9,7 +9,7 @@ from random import Random
 from typing import NamedTuple
 
 from usage.accounting.payload import DEDUP_BYTES
-from usage.accounting.pricing import Price
+from usage.accounting.pricing import charge
 from usage.accounting.tokens import Buckets
 from usage.benchmark.cast import Cast, ChannelCast, Model
 from usage.ingest.insertion import Row
@@ -117,7 +117,7 @@ class LedgerTraffic:
             source, model.id, session.alias, session.api_key, session.traits,
             request_id, int(failed), _STATUSES[bits & 7] if failed else 200,
             1, milliseconds, milliseconds * (16 + (bits & 63)) // 160 if session.streamed and not failed else None,
-            0, *tokens, *_cost(model.price, tokens, failed), self._message(source, at) if failed else None,
+            0, *tokens, *charge(model.price, tokens, failed=failed), self._message(source, at) if failed else None,
         )  # fmt: skip
 
     def _message(self, source: int, at: int) -> int:
@@ -164,11 +164,3 @@ def _tokens(bits: int, failed: bool) -> Buckets:
         bits >> 39 & 0x7FF,
         bits >> 50 & 0x3FF if bits >> 60 & 1 else 0,
     )
-
-
-def _cost(price: Price | None, tokens: Buckets, failed: bool) -> tuple[int | None, int | None, int | None]:
-    """Cost and savings in nano-USD and the id of the price, as the ledger books them."""
-    if price:
-        return price.cost(tokens, failed=failed), price.saved(tokens), price.id
-    nothing = 0 if failed and not tokens.total else None
-    return nothing, nothing, None

@@ -148,20 +148,35 @@ class Traffic:
 
 
 _TOO_MANY = '{"error":{"type":"rate_limit_error","message":"This request would exceed your rate limit."}}'
+_HEADERS = {
+    "Content-Type": ["text/event-stream"],
+    "X-Request-Id": ["req_fake_0001"],
+    "X-Ratelimit-Remaining-Requests": ["4999"],
+    "X-Ratelimit-Remaining-Tokens": ["3999871"],
+}
 _COMMON = {
     "client_ip": "203.0.113.24",
     "x_forwarded_for": "",
     "user_agent": "codex_cli_rs/0.98.0 (Ubuntu 24.04; x86_64) xterm-256color",
     "generate": True,
-    "response_headers": {
-        "Content-Type": ["text/event-stream"],
-        "X-Request-Id": ["req_fake_0001"],
-        "X-Ratelimit-Remaining-Requests": ["4999"],
-        "X-Ratelimit-Remaining-Tokens": ["3999871"],
-    },
+    "response_headers": _HEADERS,
     "accounting_version": 2,
     "service_tier": "auto",
     "response_service_tier": "default",
+}
+# Those whose windows are told in headers (usage/accounting/quota.py), until 2036.
+_RESET = "2100000000"
+_QUOTA = {
+    "claude": {
+        f"Anthropic-Ratelimit-Unified-{window}-{name}": [value]
+        for window, used in (("5h", "0.4173"), ("7d", "0.2311"))
+        for name, value in (("Status", "allowed"), ("Utilization", used), ("Reset", _RESET))
+    },
+    "codex": {
+        f"X-Codex-{window}-{name}": [value]
+        for window, used, minutes in (("Primary", "41", "300"), ("Secondary", "23", "10080"))
+        for name, value in (("Used-Percent", used), ("Window-Minutes", minutes), ("Reset-At", _RESET))
+    },
 }
 
 
@@ -169,7 +184,13 @@ def _oauth(provider: str, executor: str, endpoint: str, models: Sequence[str]) -
     def make(number: int) -> _Account:
         email, index = f"user{number:04}@{provider}.example.com", f"{provider[:4].encode().hex():0<8}{number:08x}"
         listed = {"id": f"{provider}-{email}.json", "provider": provider, "email": email, "auth_index": index}
-        fields = {"provider": provider, "executor_type": executor, "auth_type": "oauth", "source": email}
+        fields = {
+            "provider": provider,
+            "executor_type": executor,
+            "auth_type": "oauth",
+            "source": email,
+            "response_headers": _HEADERS | _QUOTA.get(provider, {}),
+        }
         return _Account(listed, models, _COMMON | fields | _common(index, endpoint))
 
     return make

@@ -97,14 +97,18 @@ def _events(instance: Instance, now: datetime) -> None:
         )
 
 
+# The message of usage/housekeeping/jobs.py.
+_NAMES_RESULT = "%(asked)s servers asked, %(sources)s sources resolved, %(records)s records named"
+
+
 def _jobs(now: datetime) -> None:
-    for job, minutes, outcome, result in (
-        ("names", 12, "ok", "0 servers asked, 1 sources resolved, 12 records named"),
-        ("prices", 4, "failed", "OperationalError: database is locked"),
-        ("verify", 600, "ok", "0 sums differ from the records"),
+    for job, minutes, outcome, result, params in (
+        ("names", 12, "ok", _NAMES_RESULT, {"asked": 0, "sources": 1, "records": 12}),
+        ("prices", 4, "failed", "OperationalError: database is locked", {}),
+        ("peaks", 600, "ok", "%(peaks)s busiest minutes found anew", {"peaks": 0}),
     ):
         started = now - timedelta(minutes=minutes)
         JobRun.objects.create(  # type: ignore[misc]
-            job=job, driver="collector", started_at=started, outcome=outcome, result=result,
+            job=job, driver="collector", started_at=started, outcome=outcome, result=result, params=params,
             finished_at=started + timedelta(milliseconds=420),
         )  # fmt: skip

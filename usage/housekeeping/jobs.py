@@ -32,7 +32,7 @@ from usage.models.fields import from_micros, to_micros
 from usage.price_lists.listed import BadPriceList
 from usage.price_lists.sync import apply, preview_published
 
-_HISTORY = timedelta(days=90)
+HISTORY = timedelta(days=90)
 _DAY = timedelta(days=1)
 _IN_USE = timedelta(days=30)
 # Who collects fetches the names every few minutes: only where nobody does are they older.
@@ -173,12 +173,12 @@ def prune() -> Report:
     """Delete what only grows and nobody asks for any more; records and their gaps stay."""
     now = timezone.now()
     old = {
-        "events": CollectorEvent.objects.filter(at__lt=now - _HISTORY),
-        "job_runs": JobRun.objects.filter(started_at__lt=now - _HISTORY),
+        "events": CollectorEvent.objects.filter(at__lt=now - HISTORY),
+        "job_runs": JobRun.objects.filter(started_at__lt=now - HISTORY),
         "collectors": CollectorProcess.objects.filter(seen_at__lt=now - _DAY),
         "sessions": Session.objects.filter(expire_date__lt=now),
         "failed_logins": AccessAttempt.objects.filter(attempt_time__lt=now - _DAY),
-        "logins": AccessLog.objects.filter(attempt_time__lt=now - _HISTORY),
+        "logins": AccessLog.objects.filter(attempt_time__lt=now - HISTORY),
     }
     deleted = {name: rows.delete()[0] for name, rows in old.items()}
     message = gettext_noop(

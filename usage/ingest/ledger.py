@@ -11,8 +11,9 @@ from django.db import DataError, IntegrityError, connection, transaction
 
 from usage.accounting.failures import MOST_CHARACTERS, message_of, normalised
 from usage.accounting.payload import Payload
+from usage.accounting.pricing import Charge, charge
 from usage.accounting.tokens import Buckets, Quality, split
-from usage.ingest import progress, quarantine, rollup
+from usage.ingest import progress, quarantine, quota, rollup
 from usage.ingest.catalog_answers import Asked
 from usage.ingest.dimensions import Dimension, clean
 from usage.ingest.insertion import Ids, Row, insert
@@ -35,8 +36,6 @@ _REFUSED_ALIKE = 100
 _MOST_ASKED = 2_000
 
 _TraitsWords = tuple[str | None, str | None, str | None, str | None]
-# Cost and what the cache saved, in nano-USD, and the id of the price; three None are unpriced.
-_Cost = tuple[int | None, int | None, int | None]
 
 
 @dataclass(slots=True)
@@ -119,9 +118,11 @@ class Ledger:
         if not payloads and not rejected:
             return Counts()
         rows = self._rows(payloads)
+        windows = quota.newest((self._sources[payload].id, payload) for payload in payloads)
         with transaction.atomic():
             new, ids = insert(rows)
             rollup.add_records(*ids)
+            quota.keep(windows)
             _keep_failure_texts(payloads, ids)
             kept = quarantine.keep(self._instance, rejected)
             progress.add(
@@ -182,20 +183,17 @@ class Ledger:
             self._messages[message] if message else None,
         )  # fmt: skip
 
-    def _cost(self, payload: Payload, model: str, buckets: Buckets, source: KnownSource) -> _Cost:
-        """A failed attempt that used nothing costs nothing, whatever its model. A source that nobody has named yet has the
-        prices of any account: a name that comes later changes no cost, but `reprice` does.
+    def _cost(self, payload: Payload, model: str, buckets: Buckets, source: KnownSource) -> Charge:
+        """A source that nobody has named yet has the prices of any account: a name that comes later changes no cost, but
+        `reprice` does.
         """
         price = self._prices.find(
             model, payload.requested_at, payload.provider, payload.tier, buckets.total_input,
             source.channel, source.account,
         )  # fmt: skip
-        if price is not None:
-            return price.cost(buckets, failed=payload.failed), price.saved(buckets), price.id
-        if (model, payload.provider) not in self._asked:
+        if price is None and (model, payload.provider) not in self._asked:
             raise KeyError(model)
-        nothing = None if buckets.total or not payload.failed else 0
-        return nothing, nothing, None
+        return charge(price, buckets, failed=payload.failed)
 
 
 def _model(payload: Payload) -> str:

@@ -1,4 +1,5 @@
-"""Keeps the busiest minutes: of all, and of each server, channel, source, model and client key (ui.md M20, M21).
+"""Keeps the busiest minutes: of all, and of each server, channel, source, model and client key, and of failures, also by
+their status (ui.md M20, M21).
 
 A minute belongs to one hour, and what is booked only adds to it. So the peaks of an hour are found with its attempts, when
 its records are there (usage/ingest/attempts.py), and the larger one stays. Until then who asks reads them
@@ -36,7 +37,7 @@ MINUTE = HOUR // 60
 TABLE = UsagePeak._meta.db_table
 Kind = UsagePeak.Kind
 # What a peak is of, in terms of sums.
-_COLUMNS = {Kind.SOURCE: "source_id", Kind.MODEL: "model_id", Kind.KEY: "api_key_id"}
+_COLUMNS = {Kind.SOURCE: "source_id", Kind.MODEL: "model_id", Kind.KEY: "api_key_id", Kind.STATUS: "status_code"}
 # Of sources and keys there are many.
 _DAILY = (Kind.SOURCE, Kind.KEY)
 _STALE = StaleHour._meta.db_table
@@ -87,7 +88,11 @@ def highest(since: int, until: int) -> Highest:
     where = f"requested_at >= {since} AND requested_at < {until}"
     minutes = list(_minutes(Kind.SOURCE, where))
     owners = _owners()  # after the records, each of which has its source then
-    found = (minutes, _together(minutes, owners), _minutes(Kind.MODEL, where), _minutes(Kind.KEY, where))
+    failures = list(_minutes(Kind.STATUS, f"{where} AND failed"))
+    found = (
+        minutes, _together(minutes, owners), _minutes(Kind.MODEL, where), _minutes(Kind.KEY, where),
+        failures, _all_failures(failures),
+    )  # fmt: skip
     return Highest([row for some in found for row in _highest(some)], owners)
 
 
@@ -135,12 +140,24 @@ def _owners() -> _Owners:
 
 def _together(minutes: Iterable[_Minute], owners: _Owners) -> Iterator[_Minute]:
     """Add the minutes of sources up: of their channels, of their servers, and of all."""
+    return _sum(
+        (_Target(kind, target), minute)
+        for minute in minutes
+        for channel, server in [owners[minute.target.id]]
+        for kind, target in ((Kind.CHANNEL, channel or 0), (Kind.SERVER, server), (Kind.ALL, 0))
+    )
+
+
+def _all_failures(minutes: Iterable[_Minute]) -> Iterator[_Minute]:
+    return _sum((_Target(Kind.FAILED, 0), minute) for minute in minutes)
+
+
+def _sum(minutes: Iterable[tuple[_Target, _Minute]]) -> Iterator[_Minute]:
+    """Add up what is of the same target and minute."""
     requests, tokens = Counter[tuple[_Target, int]](), Counter[tuple[_Target, int]]()
-    for minute in minutes:
-        channel, server = owners[minute.target.id]
-        for target in (_Target(Kind.CHANNEL, channel or 0), _Target(Kind.SERVER, server), _Target(Kind.ALL, 0)):
-            requests[target, minute.at] += minute.requests
-            tokens[target, minute.at] += minute.tokens
+    for target, minute in minutes:
+        requests[target, minute.at] += minute.requests
+        tokens[target, minute.at] += minute.tokens
     for (target, at), count in requests.items():
         yield _Minute(target, at, count, tokens[target, at])
 

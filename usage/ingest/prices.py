@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import chain
 
-from django.db import transaction
+from django.db import DEFAULT_DB_ALIAS, transaction
 from django.db.models import Count, Max, Prefetch
 from django.utils import timezone
 
 from usage.accounting.multipliers import Multiplier
 from usage.accounting.price_book import PriceBook
+from usage.accounting.pricing import Charge, charge
 from usage.accounting.tokens import Buckets
 from usage.ingest import rollup
 from usage.ingest.catalog import Catalog
@@ -24,13 +25,13 @@ _CHUNK = 1_000
 _catalog = Catalog()
 
 
-def load_prices() -> PriceBook:
-    """Return all prices of the database, with the multipliers."""
-    return PriceBook((row.price for row in ModelPrice.objects.all()), load_multipliers())
+def load_prices(using: str = DEFAULT_DB_ALIAS) -> PriceBook:
+    """Return all prices of a database, with the multipliers."""
+    return PriceBook((row.price for row in ModelPrice.objects.using(using).all()), load_multipliers(using))
 
 
-def load_multipliers() -> list[Multiplier]:
-    return [row.multiplier for row in PriceMultiplier.objects.all()]
+def load_multipliers(using: str = DEFAULT_DB_ALIAS) -> list[Multiplier]:
+    return [row.multiplier for row in PriceMultiplier.objects.using(using).all()]
 
 
 def version_of_prices() -> tuple[object, ...]:
@@ -99,12 +100,12 @@ def _price_model(prices: PriceBook, model: str, model_id: int) -> int:
     if not fitting:
         return 0
     rows = fulfilling(fitting).filter(model=model_id, cost_nanousd=None).order_by("requested_at").values_list("pk")
-    while count := _price_chunk(prices, model, [pk for (pk,) in rows[:_CHUNK]]):
+    while count := _price_chunk(prices, [pk for (pk,) in rows[:_CHUNK]]):
         priced += count
     return priced
 
 
-def _price_chunk(prices: PriceBook, model: str, ids: list[int]) -> int:
+def _price_chunk(prices: PriceBook, ids: list[int]) -> int:
     """Price those of these records that are unpriced; return how many now have a price.
 
     The rows are locked: of two processes that do this at once, each record is added to the rollup by one.
@@ -112,19 +113,22 @@ def _price_chunk(prices: PriceBook, model: str, ids: list[int]) -> int:
     with transaction.atomic():
         rows = UsageRecord.objects.select_for_update().filter(pk__in=ids, cost_nanousd=None).order_by("pk")
         sources = Prefetch("source", Source.objects.select_related("account"))
-        found = [record for record in rows.prefetch_related(sources, "traits") if _apply_price(prices, model, record)]
+        found = [record for record in rows.prefetch_related(sources, "traits", "model") if _is_priced(record, prices)]
         with rollup.changing([record.pk for record in found]):
             UsageRecord.objects.bulk_update(found, ["cost_nanousd", "saved_nanousd", "price"])
     return len(found)
 
 
-def _apply_price(prices: PriceBook, model: str, record: UsageRecord) -> bool:
+def charge_anew(record: UsageRecord, prices: PriceBook) -> Charge:
+    """Return what `record` would be booked with if it came now. Reads its model, its traits and its source's account."""
     buckets, source = Buckets(*(getattr(record, name) for name in rollup.TOKENS)), record.source
     price = prices.find(
-        model, to_micros(record.requested_at), source.provider, record.traits.tier, buckets.total_input,
+        record.model.name, to_micros(record.requested_at), source.provider, record.traits.tier, buckets.total_input,
         source.known_channel_id, source.account_id,
     )  # fmt: skip
-    if price:
-        record.cost_nanousd, record.saved_nanousd = price.cost(buckets, failed=record.failed), price.saved(buckets)
-        record.price_id = price.id
-    return price is not None
+    return charge(price, buckets, failed=record.failed)
+
+
+def _is_priced(record: UsageRecord, prices: PriceBook) -> bool:
+    record.cost_nanousd, record.saved_nanousd, record.price_id = charge_anew(record, prices)
+    return record.price_id is not None

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from django.db import connection, models, transaction
 
 from usage.accounting.price_book import PriceBook
+from usage.accounting.pricing import Charge, charge
 from usage.accounting.tokens import Buckets
 from usage.ingest import rollup
 from usage.ingest.prices import load_prices
@@ -58,13 +59,13 @@ class _Place(NamedTuple):
     id: int
 
 
-class _Charge(NamedTuple):
-    """What one record costs and what the cache saved of it, in nano-USD, and by which price; None is unpriced."""
+class _Recharge(NamedTuple):
+    """What one record was booked with, and what it would be now."""
 
     id: int
     model: str
-    before: tuple[int | None, int | None, int | None]
-    after: tuple[int | None, int | None, int | None]
+    before: Charge
+    after: Charge
 
 
 @dataclass
@@ -101,8 +102,8 @@ def _go_through(scope: Scope, prices: PriceBook, *, dry_run: bool) -> Iterator[S
         chunk = [one.id for one in ids]
         charges = pricing.charges(chunk) if dry_run else _reprice_chunk(pricing, chunk)
         step = Step(place.requested_at, len(ids))
-        for charge in charges:
-            _count_in(step.changes[charge.model], charge)
+        for one in charges:
+            _count_in(step.changes[one.model], one)
         yield step
 
 
@@ -130,11 +131,11 @@ class _Pricing:
         self._sources: dict[int, Source] = {}
         self._traits: dict[int, RequestTraits] = {}
 
-    def charges(self, ids: Sequence[int], *, lock: bool = False) -> list[_Charge]:
+    def charges(self, ids: Sequence[int], *, lock: bool = False) -> list[_Recharge]:
         rows = UsageRecord.objects.filter(pk__in=ids).order_by("pk")
         found = list((rows.select_for_update() if lock else rows).values_list(*_COLUMNS))
         self._learn(found)
-        return list(map(self._charge, found))
+        return list(map(self._recharge, found))
 
     def _learn(self, rows: Sequence[tuple[Any, ...]]) -> None:
         known: Any
@@ -144,7 +145,7 @@ class _Pricing:
         ):  # fmt: skip
             known.update(objects.in_bulk({row[at] for row in rows} - known.keys()))
 
-    def _charge(self, row: tuple[Any, ...]) -> _Charge:
+    def _recharge(self, row: tuple[Any, ...]) -> _Recharge:
         pk, at, model_id, source_id, traits_id, failed, cost, saved, price_id, *tokens = row
         before = cost, saved, price_id
         buckets, model, source = Buckets(*tokens), self._models[model_id].name, self._sources[source_id]
@@ -152,32 +153,29 @@ class _Pricing:
             model, to_micros(at), source.provider, self._traits[traits_id].tier, buckets.total_input,
             source.known_channel_id, source.account_id,
         )  # fmt: skip
-        if price:
-            return _Charge(pk, model, before, (price.cost(buckets, failed=failed), price.saved(buckets), price.id))
-        nothing = None if buckets.total or not failed else 0
-        return _Charge(pk, model, before, (nothing, nothing, None))
+        return _Recharge(pk, model, before, charge(price, buckets, failed=failed))
 
 
-def _reprice_chunk(pricing: _Pricing, ids: Sequence[int]) -> list[_Charge]:
+def _reprice_chunk(pricing: _Pricing, ids: Sequence[int]) -> list[_Recharge]:
     with transaction.atomic():
         charges = pricing.charges(ids, lock=True)
-        with rollup.changing([charge.id for charge in charges if charge.before[:2] != charge.after[:2]]):
-            _write([charge for charge in charges if charge.before != charge.after])
+        with rollup.changing([one.id for one in charges if one.before[:2] != one.after[:2]]):
+            _write([one for one in charges if one.before != one.after])
     return charges
 
 
-def _write(charges: Sequence[_Charge]) -> None:
+def _write(charges: Sequence[_Recharge]) -> None:
     with connection.cursor() as cursor:
         cursor.executemany(
             f"UPDATE {rollup.RECORDS} SET cost_nanousd = %s, saved_nanousd = %s, price_id = %s WHERE id = %s",
-            [(*charge.after, charge.id) for charge in charges],
+            [(*one.after, one.id) for one in charges],
         )
 
 
-def _count_in(change: Change, charge: _Charge) -> None:
-    before, after = charge.before[0], charge.after[0]
+def _count_in(change: Change, one: _Recharge) -> None:
+    before, after = one.before[0], one.after[0]
     change.records += 1
-    change.changed += charge.before != charge.after
+    change.changed += one.before != one.after
     change.before += before or 0
     change.after += after or 0
     change.unpriced_before += before is None

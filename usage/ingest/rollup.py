@@ -17,10 +17,13 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connection, transaction
 
+from usage.ingest.placing import WITH_PLACES, displaced, hold_places, lock_places, place_anew
 from usage.models import (
     RollupState,
     StaleHour,
     UsageDaily,
+    UsageDailyByChannel,
+    UsageDailyByChannelKey,
     UsageDailyByKey,
     UsageDailyByKeyModel,
     UsageDailyByModel,
@@ -30,10 +33,12 @@ from usage.models import (
     UsageDailyFailures,
     UsageFailures,
     UsageHourly,
+    UsageHourlyByChannel,
     UsageHourlyByModel,
     UsageHourlyBySource,
     UsageRecord,
     UsageWeekly,
+    UsageWeeklyBySource,
 )
 from usage.models.fields import to_micros
 
@@ -94,6 +99,8 @@ OF_RECORDS = {
     "status_code": "COALESCE(status_code, 0)",
     "message_id": "COALESCE(message_id, 0)",
 }
+# And of what has a source.
+_PLACED = {"channel_id": "sources.sums_channel_id"}
 
 _STAGE = "changed_sums"
 _INTERVALS = {HOUR: "hour", DAY: "day", WEEK: "week"}
@@ -156,6 +163,10 @@ DAILY_BY_MODEL = Grain(UsageDailyByModel._meta.db_table, DAY, ("model_id",))
 DAILY_BY_KEY = Grain(UsageDailyByKey._meta.db_table, DAY, ("api_key_id",))
 DAILY_BY_KEY_MODEL = Grain(UsageDailyByKeyModel._meta.db_table, DAY, ("api_key_id", "model_id"))
 DAILY_BY_SOURCE_KEY = Grain(UsageDailyBySourceKey._meta.db_table, DAY, ("source_id", "api_key_id"))
+HOURLY_BY_CHANNEL = Grain(UsageHourlyByChannel._meta.db_table, HOUR, ("channel_id",))
+DAILY_BY_CHANNEL = Grain(UsageDailyByChannel._meta.db_table, DAY, ("channel_id",))
+DAILY_BY_CHANNEL_KEY = Grain(UsageDailyByChannelKey._meta.db_table, DAY, ("channel_id", "api_key_id"))
+WEEKLY_BY_SOURCE = Grain(UsageWeeklyBySource._meta.db_table, WEEK, ("source_id",))
 FAILURES = Grain(UsageFailures._meta.db_table, HOUR, (*_ALL, "status_code", "message_id"), only_failed=True)
 DAILY_FAILURES = Grain(UsageDailyFailures._meta.db_table, DAY, ("source_id", "model_id"), only_failed=True)
 DAILY_FAILURE_KINDS = Grain(UsageDailyFailureKinds._meta.db_table, DAY, ("status_code", "message_id"), only_failed=True)
@@ -163,8 +174,15 @@ DAILY_FAILURE_KINDS = Grain(UsageDailyFailureKinds._meta.db_table, DAY, ("status
 GRAINS = (
     HOURLY, HOURLY_BY_SOURCE, HOURLY_BY_MODEL,
     DAILY, DAILY_BY_SOURCE, DAILY_BY_MODEL, DAILY_BY_KEY_MODEL, DAILY_BY_KEY, DAILY_BY_SOURCE_KEY,
-    WEEKLY, FAILURES, DAILY_FAILURES, DAILY_FAILURE_KINDS,
+    WEEKLY, WEEKLY_BY_SOURCE, FAILURES, DAILY_FAILURES, DAILY_FAILURE_KINDS,
+    HOURLY_BY_CHANNEL, DAILY_BY_CHANNEL, DAILY_BY_CHANNEL_KEY,
 )  # fmt: skip
+# What those by channel are made of when a source goes to another one.
+_OF_SOURCES = {
+    HOURLY_BY_CHANNEL: HOURLY_BY_SOURCE,
+    DAILY_BY_CHANNEL: DAILY_BY_SOURCE,
+    DAILY_BY_CHANNEL_KEY: DAILY_BY_SOURCE_KEY,
+}
 
 
 def add_records(first: int, last: int) -> None:
@@ -201,6 +219,7 @@ def _add(where: str, parameters: Sequence[int], *, sign: int = 1, grains: Sequen
         f"WHERE {where} GROUP BY 1, 2, 3, 4, {', '.join(str(5 + place) for place in range(len(OF_RECORDS)))}"
     )
     with connection.cursor() as cursor:
+        hold_places(cursor)
         temporary = "ON COMMIT DELETE ROWS" if connection.vendor == "postgresql" else ""
         nothing = staged.replace(f"WHERE {where}", "WHERE id IS NULL")
         cursor.execute(f"CREATE TEMPORARY TABLE IF NOT EXISTS {_STAGE} {temporary} AS {nothing}")
@@ -215,13 +234,40 @@ def _add(where: str, parameters: Sequence[int], *, sign: int = 1, grains: Sequen
 
 def _from_stage(grain: Grain) -> str:
     bucket, which = _INTERVALS[grain.width], "is_failed" if grain.only_failed else "1 = 1"
-    sums = ", ".join(f"CAST(SUM({name}) AS BIGINT)" for name in SUMS)
+    return _addition(grain, bucket, _STAGE, which)
+
+
+def _addition(grain: Grain, bucket: str, table: str, where: str, *, sign: int = 1) -> str:
+    """Return the statement that adds the sums of `table`, or takes them off."""
+    dimensions = (_PLACED.get(name, name) for name in grain.dimensions)
+    sums = ", ".join(f"CAST({sign} * SUM({name}) AS BIGINT)" for name in SUMS)
     key, places = ", ".join(grain.key), ", ".join(str(place) for place in range(1, len(grain.key) + 1))
     additions = ", ".join(f"{name} = {grain.table}.{name} + excluded.{name}" for name in SUMS)
     return (
-        f"{_into(grain)} SELECT {', '.join((bucket, *grain.dimensions))}, {sums} FROM {_STAGE} WHERE {which} "
-        f"GROUP BY {places} ORDER BY {places} ON CONFLICT ({key}) DO UPDATE SET {additions}"
+        f"{_into(grain)} SELECT {', '.join((bucket, *dimensions))}, {sums} FROM {table} {_with_places(grain)} "
+        f"WHERE {where} GROUP BY {places} ORDER BY {places} ON CONFLICT ({key}) DO UPDATE SET {additions}"
     )
+
+
+def _with_places(grain: Grain) -> str:
+    return WITH_PLACES if any(name in _PLACED for name in grain.dimensions) else ""
+
+
+def follow_names() -> int:
+    """Move the sums of sources that mean another channel by now; return how many sources."""
+    if not displaced(DEFAULT_DB_ALIAS):
+        return 0
+    with transaction.atomic(), connection.cursor() as cursor:
+        lock_places(cursor)
+        sources = displaced(DEFAULT_DB_ALIAS)
+        some = ", ".join(map(str, sources)) or "NULL"
+        for grain, by_source in _OF_SOURCES.items():
+            cursor.execute(_addition(grain, "bucket", by_source.table, f"source_id IN ({some})", sign=-1))
+        place_anew(cursor, f"id IN ({some})")
+        for grain, by_source in _OF_SOURCES.items():
+            cursor.execute(_addition(grain, "bucket", by_source.table, f"source_id IN ({some})"))
+            cursor.execute(f"DELETE FROM {grain.table} WHERE requests = 0")
+    return len(sources)
 
 
 def rebuild(since: int = 0, until: int = FOREVER) -> int:
@@ -243,6 +289,7 @@ def rebuild(since: int = 0, until: int = FOREVER) -> int:
 def _rebuild_day(day: int, kept_since: int) -> int:
     rows = 0
     with transaction.atomic(), connection.cursor() as cursor:
+        hold_places(cursor)
         if connection.vendor == "postgresql":
             # Those who have booked but not committed are waited for; those who come later add to our rows.
             for grain in GRAINS:
@@ -327,10 +374,11 @@ def _bucket(grain: Grain) -> str:
 
 
 def _sums_of_records(grain: Grain, where: str) -> str:
-    dimensions = ", ".join(f"{OF_RECORDS[name]} AS {name}" for name in grain.dimensions)
+    dimensions = ", ".join(f"{(OF_RECORDS | _PLACED)[name]} AS {name}" for name in grain.dimensions)
     sums = ", ".join(f"CAST({expression} AS BIGINT)" for expression in SUM_OF_RECORDS.values())
     failed = "AND failed" if grain.only_failed else ""
     return (
-        f"SELECT {_bucket(grain)} AS bucket, {dimensions}, {sums} FROM {RECORDS} WHERE {where} {failed} "
+        f"SELECT {_bucket(grain)} AS bucket, {dimensions}, {sums} FROM {RECORDS} {_with_places(grain)} "
+        f"WHERE {where} {failed} "
         f"GROUP BY {', '.join(map(str, range(1, len(grain.key) + 1)))}"
     )

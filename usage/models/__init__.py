@@ -14,7 +14,9 @@ from usage.models.identity import Account, ApiKey, Channel, Source
 from usage.models.instance import Instance
 from usage.models.multiplier import PriceMultiplier
 from usage.models.peak import UsagePeak
+from usage.models.preferences import Preferences
 from usage.models.price import ModelPrice
+from usage.models.quota import QuotaWindow
 from usage.models.record import (
     FailureMessage,
     FailureText,
@@ -27,6 +29,8 @@ from usage.models.record import (
 from usage.models.rollup import (
     RollupState,
     UsageDaily,
+    UsageDailyByChannel,
+    UsageDailyByChannelKey,
     UsageDailyByKey,
     UsageDailyByKeyModel,
     UsageDailyByModel,
@@ -36,10 +40,13 @@ from usage.models.rollup import (
     UsageDailyFailures,
     UsageFailures,
     UsageHourly,
+    UsageHourlyByChannel,
     UsageHourlyByModel,
     UsageHourlyBySource,
     UsageWeekly,
+    UsageWeeklyBySource,
 )
+from usage.models.site import SiteSettings
 
 __all__ = [
     "Account",
@@ -57,15 +64,20 @@ __all__ = [
     "JobRun",
     "ModelName",
     "ModelPrice",
+    "Preferences",
     "PriceMultiplier",
     "QuarantinedPayload",
+    "QuotaWindow",
     "Reconciliation",
     "RequestTraits",
     "RollupState",
+    "SiteSettings",
     "Source",
     "StaleHour",
     "TokenCounts",
     "UsageDaily",
+    "UsageDailyByChannel",
+    "UsageDailyByChannelKey",
     "UsageDailyByKey",
     "UsageDailyByKeyModel",
     "UsageDailyByModel",
@@ -76,9 +88,11 @@ __all__ = [
     "UsageDistribution",
     "UsageFailures",
     "UsageHourly",
+    "UsageHourlyByChannel",
     "UsageHourlyByModel",
     "UsageHourlyBySource",
     "UsagePeak",
     "UsageRecord",
     "UsageWeekly",
+    "UsageWeeklyBySource",
 ]

@@ -122,3 +122,17 @@ class FactorField(ExactDecimalField):
 
     places = 4
     max_digits = 6
+
+
+class PercentField(ExactDecimalField):
+    """A percentage, stored as integer hundredths of a percent."""
+
+    places = 2
+    max_digits = 6
+
+
+class RateField(ExactDecimalField):
+    """What a unit of one currency is worth in another, stored as integer millionths."""
+
+    places = 6
+    max_digits = 10

@@ -7,8 +7,10 @@ from typing import Any
 
 from django.db import models
 from django.utils.text import slugify
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from usage import privacy
 from usage.accounting.resolver import unknown_channel
 from usage.models.fields import InstantField
 from usage.models.instance import Instance
@@ -89,6 +91,8 @@ class Account(models.Model):
     channel = models.ForeignKey(Channel, models.PROTECT, related_name="accounts", verbose_name=_("channel"))
     instance = models.ForeignKey(Instance, models.PROTECT, related_name="accounts", verbose_name=_("CPA server"))
     label = models.CharField(_("name"), max_length=300)
+    # What the operator calls it instead.
+    alias = models.CharField(_("alias"), max_length=100, blank=True)
     # Tells two accounts of one e-mail apart: the plan, the project, or the file.
     qualifier = models.CharField(_("told apart by"), max_length=300, blank=True)
     state = models.CharField(_("state"), max_length=10, choices=State, default=State.ACTIVE)
@@ -111,7 +115,23 @@ class Account(models.Model):
         ordering = ["channel", "label"]
 
     def __str__(self) -> str:
-        return f"{self.label} ({self.qualifier})" if self.qualifier else self.label
+        return self.name_of(self.pk, self.alias, self.label, self.qualifier, self.provider)
+
+    # Where there are thousands, a name is made without their objects, of these columns.
+    NAMED_BY = ("pk", "alias", "label", "qualifier", "provider")
+
+    @classmethod
+    def name_of(cls, pk: int, alias: str, label: str, qualifier: str, provider: str) -> str:
+        return privacy.alias(alias or cls.listed_name_of(label, qualifier), provider, pk)
+
+    @staticmethod
+    def listed_name_of(label: str, qualifier: str) -> str:
+        return f"{label} ({qualifier})" if qualifier else label
+
+    @property
+    def listed_name(self) -> str:
+        """What its server calls it."""
+        return self.listed_name_of(self.label, self.qualifier)
 
 
 class Source(models.Model):
@@ -143,6 +163,8 @@ class Source(models.Model):
     )
     # In the peaks of which channel (0: the unknown one) its records are; None: in none yet (usage/ingest/peaks.py).
     peaks_channel_id = models.IntegerField(null=True, editable=False)
+    # The same of the sums by channel (usage/ingest/placing.py).
+    sums_channel_id = models.IntegerField(null=True, editable=False)
 
     class Meta:
         verbose_name = _("source")
@@ -155,7 +177,13 @@ class Source(models.Model):
 
     def __str__(self) -> str:
         provider = self.provider and unknown_channel(self.provider)
-        return " · ".join(part for part in (provider, self.label, self.auth_index) if part) or "—"
+        name = " · ".join(part for part in (provider, self.label, self.auth_index) if part) or "—"
+        return privacy.alias(name, provider or "?", self.pk)
+
+    @property
+    def name(self) -> str:
+        """What tells it from the others of its channel."""
+        return privacy.alias(self.label, self.provider or "?", self.pk) if self.label else str(self)
 
     @property
     def known_channel(self) -> Channel | None:
@@ -180,4 +208,4 @@ class ApiKey(models.Model):
         verbose_name_plural = _("API keys")
 
     def __str__(self) -> str:
-        return self.alias or self.key_mask
+        return privacy.alias(self.alias or self.key_mask, gettext("Key"), self.pk)

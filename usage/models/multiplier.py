@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -64,6 +65,15 @@ class PriceMultiplier(models.Model):
     def owner(self) -> str:
         """The channel, or the account with its channel."""
         return f"{self.account.channel} · {self.account}" if self.account else str(self.channel)
+
+    @property
+    def identity(self) -> tuple[Any, ...]:
+        """What no other row has."""
+        return self.channel_id, self.account_id, self.effective_from
+
+    def note_edit(self, columns: Collection[str]) -> None:
+        """A person changed these columns."""
+        self.updated_at = timezone.now()
 
     def clean(self) -> None:
         """Raises ValidationError unless it is for one channel or one account."""

@@ -15,7 +15,9 @@ class UsagePeak(models.Model):
     """
 
     class Kind(models.IntegerChoices):
-        """Of what: `target_id` is the id of such a row, 0 for everything and for the unknown channel."""
+        """Of what: `target_id` is the id of such a row, 0 for everything, for the unknown channel and for all failures. Of a
+        status, that failures have, it is this itself; 0 for none.
+        """
 
         ALL = 0, _("all")
         SERVER = 1, _("CPA server")
@@ -23,6 +25,8 @@ class UsagePeak(models.Model):
         SOURCE = 3, _("source")
         MODEL = 4, _("model")
         KEY = 5, _("API key")
+        FAILED = 6, _("failed")
+        STATUS = 7, _("status")
 
     kind = models.PositiveSmallIntegerField(_("kind"), choices=Kind)
     target_id = models.IntegerField(_("of which"), default=0)

@@ -104,6 +104,19 @@ class ByKey(models.Model):
         abstract = True
 
 
+# In the key of a sum: the unknown channel.
+NO_CHANNEL = 0
+
+
+class ByChannel(models.Model):
+    """The channel in which its source is placed (usage/ingest/placing.py)."""
+
+    channel_id = models.IntegerField(_("channel"), default=NO_CHANNEL)
+
+    class Meta:
+        abstract = True
+
+
 class UsageHourly(BySource, ByModel, ByKey, HourlyRollup):
     """All that can be asked for: with the records of the ragged ends exact in any time zone."""
 
@@ -133,6 +146,16 @@ class UsageWeekly(BySource, ByModel, WeeklyRollup):
     class Meta:
         verbose_name = _("weekly usage")
         verbose_name_plural = _("weekly usage")
+
+
+class UsageWeeklyBySource(BySource, WeeklyRollup):
+    """Where a long span of accounts is asked for."""
+
+    pk = models.CompositePrimaryKey("bucket", "source_id")
+
+    class Meta:
+        verbose_name = _("weekly usage by source")
+        verbose_name_plural = _("weekly usage by source")
 
 
 class UsageDailyBySource(BySource, DailyRollup):
@@ -204,6 +227,36 @@ class UsageDailyByKey(ByKey, DailyRollup):
     class Meta:
         verbose_name = _("daily usage by key")
         verbose_name_plural = _("daily usage by key")
+
+
+class UsageHourlyByChannel(ByChannel, HourlyRollup):
+    """What a chart of channels, or of all, needs."""
+
+    pk = models.CompositePrimaryKey("bucket", "channel_id")
+
+    class Meta:
+        verbose_name = _("hourly usage by channel")
+        verbose_name_plural = _("hourly usage by channel")
+
+
+class UsageDailyByChannel(ByChannel, DailyRollup):
+    """Where nothing but channels is asked for, or a sum of all."""
+
+    pk = models.CompositePrimaryKey("bucket", "channel_id")
+
+    class Meta:
+        verbose_name = _("daily usage by channel")
+        verbose_name_plural = _("daily usage by channel")
+
+
+class UsageDailyByChannelKey(ByChannel, ByKey, DailyRollup):
+    """Who used which channels: of accounts there are a hundred times as many."""
+
+    pk = models.CompositePrimaryKey("bucket", "channel_id", "api_key_id")
+
+    class Meta:
+        verbose_name = _("daily usage by channel and key")
+        verbose_name_plural = _("daily usage by channel and key")
 
 
 class UsageFailures(BySource, ByModel, ByKey, HourlyRollup):

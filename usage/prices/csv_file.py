@@ -1,10 +1,11 @@
-"""Prices as CSV: UTF-8 with a BOM for Excel, RFC 4180, exact decimals. What is written reads back as it was."""
+"""Rows as CSV: UTF-8 with a BOM for Excel, RFC 4180, exact decimals. What is written reads back as it was."""
 
 from __future__ import annotations
 
 import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from decimal import Decimal
 from io import StringIO
@@ -12,16 +13,8 @@ from typing import NamedTuple
 
 from django.utils.translation import gettext as _
 
-from usage.models import Channel, ModelPrice
+from usage.models import Channel
 
-# A channel by its slug and an account by its number, as in the API; an empty time is midnight.
-IDENTITY = (
-    "pattern", "provider", "channel", "account", "service_tier", "daily_from", "daily_until", "above_input_tokens",
-    "effective_from",
-)  # fmt: skip
-AMOUNTS = ("input", "cached_input", "cache_write", "output", "reasoning", "per_request", "multiplier")
-COLUMNS = (*IDENTITY, *AMOUNTS, "locked", "origin", "catalog_name")
-REQUIRED = ("pattern", "input", "output")
 MOST_BYTES = 8 * 2**20
 _BOM = "\ufeff"
 # A spreadsheet would calculate what begins so. A quote before it says that it is text, also where there is one already.
@@ -30,7 +23,7 @@ _QUOTED = re.compile(r"'+[=+\-@\t\r]")
 
 
 class BadCsv(ValueError):
-    """A file that is no table of prices; its message says why."""
+    """A file that is no such table; its message says why."""
 
 
 class Line(NamedTuple):
@@ -40,29 +33,48 @@ class Line(NamedTuple):
     cells: dict[str, str]
 
 
-def write(prices: Iterable[ModelPrice]) -> Iterator[str]:
-    """Yield the file, line by line."""
-    yield _BOM + _line(COLUMNS)
-    for price in prices:
-        yield _line([_cell(getattr(price, "account_id" if name == "account" else name)) for name in COLUMNS])
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The columns of a file: attributes of its rows, a channel by its slug and an account by its number, as in the API."""
 
+    columns: tuple[str, ...]
+    required: tuple[str, ...]
 
-def read(content: bytes) -> list[Line]:
-    """Return the rows. Columns come in any order; those that are not required may be left out, or empty."""
-    reader = csv.reader(StringIO(_text(content), newline=""), strict=True)
-    lines, header, number = list[Line](), list[str](), 1
-    try:
-        for row in reader:
-            if not header:
-                header = _header(row)
-            elif row:
-                lines.append(Line(number, _cells(header, row, number)))
-            number = reader.line_num + 1
-    except csv.Error as error:
-        raise BadCsv(_("Line %(line)s is no CSV: %(reason)s") % {"line": number, "reason": error}) from None
-    if not header:
-        raise BadCsv(_("The file is empty; its first line should name the columns"))
-    return lines
+    def write(self, rows: Iterable[object]) -> Iterator[str]:
+        """Yield the file, line by line."""
+        yield _BOM + _line(self.columns)
+        for row in rows:
+            yield _line([_cell(getattr(row, "account_id" if name == "account" else name)) for name in self.columns])
+
+    def read(self, content: bytes) -> list[Line]:
+        """Return the rows. Columns come in any order; those that are not required may be left out, or empty."""
+        reader = csv.reader(StringIO(_text(content), newline=""), strict=True)
+        lines, header, number = list[Line](), list[str](), 1
+        try:
+            for row in reader:
+                if not header:
+                    header = self._header(row)
+                elif row:
+                    lines.append(Line(number, _cells(header, row, number)))
+                number = reader.line_num + 1
+        except csv.Error as error:
+            raise BadCsv(_("Line %(line)s is no CSV: %(reason)s") % {"line": number, "reason": error}) from None
+        if not header:
+            raise BadCsv(_("The file is empty; its first line should name the columns"))
+        return lines
+
+    def _header(self, row: Sequence[str]) -> list[str]:
+        header = [name.strip().lower() for name in row]
+        known = {"names": ", ".join(self.columns)}
+        for name in header:
+            if name not in self.columns:
+                raise BadCsv(_("Line 1: “%(name)s” is no column; there are: %(names)s") % {"name": name[:40], **known})
+            if header.count(name) > 1:
+                raise BadCsv(_("Line 1: the column %(name)s is there twice") % {"name": name})
+        for name in self.required:
+            if name not in header:
+                raise BadCsv(_("Line 1: the column %(name)s is missing") % {"name": name})
+        return header
 
 
 def _line(cells: Sequence[str]) -> str:
@@ -94,20 +106,6 @@ def _text(content: bytes) -> str:
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
         raise BadCsv(_("Line %(line)s is no UTF-8; save the file as “CSV UTF-8”") % {"line": line}) from None
-
-
-def _header(row: Sequence[str]) -> list[str]:
-    header = [name.strip().lower() for name in row]
-    known = {"names": ", ".join(COLUMNS)}
-    for name in header:
-        if name not in COLUMNS:
-            raise BadCsv(_("Line 1: “%(name)s” is no column; there are: %(names)s") % {"name": name[:40], **known})
-        if header.count(name) > 1:
-            raise BadCsv(_("Line 1: the column %(name)s is there twice") % {"name": name})
-    for name in REQUIRED:
-        if name not in header:
-            raise BadCsv(_("Line 1: the column %(name)s is missing") % {"name": name})
-    return header
 
 
 def _cells(header: Sequence[str], row: Sequence[str], number: int) -> dict[str, str]:

@@ -7,13 +7,12 @@ from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_view
-from rest_framework import serializers, viewsets
+from rest_framework import serializers
 
-from config.json_renderer import FastJSONRenderer
 from usage.models import PriceMultiplier
 from usage.models.fields import EPOCH
-from usage.prices.crud_api import ERRORS, MOST_DIGITS, AdministratorsWrite
-from usage.prices.formats import ExactJSONParser
+from usage.prices.multiplier_csv import MULTIPLIERS
+from usage.prices.rows_api import ERRORS, RowsViewSet
 from usage.prices.saving import save
 from usage.prices.serializers import MultiplierSerializer
 from usage.prices.write_serializer import account_field, channel_field
@@ -47,13 +46,11 @@ class MultiplierWriteSerializer(serializers.Serializer[PriceMultiplier]):
     update=extend_schema(responses={200: MultiplierSerializer, **ERRORS}),
     partial_update=extend_schema(responses={200: MultiplierSerializer, **ERRORS}),
     destroy=extend_schema(responses={204: None, 401: OpenApiTypes.OBJECT, 403: OpenApiTypes.OBJECT}),
+    import_csv=extend_schema(operation_id="api_multipliers_import"),
 )
-class MultiplierViewSet(viewsets.ModelViewSet[PriceMultiplier]):
+class MultiplierViewSet(RowsViewSet):
     """Multipliers of accounts and channels, the oldest first."""
 
+    importer, row_name = MULTIPLIERS, "multiplier"
     queryset = PriceMultiplier.objects.select_related("channel")
     serializer_class = MultiplierWriteSerializer
-    permission_classes = [AdministratorsWrite]
-    parser_classes = [ExactJSONParser]
-    renderer_classes = [FastJSONRenderer]
-    lookup_value_regex = rf"\d{{1,{MOST_DIGITS}}}"

@@ -6,10 +6,16 @@ const announcer = document.getElementById("live");
 let typing; // somebody types in one field at a time
 const report = () => document.getElementById("report");
 
+let version = ""; // of what the page was drawn; the server answers 304 while that is the newest
 async function swap(address, { push = false, quiet = false } = {}) {
   report().setAttribute("aria-busy", "true");
   try {
-    const answer = await fetch(address, { headers: { Accept: "text/html" } });
+    const answer = await fetch(address, { headers: { Accept: "text/html", ...(quiet && version && { "X-Live": version }) } });
+    if (answer.status === 304) {
+      report().removeAttribute("aria-busy");
+      return true;
+    }
+    version = answer.headers.get("X-Live") ?? "";
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (!answer.ok || !page.getElementById("report")) throw new Error("not this page any more");
     replaceLive(page);
@@ -39,15 +45,17 @@ function replaceLive(page) {
   if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
 }
 
-// Not while the tab is hidden, a menu is open or text is selected. Three failures in a row are told.
+// Not while the tab is hidden, a menu is open or text is selected. Three failures in a row are told. What the viewer
+// prefers stands on the whole page: seconds, 0 for never.
 let failures = 0;
-setInterval(async () => {
+const every = +(document.documentElement.dataset.refresh ?? report()?.dataset.refresh ?? 60);
+if (every) setInterval(async () => {
   if (!report()?.dataset.refresh || document.hidden) return;
   if (document.querySelector("details.menu[open], [aria-busy=true]:not(#report)") || String(getSelection())) return;
   if ([...document.querySelectorAll("[popover]")].some((popover) => popover.checkVisibility())) return;
   failures = (await swap(location.href, { quiet: true })) ? 0 : failures + 1;
   document.getElementById("stale").hidden = failures < 3;
-}, 1000 * (report()?.dataset.refresh ?? 60));
+}, 1000 * every);
 
 function applyFilter(input) {
   const wanted = input.value.trim().toLocaleLowerCase();

@@ -1,4 +1,4 @@
-"""`manage.py benchmark`: how fast this machine takes records in, and how fast it answers."""
+"""`manage.py benchmark`: how fast this machine takes records in, how fast it answers, and how fast it prices anew."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 from tqdm import tqdm
 
-from usage.benchmark.figures import Answers, Findings
+from usage.benchmark.figures import Answers, Figure, Findings, Repriced
 from usage.benchmark.filling import fill, invented_records, is_empty
 from usage.benchmark.scratch import scratch
 from usage.models import Instance
 
 _MODES = (Instance.Mode.QUEUE, Instance.Mode.SUBSCRIBE)
-_RECORDS = {"ingest": 200_000, "questions": 1_000_000}
+_RECORDS = {"ingest": 200_000, "questions": 1_000_000, "reprice": 1_000_000}
+_FINDINGS: dict[str, type[Findings | Answers | Repriced]] = {
+    "ingest": Findings, "questions": Answers, "reprice": Repriced,
+}  # fmt: skip
 
 
 class Command(BaseCommand):
@@ -28,13 +31,15 @@ class Command(BaseCommand):
         "Measures this machine in an empty database of the configured engine, which it makes and removes. "
         "`ingest`: how fast records come in: a bare insert of their rows, reading them, reading and booking them, and the "
         "way from a socket through the collector into the database while pages are read. "
-        "`questions`: how fast the ledger of a large team is loaded, and how long the answers to questions take on it."
+        "`questions`: how fast the ledger of a large team is loaded, and how long the answers to questions take on it. "
+        "`reprice`: how fast all of that ledger is compared with its prices, and how fast the records of the most used model "
+        "are changed beside a collector."
     )
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("what", choices=list(_RECORDS))
-        parser.add_argument("--records", type=int, help="200000 to take in, 1000000 to ask")
+        parser.add_argument("--records", type=int, help="200000 to take in, 1000000 to ask or reprice")
         parser.add_argument("--json", action="store_true", help="print the figures as JSON")
         parser.add_argument("--in-this-database", action="store_true", help=SUPPRESS)
         ingest = parser.add_argument_group("ingest")
@@ -47,9 +52,10 @@ class Command(BaseCommand):
         questions.add_argument("--no-raw", action="store_true", help="do not ask the records alone, which takes long")
         questions.add_argument("--beside", type=int, default=0, metavar="READERS", help="then also beside a collector")
         questions.add_argument("--seconds", type=float, default=60, help="how long these read")
-        questions.add_argument(
-            "--database", default="", metavar="URL", help="an empty one to fill and keep, or one that was kept before"
-        )
+        parser.add_argument(
+            "--database", default="", metavar="URL",
+            help="to ask or reprice: an empty one to fill and keep, or one that was kept before",
+        )  # fmt: skip
 
     def handle(self, *, in_this_database: bool, **options: Any) -> None:
         options["records"] = options["records"] or _RECORDS[options["what"]]
@@ -62,7 +68,7 @@ class Command(BaseCommand):
 
     def _measure_in_scratch(
         self, *, what: str, records: int, database: str, no_raw: bool, **options: Any
-    ) -> Findings | Answers:
+    ) -> Findings | Answers | Repriced:
         """The settings of this process are fixed, so another one measures."""
         command = [sys.executable, "manage.py", "benchmark", what, "--in-this-database", "--records", str(records)]
         for name in ("readers", "mode", "only", "beside", "seconds"):
@@ -75,16 +81,16 @@ class Command(BaseCommand):
             raise CommandError(f"no database can be made for the measurement: {error}") from None
         if done.returncode:
             raise CommandError("the measurement failed; why is written above")
-        if what == "ingest":
-            return msgspec.json.decode(done.stdout, type=Findings)
-        return msgspec.json.decode(done.stdout, type=Answers)
+        return msgspec.json.decode(done.stdout, type=_FINDINGS[what])
 
 
-def _measure(*, what: str, **options: Any) -> Findings | Answers:
+def _measure(*, what: str, **options: Any) -> Findings | Answers | Repriced:
     kept = 0 if what == "ingest" else invented_records()
     if not kept and not is_empty():
         raise CommandError("this database is not empty, and it would be filled with invented records")
-    return _measure_ingest(**options) if what == "ingest" else _measure_answers(kept, **options)
+    if what == "ingest":
+        return _measure_ingest(**options)
+    return _measure_answers(kept, **options) if what == "questions" else _measure_repricing(kept, **options)
 
 
 def _measure_ingest(records: int, readers: int, mode: str, **options: Any) -> Findings:
@@ -100,17 +106,29 @@ def _measure_answers(
     from usage.benchmark.answers import measure
     from usage.benchmark.beside import measure_beside
 
-    call_command("migrate", verbosity=0)
+    load = _filled(kept, records)
     call_command("collectstatic", interactive=False, verbosity=0)  # pages name their files by contents
-    load = None
-    if not kept:
-        with _bar("records", records) as bar:
-            load = fill(records, bar.update)
     with _bar("questions") as bar:
         found = measure(kept or records, load, only, bar.update, raw=not no_raw)
     if beside:
         found.answers += measure_beside(beside, seconds)
     return found
+
+
+def _measure_repricing(kept: int, records: int, **options: Any) -> Repriced:
+    from usage.benchmark.repricing import measure_repricing
+
+    load = _filled(kept, records)
+    return measure_repricing(kept or records, load)
+
+
+def _filled(kept: int, records: int) -> Figure | None:
+    """Fill the database, unless it was filled before; return how fast that went."""
+    call_command("migrate", verbosity=0)
+    if kept:
+        return None
+    with _bar("records", records) as bar:
+        return fill(records, bar.update)
 
 
 def _bar(unit: str, total: int | None = None) -> tqdm:

@@ -57,7 +57,7 @@ def _fill_days(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('usage', '0014_price_owners_and_hours'),
+        ('usage', '0018_site_settings_and_account_alias'),
     ]
 
     operations = [

@@ -1,0 +1,1 @@
+"""How much of its windows each account has used, by what upstream said last."""

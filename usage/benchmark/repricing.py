@@ -1,0 +1,119 @@
+"""How fast `reprice` compares and changes records, and whether a collector can book meanwhile."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+from itertools import count
+
+from django.db import connection
+from django.utils import timezone
+
+from channels_app.stats import EVERYTHING, Span, breakdown
+from usage.benchmark.end_to_end import booked
+from usage.benchmark.figures import Figure, Repriced, Spread
+from usage.benchmark.memory import peak_mb
+from usage.benchmark.traffic import Traffic
+from usage.benchmark.upstream import Upstream
+from usage.ingest.rollup import FOREVER
+from usage.models import Instance, ModelName, ModelPrice
+
+_EVER = "1970-01-01"
+_LOOK_SECONDS = 0.02
+_RECORDS_PER_SECOND = 50
+_STALLED_SECONDS = 60.0
+
+
+def measure_repricing(records: int, load: Figure | None) -> Repriced:
+    """Have the configured database, which holds so many records, compared as a whole; then double the price of its most
+    used model and have that repriced beside a collector that books 50 records a second.
+    """
+    compared = _run(records, "compare all", ["--from", _EVER, "--dry-run"], _waiting())
+    model, requests = _most_used()
+    for price in ModelPrice.objects.filter(pattern=model):
+        price.multiplier = Decimal(2) if price.multiplier == 1 else Decimal(1)
+        price.save()
+    delays = list[float]()
+    with _collected() as upstream:
+        changed = _run(requests, "compare and change", ["--from", _EVER, "--model", model], _giving(upstream, delays))
+    return Repriced(connection.vendor, records, load, [compared, changed], Spread.of(delays))
+
+
+def _run(records: int, name: str, arguments: Sequence[str], beside: Iterator[None]) -> Figure:
+    """Time the command itself, with `beside` taking a turn now and then, and once it has ended to its own end."""
+    start, peak = time.perf_counter(), 0
+    process = subprocess.Popen([sys.executable, "manage.py", "reprice", *arguments], stdout=subprocess.DEVNULL)  # noqa: S603
+    while process.poll() is None:
+        peak = max(peak, peak_mb(process.pid) or 0)
+        next(beside)
+    seconds = time.perf_counter() - start
+    if process.returncode:
+        raise RuntimeError(f"reprice ended with status {process.returncode}")
+    return Figure(name, records, seconds, peak or None)
+
+
+def _waiting() -> Iterator[None]:
+    while True:
+        time.sleep(_LOOK_SECONDS)
+        yield
+
+
+def _giving(upstream: Upstream, delays: list[float]) -> Iterator[None]:
+    """Give 50 records a second, and note for each batch after how many seconds it was booked."""
+    traffic, instance = Traffic(), Instance.objects.get()
+    before, given, waiting = (
+        booked(instance),
+        count(_RECORDS_PER_SECOND, _RECORDS_PER_SECOND),
+        deque[tuple[float, int]](),
+    )
+    last = 0.0
+    while True:
+        now = time.perf_counter()
+        if now - last >= 1:
+            upstream.give(traffic.record(timezone.now()) for _number in range(_RECORDS_PER_SECOND))
+            waiting.append((now, before + next(given)))
+            last = now
+        if waiting and now - waiting[0][0] > _STALLED_SECONDS:
+            raise TimeoutError("the collector has booked nothing for a minute")
+        done = booked(instance)
+        while waiting and done >= waiting[0][1]:
+            delays.append(time.perf_counter() - waiting.popleft()[0])
+        time.sleep(_LOOK_SECONDS)
+        yield
+
+
+@contextmanager
+def _collected() -> Iterator[Upstream]:
+    """A server that is subscribed to, and a collector that has begun to book what it says."""
+    upstream = Upstream(Traffic().lists())
+    Instance.objects.update(base_url=upstream.base_url, mode=Instance.Mode.SUBSCRIBE)
+    instance = Instance.objects.get()
+    before = booked(instance)
+    upstream.give([Traffic().record(timezone.now())])
+    collector = subprocess.Popen([sys.executable, "manage.py", "collect"])
+    end = time.monotonic() + _STALLED_SECONDS
+    try:
+        while booked(instance) == before:
+            if time.monotonic() > end:
+                raise TimeoutError("the collector has booked nothing for a minute")
+            time.sleep(_LOOK_SECONDS)
+        yield upstream
+    finally:
+        collector.terminate()
+        collector.wait()
+        upstream.close()
+
+
+def _most_used() -> tuple[str, int]:
+    """Return the name of the model with most requests, and how many these are."""
+    names = dict(ModelName.objects.values_list("pk", "name"))
+    requests = {
+        names[group[0] or 0]: usage.requests
+        for group, usage in breakdown(Span(0, FOREVER), EVERYTHING, ["model"]).items()
+    }
+    return max(requests.items(), key=lambda item: item[1])

@@ -1,0 +1,26 @@
+"""What the operator says of the whole site on the Settings page."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from usage.models.fields import RateField
+
+
+class SiteSettings(models.Model):
+    """The only row. What is empty is as it is without it; what the environment says comes first (channels_app/site.py)."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
+    site_name = models.CharField(_("site name"), max_length=60, blank=True)
+    # USD or CNY; a rate and its day belong to CNY.
+    currency = models.CharField(_("currency"), max_length=3, blank=True)
+    cny_per_usd = RateField(_("yuan per US dollar"), null=True, blank=True)
+    rate_date = models.DateField(_("day of the rate"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("site settings")
+        verbose_name_plural = _("site settings")
+
+    def __str__(self) -> str:
+        return self.site_name
