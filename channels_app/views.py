@@ -11,6 +11,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
 from channels_app.channels_page import ChannelsPage, read_channels_query
+from channels_app.data_file import FORMATS
 from channels_app.filter_bar.views import answer
 from channels_app.renewal import renewable
 from channels_app.shell import THEMES
