@@ -31,7 +31,7 @@ from channels_app.filter_bar.bar import FilterBar, text_of
 from channels_app.filter_bar.page import DataPage
 from channels_app.filters import UNKNOWN_CHANNEL
 from channels_app.stats import name_groups
-from usage.models import Instance, UsageRecord
+from usage.models import Instance, SavedView, UsageRecord
 
 _LABELS: dict[str, Promise] = {
     "metric": gettext_lazy("Metric"),
@@ -84,6 +84,7 @@ class Row:
 class ExplorePage(DataPage):
     query: ExploreQuery
     now: datetime
+    saved: Sequence[SavedView] = ()
 
     @cached_property
     def answers(self) -> ExploreAnswers:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -32,7 +32,7 @@ from channels_app.stats.questions import DIMENSIONS
 from channels_app.stats.scatter import Axes, Point, Sample, sample
 from channels_app.usage_api import since_the_first_record
 from usage import formats
-from usage.models import Channel, Instance, Source, UsageRecord
+from usage.models import Channel, Instance, SavedView, Source, UsageRecord
 from usage.models.fields import from_micros
 
 _UNITS: dict[str, Unit] = {
@@ -85,6 +85,7 @@ class Told(NamedTuple):
 class ScatterPage(DataPage):
     query: ScatterQuery
     now: datetime
+    saved: Sequence[SavedView] = ()
 
     @cached_property
     def bar(self) -> FilterBar:

@@ -46,6 +46,7 @@ from usage.models.rollup import (
     UsageWeekly,
     UsageWeeklyBySource,
 )
+from usage.models.saved_view import SavedView
 from usage.models.site import SiteSettings
 
 __all__ = [
@@ -71,6 +72,7 @@ __all__ = [
     "Reconciliation",
     "RequestTraits",
     "RollupState",
+    "SavedView",
     "SiteSettings",
     "Source",
     "StaleHour",
