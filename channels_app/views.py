@@ -11,10 +11,11 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
 from channels_app.channels_page import ChannelsPage, read_channels_query
+from channels_app.data_file import FORMATS
 from channels_app.filter_bar.views import answer
 from channels_app.renewal import renewable
 from channels_app.shell import THEMES
-from channels_app.usage_table.export import FORMATS, export
+from channels_app.usage_table.export import export
 from usage.models import Preferences
 
 _YEAR = 365 * 86_400

@@ -11,11 +11,12 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from channels_app.data_file import FORMATS
 from channels_app.filter_bar.views import answer
 from channels_app.keys_page.page import KeysPage
 from channels_app.keys_page.query import read_keys_query
 from channels_app.renewal import renewable
-from channels_app.usage_table.export import FORMATS, export
+from channels_app.usage_table.export import export
 from usage import privacy
 from usage.models import ApiKey
 

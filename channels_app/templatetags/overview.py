@@ -8,6 +8,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from channels_app.address import Address
+from channels_app.errors_page.query import ErrorsQuery
 from channels_app.overview.entities import Row
 from channels_app.overview.query import OverviewQuery
 from channels_app.templatetags.formats import count, money, tokens
@@ -18,7 +19,7 @@ _WRITTEN = {"tokens": tokens, "cost": money, "requests": count, "failed": count}
 
 
 @register.filter
-def toggling(query: OverviewQuery, key: str) -> Address:
+def toggling(query: OverviewQuery | ErrorsQuery, key: str) -> Address:
     return query.toggling(key).address
 
 
