@@ -93,9 +93,9 @@ def test_a_ledger_that_is_kept_is_asked_again_of_pages_too_and_beside_a_collecto
     out = StringIO()
     call_command("benchmark", "reprice", "--database", kept, "--json", stdout=out)
     repriced = json.loads(out.getvalue())
-    assert (repriced["engine"], repriced["records"], repriced["load"]) == ("sqlite", again["records"], None)
+    assert (repriced["engine"], repriced["load"], repriced["records"] > RECORDS) == ("sqlite", None, True)
     compared, changed = repriced["figures"]
-    assert compared["records"] == RECORDS < 10 * changed["records"] < 10 * RECORDS
+    assert compared["records"] == repriced["records"] < 20 * changed["records"] < 20 * compared["records"]
     assert all(one["core_seconds"] > 0 and one["peak_mb"] for one in (compared, changed))
     assert 0 < repriced["booked_ms"]["p50"] <= repriced["booked_ms"]["p95"]
 
