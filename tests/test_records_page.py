@@ -530,5 +530,5 @@ def test_the_pages_hold_nothing_that_the_csp_forbids(reader: Client, ledger: Ins
 def test_the_list_needs_few_queries(
     reader: Client, ledger: Instance, django_assert_max_num_queries: Any, limit: int
 ) -> None:
-    with django_assert_max_num_queries(42):
+    with django_assert_max_num_queries(44):
         get(reader, f"?limit={limit}&channel=codex")

@@ -156,6 +156,31 @@ def _figure(figure: Figure) -> dict[str, Any]:
     return msgspec.to_builtins(figure) | {"per_second": figure.per_second}  # type: ignore[no-any-return]
 
 
+class ViewTime(msgspec.Struct):
+    """`took` is the server's time in ms; `kilobytes` those of the compressed page."""
+
+    view: str
+    took: Spread
+    kilobytes: float
+
+
+class Views(msgspec.Struct):
+    """One run over the demo with so many records."""
+
+    engine: str
+    records: int
+    views: list[ViewTime]
+
+    def as_dict(self) -> dict[str, Any]:
+        views = [{"view": one.view, "ms": one.took._asdict(), "kilobytes": one.kilobytes} for one in self.views]
+        return {"engine": self.engine, "records": self.records, "views": views}
+
+    def as_text(self) -> str:
+        rows = [(one.view, f"{one.took.p50:.0f}", f"{one.took.p95:.0f}", f"{one.kilobytes:.1f}") for one in self.views]
+        header = ("", "p50 ms", "p95 ms", "KB")
+        return "\n".join([_as_table([header, *rows]), f"{self.engine}, {self.records:,} records of the demo"])
+
+
 def _answer_row(one: Answer) -> tuple[str, ...]:
     return (
         one.question, one.asked, f"{one.warm.p50:.1f}", f"{one.warm.p95:.1f}", f"{one.cold_ms:.1f}",
