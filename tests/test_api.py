@@ -98,7 +98,7 @@ def test_costs_are_exact_decimals(client: Client, traffic: None) -> None:
 
 def test_from_one_aggregation(client: Client, traffic: None, django_assert_max_num_queries: Any) -> None:
     headers = _token()
-    with django_assert_max_num_queries(9) as queries:  # token, user, and seven of the report
+    with django_assert_max_num_queries(10) as queries:  # token, user, preferences, and seven of the report
         client.get("/api/channels/?days=3", headers=headers)
     assert sum("GROUP BY" in query["sql"] and "AS pieces" in query["sql"] for query in queries) == 1
 

@@ -175,5 +175,5 @@ def test_messages_are_named_by_the_upgrade(failures: Instance) -> None:
     before = dict(UsageRecord.objects.values_list("request_id", "message__text"))
     UsageRecord.objects.update(message=None)
     FailureMessage.objects.all().delete()
-    import_module("usage.migrations.0019_failure_messages")._name_messages(apps, connection.schema_editor())
+    import_module("usage.migrations.0020_failure_messages")._name_messages(apps, connection.schema_editor())
     assert dict(UsageRecord.objects.values_list("request_id", "message__text")) == before

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
-from channels_app.quota.windows import Window, quota_holders, windows_of_account, windows_of_channel
+from channels_app.quota.windows import Window, holder_of_account, holders_of_channel, quota_holders
 from tests.factories import NOON
 from tests.test_catalogue import chinese, leftovers  # noqa: F401
 from usage.models import Account, Channel, Instance, QuotaWindow, Source
@@ -162,9 +162,9 @@ def test_of_an_account_that_shows_itself_twice_the_newest_reading_counts(instanc
     reading(source(instance, alice, "new"), "5h", 10)
     (holder,) = quota_holders(NOON)
     assert [one.used_percent for one in holder.windows] == [10]
-    assert windows_of_account(alice, NOON) == holder.windows
-    assert windows_of_channel(alice.channel, NOON) == [holder] and windows_of_channel(channel("codex"), NOON) == []
-    assert windows_of_account(account(instance, "bob@example.org"), NOON) == ()
+    assert holder_of_account(alice, NOON) == holder
+    assert holders_of_channel(alice.channel, NOON) == [holder] and holders_of_channel(channel("codex"), NOON) == []
+    assert holder_of_account(account(instance, "bob@example.org"), NOON) is None
 
 
 @pytest.mark.django_db
@@ -172,6 +172,18 @@ def test_the_block_of_one_account_begins_with_the_window(windows: Instance) -> N
     (holder,) = (one for one in quota_holders(NOON) if one.name == "alice@example.com")
     html = render_to_string("quota/_windows.html", {"holders": [holder]})
     assert "alice" not in html and re.findall(r'<th scope="row">([^<]+)', html) == ["5 hours", "7 days"]
+
+
+@pytest.mark.django_db
+def test_pages_of_channels_and_accounts_show_theirs(reader: Client, windows: Instance) -> None:
+    alice, bob = (Account.objects.get(label=f"{name}") for name in ("alice@example.com", "bob@example.org"))
+    html = reader.get(f"/accounts/{alice.pk}/").content.decode()
+    assert 'id="quota-title"' in html and "87.5%" in html and "7.0%" in html
+    html = reader.get(f"/channels/{bob.channel.slug}/").content.decode()
+    assert "not known since the reset" in html and "87.5%" not in html
+    assert "0%" in reader.get("/channels/unknown/").content.decode()
+    carol = account(windows, "carol@example.com")
+    assert 'id="quota-title"' not in reader.get(f"/accounts/{carol.pk}/").content.decode()
 
 
 @pytest.mark.django_db
@@ -230,5 +242,6 @@ def test_no_state_falls_back_to_english(
     if not is_empty:
         request.getfixturevalue("windows")
     reader.cookies["django_language"] = "zh-hans"
-    words = set(leftovers(reader.get("/quota/").content.decode()))
-    assert words <= {"d", "m", "h", "example.org", "bob", "reader", "Claude", "Codex", "v7.1.13"}, words
+    html = reader.get("/quota/").content.decode()
+    english = {words for words in leftovers(html) if not re.search(r"[\u4e00-\u9fff]", words)}
+    assert english <= {"d", "bob@example.org", "reader"}

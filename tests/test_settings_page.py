@@ -342,9 +342,9 @@ def test_no_section_falls_back_to_english(
     ApiKey.objects.create(key_digest=b"k" * 16, key_mask="sk-k...0001")
     admin_client.post("/settings/tokens/")
     admin_client.cookies["django_language"] = "zh-hans"
-    html = re.sub(
-        r"<datalist.*?</datalist>|<code>.*?</code>", "", html_of(admin_client, f"/settings/{section}"), flags=re.S
-    )
+    html = html_of(admin_client, f"/settings/{section}")
+    html = re.sub(r"<datalist.*?</datalist>|<code>.*?</code>|[0-9a-f]{15}", "", html, flags=re.S)
     if section == "about/":
-        html = re.sub(r'<th scope="row">.*?</th>|<td[^>]*>.*?</td>', "", html)
-    assert set(leftovers(html)) <= {"env", "Python", "SQLite", "PostgreSQL"}
+        html = re.sub(r'<th scope="row">.*?</th>|<[td]d[^>]*>.*?</[td]d>', "", html)
+    english = {words for words in leftovers(html) if not re.search(r"[\u4e00-\u9fff]", words)}
+    assert english <= {"Python", "RECORDS_KEPT_DAYS"}

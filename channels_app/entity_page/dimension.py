@@ -44,9 +44,13 @@ class Dimension:
 
 
 CHANNEL = Dimension(
-    "channel", "channels", ("account", "model", "key", "type"), ("account", "model", "key", "endpoint", "code")
-)
-ACCOUNT = Dimension("account", "channels", ("model", "key", "type"), ("model", "key", "endpoint", "code"))
+    "channel", "channels", ("account", "model", "key", "type"), ("account", "model", "key", "endpoint", "code"),
+    sections=("quota/_section.html",),
+)  # fmt: skip
+ACCOUNT = Dimension(
+    "account", "channels", ("model", "key", "type"), ("model", "key", "endpoint", "code"),
+    sections=("quota/_section.html",),
+)  # fmt: skip
 MODEL = Dimension(
     "model", "models", ("channel", "account", "key", "type"), ("channel", "account", "key", "endpoint", "code"),
     sections=("entities/_requested_as.html", "entities/_prices.html"),

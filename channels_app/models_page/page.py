@@ -17,7 +17,7 @@ from channels_app.stats import Conditions, Timing, Usage, aggregate, breakdown, 
 from channels_app.stats.latest import Latest, latest
 from channels_app.stats.questions import Group
 from channels_app.usage_table.list_page import ListPage
-from channels_app.usage_table.row import Row, looks_of, rows_of
+from channels_app.usage_table.row import Row, looks_of_channels, rows_of
 from channels_app.usage_table.table import Table
 from usage.models import ModelName
 
@@ -65,11 +65,11 @@ class ModelsPage(ListPage):
         return timing(self.scope.span, replace(self.scope.conditions, models=models))
 
     @cached_property
-    def _channels(self) -> Mapping[int | None, list[tuple[Look | None, int]]]:
+    def _channels(self) -> Mapping[int | None, list[tuple[Look, int]]]:
         """By model: the looks of its channels, with their requests, the most first."""
         rows = aggregate(self.scope.span, self.scope.conditions, ("model_id", "channel_id"), ("requests",))
-        looks = looks_of("channel", {(channel,) for _model, channel, _requests in rows})
-        found = defaultdict[int | None, list[tuple[Look | None, int]]](list)
+        looks = looks_of_channels({channel for _model, channel, _requests in rows})
+        found = defaultdict[int | None, list[tuple[Look, int]]](list)
         for model, channel, requests in sorted(rows, key=lambda row: -row[2]):
             found[model].append((looks[channel,], requests))
         return found

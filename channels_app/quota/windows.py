@@ -140,15 +140,15 @@ def quota_holders(now: datetime) -> list[Holder]:
     return sorted(holders, key=lambda holder: (holder.tightest.tightness, holder.name.lower(), holder.source.pk))
 
 
-def windows_of_account(account: Account, now: datetime) -> Sequence[Window]:
-    """Return the windows of one account, the shortest first. One query."""
-    rows = _rows().filter(source__account=account).select_related("source__account")
-    return next((holder.windows for holder in _by_holder(rows, now)), ())
-
-
-def windows_of_channel(channel: Channel, now: datetime) -> list[Holder]:
-    """Return who of a channel has windows, who has least left first. One query."""
+def holders_of_channel(channel: Channel | None, now: datetime) -> list[Holder]:
+    """Return who of a channel (None: the unknown one) has windows, who has least left first. One query."""
     return [holder for holder in quota_holders(now) if holder.channel == channel]
+
+
+def holder_of_account(account: Account, now: datetime) -> Holder | None:
+    """Return an account with its windows; None without any. One query."""
+    rows = _rows().filter(source__account=account).select_related("source__account")
+    return next(iter(_by_holder(rows, now)), None)
 
 
 def _rows() -> QuerySet[QuotaWindow]:

@@ -29,6 +29,11 @@ class UserForm(BaseUserCreationForm):  # type: ignore[type-arg]
         model = get_user_model()
         fields = ("username", "is_staff")
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """The form is below the list, so that its first field must not take the focus."""
+        super().__init__(*args, **kwargs)
+        del self.fields["username"].widget.attrs["autofocus"]
+
 
 class Users(SectionView):
     section, template = USERS, "settings/users.html"

@@ -36,6 +36,7 @@ from usage.ingest.rollup import (
     SUM_OF_RECORDS,
     SUMS,
     WEEKLY,
+    WEEKLY_BY_KEY_MODEL,
     WEEKLY_BY_SOURCE,
     Grain,
     records_since,
@@ -48,7 +49,7 @@ from usage.models.rollup import NO_CHANNEL
 _PARTS_PER_QUERY = 450
 
 # The smaller ones first.
-_WEEKS = (WEEKLY_BY_SOURCE, WEEKLY)
+_WEEKS = (WEEKLY_BY_SOURCE, WEEKLY_BY_KEY_MODEL, WEEKLY)
 _DAYS = (
     DAILY_BY_CHANNEL, DAILY_BY_MODEL, DAILY_BY_KEY, DAILY_BY_SOURCE, DAILY_BY_CHANNEL_KEY,
     DAILY, DAILY_BY_KEY_MODEL, DAILY_BY_SOURCE_KEY,
@@ -289,7 +290,7 @@ def _grains(conditions: Conditions, by: Sequence[str]) -> tuple[Grain, ...]:
         return (*_daily_failures(conditions, by), FAILURES)
     # Failures are taken off all to find what succeeded: where they are known by hours alone, days must be cut like those.
     is_odd = conditions.failed is False and DAILY.offset % HOUR and not _daily_failures(conditions, by)
-    # A week of all sources has fewer rows than its days have of what is fewer.
+    # A week of more dimensions has more rows than its days have of what is asked for.
     is_long = weeks and days and weeks[0].dimensions == days[0].dimensions
     return (*(weeks[:1] if is_long and not is_odd else []), *([] if is_odd else days[:1]), hours[0])
 

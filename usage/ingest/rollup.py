@@ -38,6 +38,7 @@ from usage.models import (
     UsageHourlyBySource,
     UsageRecord,
     UsageWeekly,
+    UsageWeeklyByKeyModel,
     UsageWeeklyBySource,
 )
 from usage.models.fields import to_micros
@@ -166,6 +167,7 @@ DAILY_BY_SOURCE_KEY = Grain(UsageDailyBySourceKey._meta.db_table, DAY, ("source_
 HOURLY_BY_CHANNEL = Grain(UsageHourlyByChannel._meta.db_table, HOUR, ("channel_id",))
 DAILY_BY_CHANNEL = Grain(UsageDailyByChannel._meta.db_table, DAY, ("channel_id",))
 DAILY_BY_CHANNEL_KEY = Grain(UsageDailyByChannelKey._meta.db_table, DAY, ("channel_id", "api_key_id"))
+WEEKLY_BY_KEY_MODEL = Grain(UsageWeeklyByKeyModel._meta.db_table, WEEK, ("api_key_id", "model_id"))
 WEEKLY_BY_SOURCE = Grain(UsageWeeklyBySource._meta.db_table, WEEK, ("source_id",))
 FAILURES = Grain(UsageFailures._meta.db_table, HOUR, (*_ALL, "status_code", "message_id"), only_failed=True)
 DAILY_FAILURES = Grain(UsageDailyFailures._meta.db_table, DAY, ("source_id", "model_id"), only_failed=True)
@@ -174,7 +176,7 @@ DAILY_FAILURE_KINDS = Grain(UsageDailyFailureKinds._meta.db_table, DAY, ("status
 GRAINS = (
     HOURLY, HOURLY_BY_SOURCE, HOURLY_BY_MODEL,
     DAILY, DAILY_BY_SOURCE, DAILY_BY_MODEL, DAILY_BY_KEY_MODEL, DAILY_BY_KEY, DAILY_BY_SOURCE_KEY,
-    WEEKLY, WEEKLY_BY_SOURCE, FAILURES, DAILY_FAILURES, DAILY_FAILURE_KINDS,
+    WEEKLY, WEEKLY_BY_SOURCE, WEEKLY_BY_KEY_MODEL, FAILURES, DAILY_FAILURES, DAILY_FAILURE_KINDS,
     HOURLY_BY_CHANNEL, DAILY_BY_CHANNEL, DAILY_BY_CHANNEL_KEY,
 )  # fmt: skip
 # What those by channel are made of when a source goes to another one.

@@ -44,6 +44,7 @@ from usage.models.rollup import (
     UsageHourlyByModel,
     UsageHourlyBySource,
     UsageWeekly,
+    UsageWeeklyByKeyModel,
     UsageWeeklyBySource,
 )
 from usage.models.saved_view import SavedView
@@ -96,5 +97,6 @@ __all__ = [
     "UsagePeak",
     "UsageRecord",
     "UsageWeekly",
+    "UsageWeeklyByKeyModel",
     "UsageWeeklyBySource",
 ]

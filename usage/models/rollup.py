@@ -189,6 +189,16 @@ class UsageDailyByKeyModel(ByKey, ByModel, DailyRollup):
         verbose_name_plural = _("daily usage by key and model")
 
 
+class UsageWeeklyByKeyModel(ByKey, ByModel, WeeklyRollup):
+    """Where a long span of keys and models is asked for."""
+
+    pk = models.CompositePrimaryKey("bucket", "api_key_id", "model_id")
+
+    class Meta:
+        verbose_name = _("weekly usage by key and model")
+        verbose_name_plural = _("weekly usage by key and model")
+
+
 class UsageHourlyBySource(BySource, HourlyRollup):
     """What a chart of accounts or channels needs."""
 

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('usage', '0019_failure_messages'),
+        ('usage', '0020_failure_messages'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

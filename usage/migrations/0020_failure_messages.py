@@ -57,7 +57,7 @@ def _fill_days(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('usage', '0018_site_settings_and_account_alias'),
+        ('usage', '0019_weeks_of_keys_and_models'),
     ]
 
     operations = [
