@@ -43,7 +43,7 @@ NAMES = (
 )
 
 PAGES = [
-    "/", "/?by=account", "/?by=key", "/channels/?open=claude,codex,unknown,openrouter-ai-api-v1", "/quota/", "/records/",
+    "/", "/?by=account", "/?by=key", "/channels/?open=claude,codex,unknown,openrouter-ai-api-v1", "/quota/", "/records/", "/errors/?open=0-0", "/explore/?by=account&by2=key", "/explore/?mode=scatter&color=key",
     "/records/?sort=-cost", "/records/{record}/", "/records/{record}/?partial=1", "/prices/", "/prices/multipliers/",
     "/prices/multipliers/add/", "/prices/add/", "/prices/?model=gpt-5-codex&account=1", "/collector/", "/filters/account/",
     "/filters/key/", "/channels/?account={account}&key={key}", "/records/?range=7d&format=csv",
