@@ -1,111 +1,110 @@
-"""What the Channels page says around the figures of its report: columns, summary, links, empty states."""
+"""The Channels page: a chart of them, then a table of channels, their accounts, and the models of each."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
-from typing import NamedTuple
 
-from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy
+from django.http import QueryDict
+from django.utils.translation import gettext_lazy as _
 
-from channels_app.channels_query import ChannelsQuery
+from channels_app.address import Address
+from channels_app.charts import look
+from channels_app.charts.stacked_bars import StackedBars
+from channels_app.dashboard.answers import Answers
+from channels_app.dashboard.query import DashboardQuery, listed
+from channels_app.dashboard.usage_chart import usage_chart
 from channels_app.filter_bar.bar import FilterBar
-from channels_app.filter_bar.page import DataPage
-from channels_app.stats import ChannelReport, ChannelRow, ModelRow, Share
-from usage.models import Instance, UsageRecord
+from channels_app.filter_bar.scope import read_scope
+from channels_app.stats import UNKNOWN, AccountRow, ChannelReport, ChannelRow, ModelRow, Usage, channel_report
+from channels_app.usage_table.list_page import TablePage
+from channels_app.usage_table.row import Row, page_of
+from channels_app.usage_table.table import DEFAULT_SORT, Table, read_sort
+from usage.models import Account, Channel
 
-
-class Column(NamedTuple):
-    """A column of figures: `key` sorts by it (`stats.SORT_KEYS`), `note` explains its header."""
-
-    key: str
-    label: Promise | str
-    note: Promise | str = ""
-
-
-_COLUMNS = (
-    Column("requests", gettext_lazy("Requests"), gettext_lazy("Upstream attempts; a retried call counts each try")),
-    Column("success", gettext_lazy("Success"), gettext_lazy("Succeeded ÷ requests")),
-    Column("tokens", gettext_lazy("Tokens"), gettext_lazy("Input + output + unclassified")),
-    Column("share", gettext_lazy("Share")),
-    Column("input", gettext_lazy("Input"), gettext_lazy("Uncached + cached + cache write")),
-    Column("cached", gettext_lazy("Cached"), gettext_lazy("Input read from the cache")),
-    Column("written", gettext_lazy("Cache write"), gettext_lazy("Input written to the cache")),
-    Column("output", gettext_lazy("Output"), gettext_lazy("Answer + reasoning")),
-    Column("reasoning", gettext_lazy("Reasoning"), gettext_lazy("Part of output")),
-    Column("unclassified", gettext_lazy("Unclassified"), gettext_lazy("Total known, split unknown")),
-    Column("hit", gettext_lazy("Cache hit"), gettext_lazy("Cached ÷ input")),
-    Column("cost", gettext_lazy("Est. cost"), gettext_lazy("At API list prices; an estimate, not a bill")),
-)
-_NAME = Column("name", gettext_lazy("Channel"))
-_SHARES = {
-    "requests": gettext_lazy("Share of requests"),
-    "tokens": gettext_lazy("Share of tokens"),
-    "cost": gettext_lazy("Share of cost"),
-}
-_SHARED = {"requests": "requests", "success": "requests", "failed": "requests", "cost": "cost"}
+USUAL = (
+    "requests", "success", "tokens", "share", "input", "cached", "written", "output", "reasoning", "unclassified",
+    "hit", "cost", "trend",
+)  # fmt: skip
+OPTIONAL = ("failed", "blended", "each", "p50", "p95", "ttft", "speed", "delta", "last")
 
 
 @dataclass(frozen=True)
-class ChannelsPage(DataPage):
+class ChannelsQuery(DashboardQuery):
+    """`open` are slugs of channels and keys of accounts, `columns` those that are shown besides the usual ones."""
+
+    sort: str = DEFAULT_SORT
+    open: frozenset[str] = frozenset()
+    columns: tuple[str, ...] = ()
+
+    @property
+    def address(self) -> Address:
+        address = super().address.setting("sort", "" if self.sort == DEFAULT_SORT else self.sort)
+        return address.setting("open", ",".join(sorted(self.open))).setting("cols", *self.columns)
+
+    def drill_down(self, key: str) -> str:
+        return ""
+
+    def toggling(self, key: str) -> str:
+        return str(replace(self, open=self.open ^ {key}).address)
+
+
+def read_channels_query(query: QueryDict, now: datetime) -> ChannelsQuery:
+    scope = read_scope(query, now)
+    warnings = [*scope.warnings]
+    sort = read_sort(query.get("sort", ""), (*USUAL, *OPTIONAL), warnings)
+    columns = tuple(name for name in OPTIONAL if name in query.getlist("cols"))
+    found = ChannelsQuery(
+        scope, ("channel",), warnings=tuple(warnings), sort=sort, open=listed(query, "open"), columns=columns
+    )
+    return found.read(query)
+
+
+class ChannelsPage(TablePage):
     query: ChannelsQuery
-    report: ChannelReport
+    usual, optional = USUAL, OPTIONAL
+
+    def __init__(self, query: ChannelsQuery, now: datetime) -> None:
+        self.query, self.now = query, now
+
+    @cached_property
+    def report(self) -> ChannelReport:
+        scope = self.scope
+        return channel_report(scope.period, scope.conditions, basis=scope.basis)
+
+    @property
+    def usage(self) -> Usage:
+        return self.report.usage
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.report.channels
 
     @cached_property
     def bar(self) -> FilterBar:
-        return FilterBar(self.scope, self.address)
+        return FilterBar(
+            self.scope, self.address, compares=True, template="usage_table/_columns.html", fields=("cols",)
+        )
 
-    @property
-    def share_of(self) -> str:
-        """Which of `stats.Share` the share column shows: the sorted metric's."""
-        return _SHARED.get(self.query.sorted_by, "tokens")
+    @cached_property
+    def usage_chart(self) -> StackedBars:
+        return usage_chart(self._answers, Channel.objects.in_bulk())
 
-    @property
-    def share_label(self) -> Promise:
-        return _SHARES[self.share_of]
+    @cached_property
+    def _answers(self) -> Answers:
+        return Answers(self.query, self.now)
 
-    @property
-    def columns(self) -> list[Column]:
-        """The columns of figures, without those that are zero throughout and seldom used."""
-        total = self.report.usage
-        seldom = {"written": total.cache_write, "unclassified": total.unclassified}
-        return [column for column in _COLUMNS if seldom.get(column.key, 1)]
-
-    @property
-    def name_column(self) -> Column:
-        return _NAME
-
-    @property
-    def total_share(self) -> Share:
-        return Share.of(self.report.usage, self.report.usage)
-
-    @property
-    def shows_written(self) -> bool:
-        return bool(self.report.usage.cache_write)
-
-    @property
-    def shows_unclassified(self) -> bool:
-        return bool(self.report.usage.unclassified)
+    # The line above the table.
 
     @cached_property
     def known(self) -> list[ChannelRow]:
         return [channel for channel in self.report.channels if not channel.is_unknown]
 
     @property
-    def models(self) -> Iterator[ModelRow]:
-        """Those of all channels, one by one: several channels may have the same."""
-        return (model for channel in self.report.channels for model in channel.models)
-
-    @property
     def account_count(self) -> int:
         return sum(len(channel.accounts) for channel in self.known)
-
-    @property
-    def many_servers(self) -> bool:
-        """Whether the accounts are of several servers, so that each has to say whose it is."""
-        return len({account.instance for channel in self.report.channels for account in channel.accounts}) > 1
 
     @property
     def unmatched(self) -> int:
@@ -117,15 +116,77 @@ class ChannelsPage(DataPage):
         return all(channel.slug in self.query.open for channel in self.report.channels)
 
     @property
-    def expand_all(self) -> ChannelsQuery:
-        """The state after *Expand all*, or after *Collapse all* where all are open."""
-        return self.query.opening([] if self.all_open else [channel.slug for channel in self.report.channels])
+    def expand_all(self) -> str:
+        """The address after *Expand all*, or after *Collapse all* where all are open."""
+        slugs = frozenset() if self.all_open else frozenset(channel.slug for channel in self.report.channels)
+        return str(replace(self.query, open=slugs).address)
+
+    # The table.
 
     @cached_property
-    def empty(self) -> str:
-        """Why there is nothing to show: `no_server`, `no_records` or `no_match`; empty where there is."""
-        if self.report.channels:
-            return ""
-        if UsageRecord.objects.exists():
-            return "no_match"
-        return "no_records" if Instance.objects.exists() else "no_server"
+    def table(self) -> Table:
+        rows = [self._channel(channel) for channel in self.report.channels]
+        self.tell(rows, ["channel"])
+        self.tell([account for row in rows for account in row.children if account.value], ["channel", "account"])
+        return Table(
+            "channels", _("Channel"), self.table_columns, rows, self.usage, self.query.sort, self.address,
+            "channels/_name.html", self.timing, [*self._models],
+        )  # fmt: skip
+
+    @property
+    def _models(self) -> Iterator[ModelRow]:
+        """Those of all channels, one by one: several channels may have the same."""
+        return (model for channel in self.report.channels for model in channel.models)
+
+    def _channel(self, channel: ChannelRow) -> Row:
+        its_look = look.of_slot(channel.color_slot, channel.shape) if channel.color_slot else look.UNKNOWN
+        row = Row(
+            channel.slug, channel.name, channel.usage, self.usage, "channel", channel.slug,
+            page_of("channel", channel.slug, self.scope.address), its_look, (self._ids[channel.slug],),
+            channel.is_unknown, models=channel.models, details={"channel": channel}, css="channel",
+        )  # fmt: skip
+        self._open(row)
+        if row.is_open:
+            row.children = [self._account(account, row) for account in channel.accounts]
+        return row
+
+    def _account(self, account: AccountRow, channel: Row) -> Row:
+        """An account; of what is not known, a source."""
+        pk = account.account_id
+        row = Row(
+            account.key, account.name, account.usage, channel.usage, "account", str(pk or ""),
+            page_of("account", pk, self.scope.address) if pk else "", channel.look, (*channel.group, pk),
+            models=account.models, details={"server": account.instance if self.many_servers else ""}, css="account",
+        )  # fmt: skip
+        row.account = self._accounts.get(pk or 0)
+        self._open(row)
+        if row.is_open:
+            row.children = [self._model(model, row) for model in account.models]
+        return row
+
+    def _model(self, model: ModelRow, account: Row) -> Row:
+        """A model; its page is asked for the account alone, where that is known."""
+        within = self.scope.address.setting("account", account.value)
+        page = page_of("model", model.pk, within) if account.value else ""
+        key = f"{account.key}-{model.pk}"
+        return Row(key, model.name, model.usage, account.usage, "model", model.name, page, account.look, css="model")
+
+    def _open(self, row: Row) -> None:
+        row.toggle, row.is_open = self.query.toggling(row.key), row.key in self.query.open
+
+    @cached_property
+    def many_servers(self) -> bool:
+        """Whether the accounts are of several servers, so that each has to say whose it is."""
+        return len({account.instance for channel in self.report.channels for account in channel.accounts}) > 1
+
+    @cached_property
+    def _ids(self) -> dict[str, int | None]:
+        """By slug; the unknown channel has none."""
+        return {slug: pk for pk, slug in Channel.objects.values_list("pk", "slug")} | {UNKNOWN: None}
+
+    @cached_property
+    def _accounts(self) -> Mapping[int, Account]:
+        """Of the channels that are open."""
+        opened = [channel for channel in self.report.channels if channel.slug in self.query.open]
+        ids = [account.account_id for channel in opened for account in channel.accounts if account.account_id]
+        return Account.objects.in_bulk(ids)

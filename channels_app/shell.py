@@ -21,9 +21,12 @@ from channels_app import viewer
 from channels_app.address import Address
 from channels_app.filter_bar.scope import GLOBAL_PARAMETERS
 from channels_app.site import site
+from channels_app.stats import Conditions, Span, aggregate
 from usage import formats, privacy
 from usage.freshness import Freshness, Verdict, freshness
+from usage.ingest.rollup import HOUR
 from usage.models import Instance
+from usage.models.fields import to_micros
 from usage.warnings import Survey, Warning, banners
 
 THEMES = {"light": _("Light"), "dark": _("Dark"), "system": _("System")}
@@ -124,6 +127,13 @@ class Shell:
     @property
     def unpriced_models(self) -> int:
         return self.survey.unpriced_models
+
+    @cached_property
+    def failed_lately(self) -> int:
+        """How many requests failed in the last hour."""
+        now = to_micros(self.survey.now)
+        found = aggregate(Span(now - HOUR, now + HOUR), Conditions(failed=True), (), ("requests",))
+        return int(found[0][0]) if found else 0
 
     @cached_property
     def troubles(self) -> list[Warning]:

@@ -4,6 +4,8 @@ from django.urls import path
 
 from channels_app import views
 from channels_app.entity_page import views as entity
+from channels_app.errors_page.views import errors
+from channels_app.explore_page.views import delete_view, explore, save_view
 from channels_app.filter_bar.views import choices
 from channels_app.keys_page.views import alias, keys
 from channels_app.models_page.views import models
@@ -21,6 +23,10 @@ urlpatterns = [
     path("keys/", keys, name="keys"),
     path("keys/<int:which>/", entity.key, name="key"),
     path("keys/<int:pk>/alias/", alias, name="alias"),
+    path("errors/", errors, name="errors"),
+    path("explore/", explore, name="explore"),
+    path("explore/views/", save_view, name="save_view"),
+    path("explore/views/<int:pk>/delete/", delete_view, name="delete_view"),
     path("quota/", quota, name="quota"),
     path("filters/<str:name>/", choices, name="choices"),
     path("preferences/privacy/", views.choose_privacy, name="privacy"),

@@ -5,16 +5,17 @@ from __future__ import annotations
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
-from channels_app.channels_page import ChannelsPage
-from channels_app.channels_query import read_channels_query
+from channels_app.channels_page import ChannelsPage, read_channels_query
+from channels_app.data_file import FORMATS
 from channels_app.filter_bar.views import answer
 from channels_app.renewal import renewable
 from channels_app.shell import THEMES
-from channels_app.stats import channel_report
+from channels_app.usage_table.export import export
 from usage.models import Preferences
 
 _YEAR = 365 * 86_400
@@ -23,11 +24,13 @@ _YEAR = 365 * 86_400
 @require_safe
 @login_required
 @renewable
-def channels(request: HttpRequest) -> HttpResponse:
-    query = read_channels_query(request.GET, timezone.now())
-    scope = query.scope
-    report = channel_report(scope.period, scope.conditions, sort=query.sort, basis=scope.basis)
-    return answer(request, "channels/channels.html", ChannelsPage(query, report))
+def channels(request: HttpRequest) -> HttpResponseBase:
+    now = timezone.now()
+    page = ChannelsPage(read_channels_query(request.GET, now), now)
+    file_format = request.GET.get("format", "")
+    if file_format in FORMATS:
+        return export(page.table, page.scope, "channels", file_format)
+    return answer(request, "channels/channels.html", page)
 
 
 @require_POST

@@ -20,9 +20,10 @@ from usage.accounting.payload import Payload, Twins, Unreadable, read_detail, re
 from usage.ingest import rollup
 from usage.ingest.accounts import apply_listing
 from usage.ingest.ledger import Counts, Ledger, Rejected
-from usage.models import ApiKey, Instance, ModelName, Source, UsageRecord
+from usage.models import ApiKey, Channel, FailureMessage, Instance, ModelName, Source, UsageRecord
 from usage.models.fields import to_micros
-from usage.models.record import NO_KEY
+from usage.models.record import NO_KEY, NO_MESSAGE
+from usage.models.rollup import NO_CHANNEL
 from usage.upstream.names import fetch_names
 
 # `EXAMPLES=10 make test` searches ten times as long. On PostgreSQL the same code runs a second time.
@@ -148,7 +149,11 @@ def rollup_rows() -> set[tuple[Any, ...]]:
     sources = {row.pk: (row.provider, row.auth_index, row.label) for row in Source.objects.all()}
     models = dict(ModelName.objects.values_list("pk", "name"))
     keys = {NO_KEY: ""} | dict(ApiKey.objects.values_list("pk", "key_mask"))
-    words: dict[str, Mapping[int, object]] = {"source_id": sources, "model_id": models, "api_key_id": keys}
+    channels = {NO_CHANNEL: ""} | dict(Channel.objects.values_list("pk", "name"))
+    messages = {NO_MESSAGE: ""} | dict(FailureMessage.objects.values_list("pk", "text"))
+    words: dict[str, Mapping[int, object]] = {
+        "source_id": sources, "model_id": models, "api_key_id": keys, "channel_id": channels, "message_id": messages,
+    }  # fmt: skip
     found = set()
     for grain in rollup.GRAINS:
         with connection.cursor() as cursor:

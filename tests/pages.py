@@ -15,7 +15,7 @@ def text(html: str) -> str:
 def rows(html: str) -> list[dict[str, str]]:
     """Return the rows of the tables of usage, in order: `row` (entity, part or empty), `name`, and the words of each cell."""
     found = []
-    for table in re.findall(r'<div class="table usage".*?</table>', html, re.DOTALL):
+    for table in re.findall(r'<div class="table usage[ "].*?</table>', html, re.DOTALL):
         _head, _, body = table.partition("</thead>")
         for attributes, content in re.findall(r"<tr([^>]*)>(.*?)</tr>", body, re.DOTALL):
             kind = re.search(r'class="(\w+)', attributes)
@@ -29,5 +29,5 @@ def rows(html: str) -> list[dict[str, str]]:
 
 def exact(html: str, column: str) -> list[int]:
     """Return the exact values of a column of these tables, from top to bottom."""
-    tables = "".join(re.findall(r'<div class="table usage".*?</table>', html, re.DOTALL))
+    tables = "".join(re.findall(r'<div class="table usage[ "].*?</table>', html, re.DOTALL))
     return [int(value) for value in re.findall(rf'<td class="{column}"[^>]*><span data-value="(\d+)"', tables)]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import re
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
@@ -12,15 +13,14 @@ from django.utils import timezone
 
 from channels_app.stats import ModelRow, Usage
 from channels_app.stats.confidence import Confidence
+from tests.pages import rows
 from tests.sample_usage import PRICE, TOKENS, make_sample_usage
 from usage.ingest import rollup
-from usage.models import Instance, UsageRecord
+from usage.models import Account, Instance, ModelName, UsageRecord
 
 # Half past: the records of the last hour lie in two hours of the rollup.
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
 TOKENS_EACH = sum(TOKENS)
-
-# Nobody has collected the static files of a checkout under test.
 
 
 @pytest.fixture(autouse=True)
@@ -340,6 +340,59 @@ def test_the_chip_shows_the_worst_server(staff: Client, instance: Instance) -> N
     assert 'role="alert"' not in page(staff)
 
 
+def test_names_lead_to_their_pages(reader: Client, sample: Instance) -> None:
+    html = page(reader, "?open=claude&range=24h&status=ok")
+    bob = Account.objects.get(label__startswith="bob")
+    assert 'class="name" href="/channels/claude/?range=24h&amp;status=ok" title="claude"' in html
+    assert f'class="name" href="/accounts/{bob.pk}/?range=24h&amp;status=ok"' in html
+    assert 'href="/channels/unknown/?range=24h&amp;status=ok"' in html
+    html = page(reader, f"?open=claude,account-{bob.pk}")
+    opus = ModelName.objects.get(name="claude-opus-4-6")
+    assert f'href="/models/{opus.pk}/?account={bob.pk}"' in html  # the figures of this row
+
+
+def test_the_chart_above_the_table_is_by_channel(reader: Client, sample: Instance) -> None:
+    html = page(reader, "?stack=share&metric=requests&open=claude")
+    assert '<h2 id="chart-usage-title">Requests by channel</h2>' in html
+    assert 'href="?metric=requests&amp;open=claude" data-swap>Bars' in html and 'aria-label="Grouped by"' not in html
+
+
+def test_columns_can_be_added(reader: Client, sample: Instance) -> None:
+    assert "Last used" in page(reader) and 'class="last"' not in page(reader)
+    html = page(reader, "?open=claude&cols=last&cols=p95&cols=failed&cols=each")
+    first = rows(html)[0]
+    assert (first["failed"], first["last"], first["p95"], first["each"]) == ("9", "1 m ago", "—", "$0.1645")
+    assert [row["last"] for row in rows(html) if row["row"] == "account"] == ["1 m ago"] * 3
+    assert re.search(r'<input type="checkbox" name="cols" value="p95" checked>', html)
+    assert "p50" in rows(page(reader, "?sort=p50"))[0]  # what it is sorted by
+
+
+def test_tokens_are_compared_where_that_column_is_shown(reader: Client, sample: Instance) -> None:
+    for number, row in enumerate(UsageRecord.objects.filter(source__account__label__startswith="alice")[:35]):
+        row.pk, row.dedup_key = None, f"before-{number}".encode()
+        row.requested_at -= timedelta(days=1)
+        row.save()
+    rollup.rebuild()
+    html = page(reader, "?range=24h&cols=delta&open=claude")
+    claude, alice, bob = rows(html)[:3]
+    assert (claude["delta"], alice["delta"], bob["delta"]) == ("+191.4%", "+100.0%", "new")
+    assert {row["delta"] for row in rows(page(reader, "?range=24h&cols=delta&cmp=off"))} == {"—"}
+
+
+def test_the_table_as_a_file_has_what_is_open(reader: Client, sample: Instance) -> None:
+    alice = Account.objects.get(label__startswith="alice")
+    answer = reader.get(f"/channels/?format=csv&range=24h&open=claude,account-{alice.pk}")
+    assert answer["Content-Disposition"].startswith('attachment; filename="usage-channels_20261122T1030-20261123T1100_')
+    lines = list(csv.DictReader(b"".join(answer).decode()[1:].splitlines()))  # type: ignore[arg-type]
+    assert [(line["id"], line["part_of"]) for line in lines[:4]] == [
+        ("claude", ""), (str(alice.pk), "claude"), ("claude-opus-4-6", str(alice.pk)), ("claude-sonnet-4-5", str(alice.pk)),
+    ]  # fmt: skip
+    assert sum(int(line["requests"]) for line in lines if not line["part_of"]) == 174
+    assert lines[0]["success_rate"] == f"{93 / 102:.6f}".rstrip("0")
+    told = reader.get("/channels/?format=json").json()
+    assert [row["id"] for row in told["rows"]] == ["claude", "codex", "openrouter-ai-api-v1", "unknown"]
+
+
 def test_two_servers_name_whose_account_it_is(reader: Client, sample: Instance) -> None:
     assert "Test CPA" not in page(reader, "?open=claude")
     second = Instance(name="Second CPA", base_url="http://127.0.0.1:11", encrypted_key="x")
@@ -349,7 +402,7 @@ def test_two_servers_name_whose_account_it_is(reader: Client, sample: Instance) 
 
 
 def test_the_page_needs_few_queries(reader: Client, sample: Instance, django_assert_max_num_queries: Any) -> None:
-    with django_assert_max_num_queries(28):
+    with django_assert_max_num_queries(45):
         page(reader, "?open=claude,codex,unknown")
 
 

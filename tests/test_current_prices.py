@@ -45,6 +45,11 @@ def report_zone(request: pytest.FixtureRequest, settings: Any) -> str:
 
 @pytest.fixture
 def server(report_zone: str, instance: Instance) -> Instance:
+    return introduce(instance)
+
+
+def introduce(instance: Instance) -> Instance:
+    """Name two of the three accounts that `fill` books records of."""
     list_names(
         instance,
         auth_files=auth_files(

@@ -200,8 +200,8 @@ def test_every_link_of_a_page_leads_to_a_page_without_warnings(reader: Client, s
     )
     assert len(found) > 25
     for address in found:
-        html = get(reader, address)
-        assert '<p class="banner warn" role' not in html, address
+        if "format=" not in address:  # a file
+            assert '<p class="banner warn" role' not in get(reader, address), address
 
 
 def test_no_key_is_in_an_address_or_a_menu(reader: Client, instance: Instance) -> None:

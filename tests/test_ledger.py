@@ -83,6 +83,7 @@ def key_of(record: UsageRecord, grain: rollup.Grain) -> rollup.Key:
         "model_id": record.model_id,
         "api_key_id": record.api_key_id or 0,
         "status_code": record.status_code or 0,
+        "message_id": record.message_id or 0,
         "channel_id": record.source.sums_channel_id,
     }
     at = to_micros(record.requested_at)
@@ -107,6 +108,7 @@ def booked() -> tuple[Any, ...]:
     records = UsageRecord.objects.values_list(
         "requested_at", "dedup_key", "source__provider", "source__auth_index", "model__name", "alias__name",
         "api_key__key_mask", "failed", "quality", *rollup.TOKENS, "cost_nanousd", "failure_text__text",
+        "message__text",
     )  # fmt: skip
     kept = QuarantinedPayload.objects.values_list("payload_digest", flat=True)
     return sorted((at, bytes(key), *rest) for at, key, *rest in records), rollup_rows(), {bytes(one) for one in kept}

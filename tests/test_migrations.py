@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -13,13 +14,28 @@ import pytest
 from django.db import connection, connections
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.operations import RunSQL
 from django.db.migrations.state import StateApps
 from django.db.models import BigIntegerField, ForeignKey
 
-from tests.factories import NOON
+from tests.factories import NOON, book, payload
 from usage.accounting.pricing import Price
 from usage.accounting.tokens import Buckets
-from usage.models import ModelPrice, UsageRecord
+from usage.ingest import rollup
+from usage.ingest.attempts import derive
+from usage.ingest.pruning import prune
+from usage.models import (
+    Instance,
+    ModelPrice,
+    Source,
+    UsageDailyByChannel,
+    UsageDailyByChannelKey,
+    UsageHourlyByChannel,
+    UsagePeak,
+    UsageWeeklyByKeyModel,
+    UsageWeeklyBySource,
+)
+from usage.models.fields import from_micros
 from usage.models.rollup import Rollup
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -204,20 +220,60 @@ def test_the_cache_saved_what_the_price_of_the_cost_says_and_where_that_is_gone_
         )  # fmt: skip
         changed = booked != 1 and used.cache_read + used.cache_write > 0
         expected[key] = None if booked == 3 or changed else price.saved(used)
-    migrate("0013_cache_savings")
-    assert {bytes(row.dedup_key): row.saved_nanousd for row in UsageRecord.objects.all()} == expected
+    records = migrate("0013_cache_savings").get_model("usage", "UsageRecord").objects.all()
+    assert {bytes(row.dedup_key): row.saved_nanousd for row in records} == expected
     assert len({saved for saved in expected.values() if saved}) > 5
     assert min(saved or 0 for saved in expected.values()) < 0
 
 
+def statements_of(name: str) -> list[str]:
+    """Return the SQL of a migration that fills tables."""
+    migration = import_module(f"usage.migrations.{name}").Migration
+    (sql,) = (one.sql for one in migration.operations if isinstance(one, RunSQL))
+    return [sql] if isinstance(sql, str) else list(sql)
+
+
+@pytest.mark.parametrize("pruned_days", [0, 2])
+def test_sums_by_channel_and_peaks_of_failures_are_made_of_what_is_there(instance: Instance, pruned_days: int) -> None:
+    """What these migrations make of a database is what booking would have made; of pruned failures it knows the most there can be."""
+    random = Random(5)
+    for number in range(60):
+        at = NOON - timedelta(minutes=random.randrange(4 * 24 * 60))
+        fail = {"status_code": random.choice([429, 500])}
+        book(instance, payload(at, request_id=str(number), failed=random.random() < 0.5, fail=fail))
+    derive()
+    new = (
+        UsageHourlyByChannel, UsageDailyByChannel, UsageDailyByChannelKey, UsageWeeklyBySource, UsageWeeklyByKeyModel,
+    )  # fmt: skip
+    failures = UsagePeak.objects.filter(kind__in=(UsagePeak.Kind.FAILED, UsagePeak.Kind.STATUS))
+    prune(NOON - timedelta(days=pruned_days)) if pruned_days else None
+    sums, peaks = [set(model.objects.values_list()) for model in new], set(failures.values_list())
+    for rows in (*(model.objects for model in new), failures):
+        rows.all().delete()
+    Source.objects.update(sums_channel_id=None)
+    for sql in (*statements_of("0015_sums_by_channel"), *statements_of("0019_weeks_of_keys_and_models")):
+        _execute(sql)
+    assert [set(model.objects.values_list()) for model in new] == sums
+    kept_since = from_micros(rollup.records_since())
+    assert {row for row in failures.values_list() if row[2] >= kept_since} == {
+        row for row in peaks if row[2] >= kept_since
+    }
+    bounds = {row[:3]: row for row in failures.values_list() if row[2] < kept_since}
+    assert bounds.keys() == {row[:3] for row in peaks if row[2] < kept_since}
+    assert all(bounds[row[:3]][3] >= row[3] and bounds[row[:3]][5] is None for row in peaks if row[2] < kept_since)
+    assert bool(bounds) == bool(pruned_days)
+
+
 @pytest.mark.parametrize("table", ["usage_usagerecord", "usage_usagehourly", "usage_usagedailybysourcekey"])
 def test_no_column_of_the_large_tables_is_behind_a_narrower_one(table: str) -> None:
-    """PostgreSQL would leave space before it, in each row."""
+    """PostgreSQL would leave space before it, in each row that has it: only failures have a message."""
     if connection.vendor != "postgresql":
         pytest.skip("SQLite packs its columns")
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT attlen FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 ORDER BY attnum", [table]
+            "SELECT attlen FROM pg_attribute "
+            "WHERE attrelid = %s::regclass AND attnum > 0 AND attname <> 'message_id' ORDER BY attnum",
+            [table],
         )
         widths = [width for (width,) in cursor.fetchall()]
     assert widths == sorted(widths, reverse=True)

@@ -318,7 +318,9 @@ def test_the_unknown_channel_is_last_and_can_be_assigned(reader: Client, sample:
 def test_a_channel_opens_to_its_accounts(reader: Client, sample: Instance) -> None:
     html = page(reader, "?open=claude")
     table = section(html, "channels-title")
-    names = re.findall(r'<tr class="account shut">\s*<th scope="row"><span class="name" title="(.*?)"', table)
+    names = re.findall(
+        r'<tr class="account shut">\s*<th scope="row"><a class="name" href="/accounts/\d+/" title="(.*?)"', table
+    )
     assert names == [
         "alice@example.com", "bob@example.com", "很长的账号名-用于测试截断的账号@example.com.cn",
     ]  # fmt: skip
@@ -347,9 +349,12 @@ def test_the_lists_follow_the_metric(reader: Client, sample: Instance) -> None:
     UsageRecord.objects.filter(source__account__label="bob@example.com").update(api_key=key)
     rollup.rebuild()
     html = page(reader, "?metric=requests")
-    models = re.findall(r'<span class="name" title="(.*?)"', section(html, "top-models"))
+    models = re.findall(r'<a class="name" href="/models/\d+/" title="(.*?)"', section(html, "top-models"))
     assert models == ["claude-opus-4-6", "gpt-5-codex", "mystery-model", "claude-sonnet-4-5"]
-    assert re.findall(r'<span class="name" title="(.*?)"', section(html, "top-keys")) == ["No key", "Laptop"]
+    assert re.findall(r'<a class="name" href="/keys/\d+/" title="(.*?)"', section(html, "top-keys")) == [
+        "No key",
+        "Laptop",
+    ]
     assert re.findall(r'data-value="(\d+)"', section(html, "top-accounts")) == ["70", "40", "30", "20", "12"]
     assert "unpriced" in section(page(reader, "?metric=cost"), "top-models")
 

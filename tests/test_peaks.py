@@ -148,6 +148,8 @@ def check_without_records() -> None:
             {},
             *({"channel": [slug]} for slug in Channel.objects.values_list("slug", flat=True)),
             {"key": ["0"]},
+            {"status": ["fail"]},
+            {"code": ["429"]},
         ):
             check(EVER, asked)
 

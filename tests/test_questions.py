@@ -18,10 +18,23 @@ from hypothesis import strategies as st
 from channels_app.filters import read_filters
 from channels_app.stats import Conditions, Span, breakdown, series, tables, totals
 from channels_app.stats.tables import cut
-from tests.factories import CLIENT_KEY, NOON, auth_file, auth_files, book, examples, list_names, payload, sums_of
+from tests.factories import (
+    CLIENT_KEY,
+    NOON,
+    auth_file,
+    auth_files,
+    book,
+    examples,
+    list_names,
+    payload,
+    rollup_rows,
+    sums_of,
+    undone,
+)
 from usage.ingest import rollup
+from usage.ingest.placing import displaced
 from usage.ingest.rollup import DAILY, HOURLY, SUMS
-from usage.models import Account, ApiKey, Channel, Instance, ModelName, UsageRecord
+from usage.models import Account, ApiKey, Channel, Instance, ModelName, Source, UsageRecord
 from usage.models.fields import to_micros
 from usage.models.record import NO_KEY
 
@@ -189,6 +202,64 @@ def compare(ledger: list[UsageRecord], since: int, until: int, asked: dict[str, 
     assert {group: asdict(usage) for group, usage in answers.items()} == {
         group: sums_of(rows) for group, rows in groups.items()
     }
+
+
+@with_database
+@given(st.data())
+def test_channels_are_those_of_the_records_while_names_change(
+    ledger: list[UsageRecord], instance: Instance, data: st.DataObject
+) -> None:
+    """Accounts change their channels, sources get one, further records come, and the sums follow now and then."""
+    with undone():
+        for number in range(data.draw(st.integers(1, 4))):
+            channel = Channel.objects.get(pk=data.draw(st.sampled_from(sorted(channels_of_names()))))
+            match data.draw(st.sampled_from(["account", "source", "follow", "book"])):
+                case "account":
+                    Account.objects.filter(auth_index=data.draw(st.sampled_from(["dave", "bob"]))).update(
+                        channel=channel
+                    )
+                case "source":
+                    Source.objects.filter(auth_index=data.draw(st.sampled_from(["lost", "gone"]))).update(
+                        channel=channel
+                    )
+                case "follow":
+                    rollup.follow_names()
+                case "book":
+                    name = data.draw(st.sampled_from(["bob", "lost", "new"]))
+                    book(instance, payload(NOON, request_id=f"further {number}", auth_index=name))
+            since, until = sorted((data.draw(moments), data.draw(moments)))
+            by = data.draw(st.sampled_from([["channel"], ["channel", "key"], ["key", "channel"], ["channel", "model"]]))
+            compare(all_records(), since, until, data.draw(questions()), by)
+            assert rollup.differences() == []
+        rollup.follow_names()
+        assert displaced("default") == []
+        assert rollup.DAILY_BY_CHANNEL in tables._grains(
+            Conditions(), tables._asked_of_tables(Conditions(), ["channel_id"])
+        )
+        compare(all_records(), *(to_micros(NOON + hours * HOUR) for hours in (-70, 70)), {}, ["channel", "key"])
+        before = rollup_rows()
+        rollup.rebuild()
+        assert rollup_rows() == before
+
+
+def channels_of_names() -> set[int]:
+    return set(Channel.objects.values_list("pk", flat=True))
+
+
+def all_records() -> list[UsageRecord]:
+    return list(UsageRecord.objects.select_related("source__account__channel", "source__channel"))
+
+
+@pytest.mark.parametrize(("zone", "parts"), [("UTC", 1), ("Asia/Tokyo", 1), ("Asia/Kolkata", 181)])
+def test_the_days_of_a_quarter_are_few_queries(settings: Any, zone: str, parts: int) -> None:
+    """SQLite takes 500 parts of a query. In Kolkata each day has an end that is read from the records."""
+    settings.TIME_ZONE = "UTC"
+    first = datetime(2026, 3, 1, tzinfo=ZoneInfo(zone))
+    spans = [Span(*map(to_micros, (first + day * 24 * HOUR, first + (day + 1) * 24 * HOUR))) for day in range(90)]
+    pieces = [(number, *piece) for number, span in enumerate(spans) for piece in cut(span, (DAILY, HOURLY))]
+    runs = list(tables._runs(pieces))
+    assert len(runs) <= parts
+    assert sum((run.span.until - run.span.since) // run.length for run in runs) == len(pieces)
 
 
 @with_database

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.db.models import Sum
+from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -139,6 +141,19 @@ def test_records_of_one_moment_are_each_seen_once(instance: Instance) -> None:
     assert sum(step.records for step in preview(Scope())) == 8
     assert [step.records for step in reprice(Scope())] == [3, 3, 2]
     assert costs() == [240_000] * 8
+
+
+def test_each_chunk_is_looked_for_from_where_the_last_one_ended(
+    instance: Instance,
+) -> None:
+    """Of several lower bounds SQLite seeks by the first, and with each chunk would read more of what is done."""
+    fill(instance)
+    with CaptureQueriesContext(connection) as captured:
+        list(preview(Scope(since=1)))
+    looked = [one["sql"] for one in captured if "ORDER BY" in one["sql"] and "LIMIT 3" in one["sql"]]
+    assert len(looked) == 5
+    assert all(sql.count('"requested_at" >= ') == 1 for sql in looked)
+    assert f'"requested_at" >= {to_micros(NOON + 8 * HOUR)} ' in looked[3]
 
 
 def test_asking_takes_no_lock_and_few_queries(instance: Instance, django_assert_max_num_queries: Any) -> None:

@@ -157,7 +157,7 @@ class TestExact:
     def test_one_aggregation_however_much_there_is(
         self, ledger: list[UsageRecord], django_assert_max_num_queries: Any
     ) -> None:
-        with django_assert_max_num_queries(8):  # prune line, sums; names: sources and what they mean, models
+        with django_assert_max_num_queries(8):  # prune line, sums; names: servers, channels, accounts, sources, models
             assert channel_report(span(NOON - timedelta(hours=30, minutes=1), NOON + timedelta(minutes=7))).channels
 
     def test_what_is_named_later_is_shown_by_its_name(self, instance: Instance) -> None:

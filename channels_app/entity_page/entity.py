@@ -57,7 +57,7 @@ def find_model(pk: int) -> Entity:
     row = ModelName.objects.filter(pk=pk).first()
     if row is None:
         raise Http404(_("There is no model %(value)s") % {"value": pk})
-    return Entity(MODEL, row.name, row.name, look.of_names([str(pk)])[0], row)
+    return Entity(MODEL, row.name, row.name, look.of_names([row.name])[0], row)
 
 
 def find_key(pk: int) -> Entity:

@@ -249,9 +249,9 @@ class EntityPage(DataPage):
 
     @cached_property
     def last_records(self) -> Sequence[RecordRow]:
-        found = records(self.answers.span, self.answers.conditions, limit=_RECORDS)
-        told = told_by(prices_of(self.scope.basis), found.rows)
-        return [RecordRow(row, None, booked) for row, booked in zip(told, found.rows, strict=True)]
+        booked = records(self.answers.span, self.answers.conditions, limit=_RECORDS).rows
+        told = told_by(prices_of(self.scope.basis), booked)
+        return [RecordRow(row, None, before) for row, before in zip(told, booked, strict=True)]
 
     @cached_property
     def many_servers(self) -> bool:

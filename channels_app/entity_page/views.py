@@ -8,11 +8,13 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from channels_app.data_file import FORMATS
 from channels_app.entity_page.entity import Entity, find_account, find_channel, find_key, find_model
 from channels_app.entity_page.page import EntityPage
 from channels_app.entity_page.query import read_entity_query
 from channels_app.filter_bar.views import answer
-from channels_app.usage_table.export import FORMATS, export
+from channels_app.renewal import renewable
+from channels_app.usage_table.export import export
 
 
 def _answer(request: HttpRequest, entity: Entity) -> HttpResponseBase:
@@ -27,6 +29,7 @@ def _answer(request: HttpRequest, entity: Entity) -> HttpResponseBase:
 def _view(find: Callable[..., Entity]) -> Callable[..., HttpResponseBase]:
     @require_safe
     @login_required
+    @renewable
     def view(request: HttpRequest, which: str | int) -> HttpResponseBase:
         return _answer(request, find(which))
 

@@ -15,7 +15,6 @@ from channels_app.filter_bar.bar import FilterBar
 from channels_app.keys_page.query import OPTIONAL, USUAL, KeysQuery
 from channels_app.stats import Usage, aggregate, breakdown, name_groups, series
 from channels_app.stats.questions import Group
-from channels_app.stats.seen import seen_by
 from channels_app.usage_table.list_page import ListPage
 from channels_app.usage_table.row import Row, rows_of
 from channels_app.usage_table.table import Table
@@ -45,12 +44,11 @@ class KeysPage(ListPage):
 
     @cached_property
     def _rows(self) -> list[Row]:
-        rows, seen = self.rows(), seen_by("key", self.now)
+        rows = self.rows()
         keys = ApiKey.objects.in_bulk([pk for (pk,) in self.groups if pk])
         models, channels = Counter(key for key, _model in self._by_model), self._channels
         for row in rows:
             pk = row.group[0] or NO_KEY
-            row.seen = seen.get(pk)
             row.details = {
                 "models": models[pk], "channels": channels[pk], "key": keys.get(pk),
                 "edit": self.query.renaming(pk), "is_edited": self.query.edit == str(pk),

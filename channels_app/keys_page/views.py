@@ -11,10 +11,12 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from channels_app.data_file import FORMATS
 from channels_app.filter_bar.views import answer
 from channels_app.keys_page.page import KeysPage
 from channels_app.keys_page.query import read_keys_query
-from channels_app.usage_table.export import FORMATS, export
+from channels_app.renewal import renewable
+from channels_app.usage_table.export import export
 from usage import privacy
 from usage.models import ApiKey
 
@@ -23,6 +25,7 @@ _LONGEST = ApiKey._meta.get_field("alias").max_length
 
 @require_safe
 @login_required
+@renewable
 def keys(request: HttpRequest) -> HttpResponseBase:
     now = timezone.now()
     page = KeysPage(read_keys_query(request.GET, now), now)
@@ -42,7 +45,7 @@ def alias(request: HttpRequest, pk: int) -> HttpResponse:
     if row is None:
         raise Http404(_("There is no API key %(value)s") % {"value": pk})
     name = request.POST.get("alias", "").replace("\0", "").strip()
-    if privacy.is_on():
+    if privacy.is_on():  # the form would have shown what is hidden
         messages.error(request, _("Turn privacy mode off to change names."))
     elif len(name) > (_LONGEST or 0):
         messages.error(request, _("A name has at most %(most)s characters; this one has %(n)s.") % {"most": _LONGEST, "n": len(name)})  # fmt: skip

@@ -13,15 +13,13 @@ from channels_app.charts.bubbles import Bubble, Bubbles
 from channels_app.charts.look import Look
 from channels_app.filter_bar.bar import Chip, FilterBar
 from channels_app.models_page.query import OPTIONAL, USUAL, ModelsQuery
-from channels_app.stats import Conditions, Timing, Usage, aggregate, breakdown, timing, timing_by
+from channels_app.stats import Conditions, Timing, Usage, aggregate, breakdown, timing
 from channels_app.stats.latest import Latest, latest
 from channels_app.stats.questions import Group
 from channels_app.usage_table.list_page import ListPage
-from channels_app.usage_table.row import Row, looks_of, rows_of
+from channels_app.usage_table.row import Row, looks_of_channels, rows_of
 from channels_app.usage_table.table import Table
 from usage.models import ModelName
-
-_TIMED = {"p50", "p95", "ttft"}
 
 
 class ModelsPage(ListPage):
@@ -45,39 +43,33 @@ class ModelsPage(ListPage):
     def table(self) -> Table:
         return Table(
             "models", _("Model"), self.table_columns, self._rows, self.usage, self.query.sort, self.address,
-            "models/_name.html", self._timing,
+            "models/_name.html", self.timing,
         )  # fmt: skip
 
     @cached_property
     def _rows(self) -> list[Row]:
-        rows, timings = self.rows(), self._timings
+        rows = self.rows()
         for row in rows:
-            row.timing = timings.get(row.group)
             row.details = {"channels": self._channels[row.group[0]], "names": self._names[row.group[0]]}
             if row.is_open:
                 row.children = self._parts(row)
+        self.tell([part for row in rows for part in row.children], ["model", "channel"], self._open_ones)
         return rows
 
-    @cached_property
-    def _timings(self) -> Mapping[Group, Timing]:
-        """Where no column shows them, nobody asks."""
-        return timing_by(self.scope.span, self.scope.conditions, ["model"]) if self.shown & _TIMED else {}
-
     @property
-    def _timing(self) -> Timing | None:
+    def timing(self) -> Timing | None:
         """Of all models that are shown."""
-        if not self.shown & _TIMED:
-            return None
+        if not self.query.unpriced or super().timing is None:
+            return super().timing
         models = frozenset(pk for (pk,) in self.groups if pk)
-        conditions = replace(self.scope.conditions, models=models) if self.query.unpriced else self.scope.conditions
-        return timing(self.scope.span, conditions)
+        return timing(self.scope.span, replace(self.scope.conditions, models=models))
 
     @cached_property
-    def _channels(self) -> Mapping[int | None, list[tuple[Look | None, int]]]:
+    def _channels(self) -> Mapping[int | None, list[tuple[Look, int]]]:
         """By model: the looks of its channels, with their requests, the most first."""
         rows = aggregate(self.scope.span, self.scope.conditions, ("model_id", "channel_id"), ("requests",))
-        looks = looks_of("channel", {(channel,) for _model, channel, _requests in rows})
-        found = defaultdict[int | None, list[tuple[Look | None, int]]](list)
+        looks = looks_of_channels({channel for _model, channel, _requests in rows})
+        found = defaultdict[int | None, list[tuple[Look, int]]](list)
         for model, channel, requests in sorted(rows, key=lambda row: -row[2]):
             found[model].append((looks[channel,], requests))
         return found
@@ -104,7 +96,7 @@ class ModelsPage(ListPage):
         }
         parts = rows_of("channel", of_it, row.usage, scope.address.setting("model", row.value), f"{row.key}-")
         for part in parts:
-            part.timing = self._timings_by_channel.get((*row.group, *part.group))
+            part.group = (*row.group, *part.group)
         return parts
 
     @cached_property
@@ -115,10 +107,6 @@ class ModelsPage(ListPage):
     @cached_property
     def _by_channel(self) -> dict[Group, Usage]:
         return breakdown(self.scope.span, self._open_ones, ["model", "channel"], self.scope.basis)
-
-    @cached_property
-    def _timings_by_channel(self) -> Mapping[Group, Timing]:
-        return timing_by(self.scope.span, self._open_ones, ["model", "channel"]) if self.shown & _TIMED else {}
 
     @cached_property
     def bubbles(self) -> Bubbles:

@@ -6,14 +6,17 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from channels_app.data_file import FORMATS
 from channels_app.filter_bar.views import answer
 from channels_app.models_page.page import ModelsPage
 from channels_app.models_page.query import read_models_query
-from channels_app.usage_table.export import FORMATS, export
+from channels_app.renewal import renewable
+from channels_app.usage_table.export import export
 
 
 @require_safe
 @login_required
+@renewable
 def models(request: HttpRequest) -> HttpResponseBase:
     now = timezone.now()
     page = ModelsPage(read_models_query(request.GET, now), now)

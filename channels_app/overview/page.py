@@ -23,12 +23,13 @@ from channels_app.dashboard.cards import Cards
 from channels_app.dashboard.latency_chart import latency_chart
 from channels_app.dashboard.query import METRICS
 from channels_app.dashboard.usage_chart import usage_chart
+from channels_app.failure_texts import first_lines
 from channels_app.filter_bar.bar import FilterBar, text_of
 from channels_app.filter_bar.page import DataPage
 from channels_app.overview.entities import Entities, Row
 from channels_app.overview.query import OverviewQuery
 from channels_app.stats.questions import Group
-from usage.models import Channel, FailureText, Instance, UsageRecord
+from usage.models import Channel, Instance, UsageRecord
 from usage.models.fields import to_micros
 
 _HOUR = timedelta(hours=1) // timedelta(microseconds=1)
@@ -150,10 +151,5 @@ class OverviewPage(DataPage):
     @cached_property
     def errors(self) -> list[Error]:
         rows = self.answers.errors
-        texts = FailureText.objects.in_bulk([row.pk for row in rows])
-        return [Error(row, row.source.known_channel, _first_line(texts.get(row.pk))) for row in rows]
-
-
-def _first_line(text: FailureText | None) -> str:
-    lines = text.text.strip().splitlines() if text else []
-    return lines[0][:_MESSAGE] if lines else ""
+        messages = first_lines(rows, _MESSAGE)
+        return [Error(row, row.source.known_channel, messages.get(row.pk, "")) for row in rows]

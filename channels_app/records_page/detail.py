@@ -186,7 +186,7 @@ class RecordDetail:
         """The record that comes next in the list, towards its end or its beginning."""
         sort, span = self.query.sort, self.scope.span
         cursor = Cursor(sort, place_of(self.booked, sort), back)
-        page = records(span, self.scope.conditions, sort, cursor, 1, self.query.search.narrowing(span))
+        page = records(span, self.query.conditions, sort, cursor, 1, self.query.search.narrowing(span))
         return page.rows[0].pk if page.rows else None
 
     @property

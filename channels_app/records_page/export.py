@@ -40,7 +40,7 @@ def _rows(query: RecordsQuery) -> Iterator[list[object]]:
 
 
 def _pages(query: RecordsQuery) -> Iterator[Iterable[UsageRecord]]:
-    span, conditions, cursor = query.scope.span, query.scope.conditions, None
+    span, conditions, cursor = query.scope.span, query.conditions, None
     narrowing, prices = query.search.narrowing(span), prices_of(query.scope.basis)
     while True:
         page = records(span, conditions, query.sort, cursor, _AT_ONCE, narrowing)

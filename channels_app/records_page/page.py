@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import cached_property
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from channels_app.address import Address
@@ -19,8 +20,9 @@ from channels_app.records_page.query import OPTIONAL, RecordsQuery
 from channels_app.records_page.search import PARAMETERS, SIZES
 from channels_app.stats import aggregate
 from channels_app.stats.client_requests import attempts_among
+from channels_app.stats.failures import Kind
 from usage.ingest.attempts import AttemptRow
-from usage.models import Instance, RequestTraits, UsageRecord
+from usage.models import FailureMessage, Instance, RequestTraits, UsageRecord
 from usage.models.fields import from_micros
 from usage.models.record import NO_KEY
 
@@ -77,6 +79,8 @@ class RecordsPage(DataPage):
     def bar(self) -> FilterBar:
         in_words = self.query.search.in_words(is_current=self.scope.is_current)
         chips = [Chip(name, label, text, self.address.without(name)) for name, label, text in in_words]
+        if kind := self.query.failure:
+            chips.append(Chip("failure", _("Error"), _words(kind), self.address.without("failure")))
         fields = (*PARAMETERS, "cols")
         return FilterBar(self.scope, self.address, template="records/_menus.html", fields=fields, chips=chips)
 
@@ -84,7 +88,7 @@ class RecordsPage(DataPage):
     def found(self) -> Page:
         query = self.query
         narrowing = query.search.narrowing(self.scope.span)
-        return records(self.scope.span, self.scope.conditions, query.sort, query.cursor, query.limit, narrowing)
+        return records(self.scope.span, self.query.conditions, query.sort, query.cursor, query.limit, narrowing)
 
     @cached_property
     def rows(self) -> list[RecordRow]:
@@ -97,7 +101,7 @@ class RecordsPage(DataPage):
         """How many there are on all pages; None: only the records could tell, one by one."""
         if self.query.search:
             return None
-        found = aggregate(self.scope.span, self.scope.conditions, (), ("requests",))
+        found = aggregate(self.scope.span, self.query.conditions, (), ("requests",))
         return int(found[0][0]) if found else 0
 
     @property
@@ -128,7 +132,7 @@ class RecordsPage(DataPage):
     @property
     def newcomers(self) -> tuple[int, bool]:
         """How many come before the place in the address, and whether there are more than that."""
-        span, conditions, cursor = self.scope.span, self.scope.conditions, self.query.cursor
+        span, conditions, cursor = self.scope.span, self.query.conditions, self.query.cursor
         if cursor is None or not cursor.back:
             return 0, False
         page = records(span, conditions, self.query.sort, cursor, _MOST_NEW)
@@ -208,3 +212,9 @@ class RecordsPage(DataPage):
         if UsageRecord.objects.exists():
             return "no_match"
         return "no_records" if Instance.objects.exists() else "no_server"
+
+
+def _words(kind: Kind) -> str:
+    """What a kind of failure is called: its code, and what upstream said."""
+    message = FailureMessage.objects.filter(pk=kind.message).first()
+    return " · ".join(str(part) for part in (kind.code, message) if part) or gettext("No message")

@@ -14,6 +14,8 @@ from channels_app.address import Address
 from channels_app.filter_bar.scope import Scope, read_scope
 from channels_app.records import DEFAULT_SORT, LIMITS, SORTS, Cursor, CursorError, read_cursor
 from channels_app.records_page.search import Search, read_search
+from channels_app.stats import Conditions
+from channels_app.stats.failures import Kind
 
 BEFORE, AFTER = "before", "after"
 # Columns that are shown when asked for.
@@ -36,7 +38,14 @@ class RecordsQuery:
     columns: tuple[str, ...]
     search: Search
     cursor: Cursor | None
+    failure: Kind | None = None
     warnings: tuple[str, ...] = ()
+
+    @property
+    def conditions(self) -> Conditions:
+        """Those of the filters, and of one kind of failure where one is asked for."""
+        asked = self.scope.conditions
+        return self.failure.among(asked) if self.failure else asked
 
     @property
     def address(self) -> Address:
@@ -46,6 +55,7 @@ class RecordsQuery:
             .setting("sort", "" if self.sort == DEFAULT_SORT else self.sort)
             .setting("limit", "" if self.limit == LIMITS[0] else str(self.limit))
             .setting("cols", *self.columns)
+            .setting("failure", str(self.failure or ""))
         )
 
     @property
@@ -72,7 +82,8 @@ def read_records_query(query: QueryDict, now: datetime) -> RecordsQuery:
     columns = tuple(name for name in OPTIONAL if name in query.getlist("cols"))
     search = read_search(query, warnings.append)
     cursor = _read_cursor(query, sort, warnings)
-    return RecordsQuery(scope, sort, limit, columns, search, cursor, (*scope.warnings, *warnings))
+    failure = _read_failure(query, warnings)
+    return RecordsQuery(scope, sort, limit, columns, search, cursor, failure, (*scope.warnings, *warnings))
 
 
 def _one_of(query: QueryDict, name: str, known: tuple[str, ...], default: str, warnings: list[str]) -> str:
@@ -83,6 +94,14 @@ def _one_of(query: QueryDict, name: str, known: tuple[str, ...], default: str, w
         _("%(name)s=%(value)s is none of %(known)s") % {"name": name, "value": value, "known": ", ".join(known)}
     )
     return default
+
+
+def _read_failure(query: QueryDict, warnings: list[str]) -> Kind | None:
+    text = query.get("failure", "")
+    kind = Kind.read(text)
+    if text and kind is None:
+        warnings.append(_("%(name)s=%(value)s was not found, and is ignored") % {"name": "failure", "value": text[:60]})
+    return kind
 
 
 def _read_cursor(query: QueryDict, sort: str, warnings: list[str]) -> Cursor | None:

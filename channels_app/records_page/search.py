@@ -41,8 +41,11 @@ class Size:
 _RECORDED = gettext_lazy("Recorded cost")
 SIZES = (
     Size("tokens", gettext_lazy("Tokens"), "", f"({TOTAL})", 1),
+    Size("input", gettext_lazy("Input"), "", "(CAST(uncached_input AS BIGINT) + cache_read + cache_write)", 1),
+    Size("output", gettext_lazy("Output"), "", "(CAST(output AS BIGINT) + reasoning)", 1),
     Size("cost", gettext_lazy("Est. cost"), "$", "cost_nanousd", 10**9),
     Size("latency", gettext_lazy("Latency"), "s", "latency_ms", 1_000),
+    Size("ttft", gettext_lazy("First token"), "s", "ttft_ms", 1_000),
 )
 _BOUNDS = {f"{bound}_{size.name}": (size, sign) for size in SIZES for bound, sign in (("min", "≥"), ("max", "≤"))}
 PARAMETERS = (*_BOUNDS, "endpoint", "q", "retried")

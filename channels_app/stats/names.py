@@ -9,8 +9,8 @@ from django.utils.translation import gettext as _
 
 from channels_app.stats.channels import UNKNOWN
 from channels_app.stats.questions import Group
-from usage.models import Account, ApiKey, Channel, Instance, ModelName, Source
-from usage.models.record import NO_KEY
+from usage.models import Account, ApiKey, Channel, FailureMessage, Instance, ModelName, Source
+from usage.models.record import NO_KEY, NO_MESSAGE
 
 # What people see of one value of a dimension: an id or slug that filters take, and a name.
 Name = dict[str, Any]
@@ -59,6 +59,12 @@ def _codes(ids: Iterable[int | None]) -> dict[int | None, Name]:
     return {code: {"id": code, "name": str(code) if code else _("No status")} for code in ids}
 
 
+def _messages(ids: Iterable[int | None]) -> dict[int | None, Name]:
+    rows = FailureMessage.objects.filter(pk__in=_known(ids))
+    names: dict[int | None, Name] = {row.pk: {"id": row.pk, "name": row.text} for row in rows}
+    return names | {NO_MESSAGE: {"id": NO_MESSAGE, "name": _("No message")}}
+
+
 def _known(ids: Iterable[int | None]) -> set[int]:
     return {one for one in ids if one is not None}
 
@@ -71,4 +77,5 @@ _NAMES: dict[str, Callable[[Iterable[int | None]], dict[int | None, Name]]] = {
     "model": _models,
     "key": _keys,
     "code": _codes,
+    "message": _messages,
 }

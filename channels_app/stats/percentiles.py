@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import Any
 
 from channels_app.stats.database import database
-from channels_app.stats.questions import DIMENSIONS, Group
+from channels_app.stats.questions import DIMENSIONS, OF_FAILURES, Group
 from channels_app.stats.remembering import once
 from channels_app.stats.tables import (
     EVERYTHING,
@@ -88,7 +88,8 @@ def timing_series(edges: Sequence[int], conditions: Conditions, by: Sequence[str
 
 
 def _ask(edges: Sequence[int], conditions: Conditions, by: Sequence[str]) -> dict[_Key, Timing]:
-    if conditions.only_failed or "code" in by or not all(conditions.ids.values()) or edges[0] >= edges[-1]:
+    of_failures = conditions.only_failed or any(name in OF_FAILURES for name in by)
+    if of_failures or not all(conditions.ids.values()) or edges[0] >= edges[-1]:
         return {}
     question = _Question(edges, conditions, [DIMENSIONS[name] for name in by])
     if edges[0] >= once(records_since) and _records_of(Span(edges[0], edges[-1])) <= _MOST_EXACT:

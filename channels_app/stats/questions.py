@@ -22,7 +22,9 @@ DIMENSIONS = {
     "model": "model_id",
     "key": "api_key_id",
     "code": "status_code",
+    "message": "message_id",
 }
+OF_FAILURES = ("code", "message")
 
 # Of one row: the ids (None: unknown) by which it was broken down.
 Group = tuple[int | None, ...]
@@ -36,7 +38,7 @@ def totals(span: Span, conditions: Conditions, basis: Basis = Basis.RECORDED) ->
 def breakdown(
     span: Span, conditions: Conditions, by: Sequence[str], basis: Basis = Basis.RECORDED
 ) -> dict[Group, Usage]:
-    """Return usage for each combination of these DIMENSIONS (ids of rows; `code`: of failures alone)."""
+    """Return usage for each combination of these DIMENSIONS (ids of rows; OF_FAILURES: of these alone)."""
     rows = aggregate(span, _narrowed(conditions, by), [DIMENSIONS[name] for name in by], basis)
     return {tuple(row[: len(by)]): Usage(*row[len(by) :]) for row in rows}
 
@@ -66,8 +68,8 @@ _OF_BASIS = {Basis.RECORDED: tables.aggregate_each, Basis.CURRENT: current.aggre
 
 
 def _narrowed(conditions: Conditions, by: Sequence[str]) -> Conditions:
-    """Codes are told of failures alone."""
-    if "code" not in by:
+    """Codes and messages are told of failures alone."""
+    if not any(name in OF_FAILURES for name in by):
         return conditions
     return NOTHING if conditions.failed is False else replace(conditions, failed=True)
 

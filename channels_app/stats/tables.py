@@ -23,6 +23,7 @@ from usage.ingest.rollup import (
     DAILY_BY_MODEL,
     DAILY_BY_SOURCE,
     DAILY_BY_SOURCE_KEY,
+    DAILY_FAILURE_KINDS,
     DAILY_FAILURES,
     FAILURES,
     HOUR,
@@ -35,25 +36,28 @@ from usage.ingest.rollup import (
     SUM_OF_RECORDS,
     SUMS,
     WEEKLY,
+    WEEKLY_BY_KEY_MODEL,
     WEEKLY_BY_SOURCE,
     Grain,
     records_since,
 )
 from usage.models import Account, Source
 from usage.models.fields import to_micros
-from usage.models.record import NO_KEY
 from usage.models.rollup import NO_CHANNEL
 
 # SQLite takes 500 parts of a query.
 _PARTS_PER_QUERY = 450
 
 # The smaller ones first.
-_WEEKS = (WEEKLY_BY_SOURCE, WEEKLY)
+_WEEKS = (WEEKLY_BY_SOURCE, WEEKLY_BY_KEY_MODEL, WEEKLY)
 _DAYS = (
     DAILY_BY_CHANNEL, DAILY_BY_MODEL, DAILY_BY_KEY, DAILY_BY_SOURCE, DAILY_BY_CHANNEL_KEY,
     DAILY, DAILY_BY_KEY_MODEL, DAILY_BY_SOURCE_KEY,
 )  # fmt: skip
 _HOURS = (HOURLY_BY_CHANNEL, HOURLY_BY_MODEL, HOURLY_BY_SOURCE, HOURLY)
+
+# What a record may be without; 0 then (NO_KEY, NO_MESSAGE).
+_MAY_BE_MISSING = ("api_key_id", "message_id")
 
 # From first to last, both included.
 CodeRange = tuple[int, int]
@@ -61,23 +65,31 @@ CodeRange = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """What records must fulfil: one of these ids (None: any), and failed or not (None: either) with one of these codes."""
+    """What records must fulfil: one of these ids (None: any), and failed or not (None: either) with one of these codes and
+    `messages`, which only failures have.
+    """
 
     sources: frozenset[int] | None = None
     models: frozenset[int] | None = None
     api_keys: frozenset[int] | None = None
     failed: bool | None = None
     codes: tuple[CodeRange, ...] = ()
+    messages: frozenset[int] | None = None
 
     @property
     def ids(self) -> dict[str, frozenset[int]]:
         """The ids of each dimension that is restricted."""
-        every = {"source_id": self.sources, "model_id": self.models, "api_key_id": self.api_keys}
+        every = {
+            "source_id": self.sources,
+            "model_id": self.models,
+            "api_key_id": self.api_keys,
+            "message_id": self.messages,
+        }
         return {name: ids for name, ids in every.items() if ids is not None}
 
     @property
     def only_failed(self) -> bool:
-        return self.failed is True or bool(self.codes)
+        return self.failed is True or bool(self.codes) or self.messages is not None
 
 
 # What a source means (Source.known_channel) changes with names that come later. Sums by channel follow them, but not at
@@ -115,7 +127,7 @@ def aggregate(
     """Return the `sums` of all records in `span` for each value of the dimensions `by`: (*values, *sums).
 
     Dimensions are `source_id` and what a source means now (`instance_id`, `channel_id`, `account_id`; None: unknown),
-    `model_id`, `api_key_id`, and `status_code` of failures alone.
+    `model_id`, `api_key_id`, and `status_code` and `message_id` of failures alone.
     """
     return [row[1:] for row in aggregate_each([span], conditions, by, sums)]
 
@@ -278,7 +290,7 @@ def _grains(conditions: Conditions, by: Sequence[str]) -> tuple[Grain, ...]:
         return (*_daily_failures(conditions, by), FAILURES)
     # Failures are taken off all to find what succeeded: where they are known by hours alone, days must be cut like those.
     is_odd = conditions.failed is False and DAILY.offset % HOUR and not _daily_failures(conditions, by)
-    # A week of all sources has fewer rows than its days have of what is fewer.
+    # A week of more dimensions has more rows than its days have of what is asked for.
     is_long = weeks and days and weeks[0].dimensions == days[0].dimensions
     return (*(weeks[:1] if is_long and not is_odd else []), *([] if is_odd else days[:1]), hours[0])
 
@@ -290,9 +302,9 @@ def _knows(grain: Grain, needed: Collection[str]) -> bool:
 
 
 def _daily_failures(conditions: Conditions, by: Sequence[str]) -> list[Grain]:
-    """The daily table of failures, if that can tell."""
-    is_known = _knows(DAILY_FAILURES, {*by, *conditions.ids})
-    return [DAILY_FAILURES] if is_known and not conditions.codes else []
+    """The daily table of failures that can tell, if one can."""
+    needed = {*by, *conditions.ids, *(["status_code"] if conditions.codes else [])}
+    return [grain for grain in (DAILY_FAILURE_KINDS, DAILY_FAILURES) if _knows(grain, needed)][:1]
 
 
 def cut(span: Span, grains: Sequence[Grain]) -> Iterator[tuple[Grain | None, Span]]:
@@ -319,11 +331,11 @@ def of_records(conditions: Conditions) -> list[str]:
     where = []
     for name, ids in conditions.ids.items():
         one = f"{name} IN {listed(ids)}"
-        where.append(f"({one} OR {name} IS NULL)" if name == "api_key_id" and NO_KEY in ids else one)
+        where.append(f"({one} OR {name} IS NULL)" if name in _MAY_BE_MISSING and 0 in ids else one)
     if conditions.only_failed or conditions.failed is False:
         where.append("failed" if conditions.only_failed else "NOT failed")
     if conditions.codes:
-        where.append(one_of(conditions.codes))
+        where.append(one_of(conditions.codes, OF_RECORDS["status_code"]))
     return where
 
 
@@ -332,5 +344,5 @@ def listed(ids: Iterable[int]) -> str:
     return f"({', '.join(str(int(one)) for one in sorted(ids))})"
 
 
-def one_of(codes: Iterable[CodeRange]) -> str:
-    return f"({' OR '.join(f'status_code BETWEEN {int(first)} AND {int(last)}' for first, last in codes)})"
+def one_of(codes: Iterable[CodeRange], column: str = "status_code") -> str:
+    return f"({' OR '.join(f'{column} BETWEEN {int(first)} AND {int(last)}' for first, last in codes)})"

@@ -11,6 +11,7 @@ from channels_app.charts.sparkline import Sparkline
 from channels_app.charts.time_chart import HEIGHT
 from channels_app.charts.timeline import Timeline
 from channels_app.charts.unit import Unit
+from channels_app.templatetags.formats import no_data
 from usage import formats
 
 register = template.Library()
@@ -47,6 +48,12 @@ def spark(line: Sparkline | None) -> SafeString | str:
         HEIGHT,
         line.path,
     )
+
+
+@register.filter
+def figure(value: int | None, unit: Unit) -> SafeString:
+    """The same with its exact number, for tables; a labelled dash where there is none."""
+    return no_data() if value is None else format_html('<span data-value="{}">{}</span>', value, unit.write(value))
 
 
 @register.filter

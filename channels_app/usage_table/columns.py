@@ -124,7 +124,9 @@ def share(sorted_by: str) -> Column:
     def write(row: Row) -> SafeString:
         part = figure(row)
         fill = row.look.fill if row.look else "f-other"
-        return format_html('<span class="share-of">{}<span>{}</span></span>', bar(part, fill), written.percent(part))
+        title = format_html(' title="{}"', _("Share of the row that it is a part of")) if row.is_part else ""
+        shown = '<span class="share-of"{}>{}<span>{}</span></span>'
+        return format_html(shown, title, bar(part, fill), written.percent(part))
 
     return Column("share", _SHARES[of], figure, write, "", f"share_of_{of}", is_sortable=False)
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cached_property
+from typing import Protocol
 
 from django.utils.functional import Promise
 
-from channels_app.filter_bar.page import DataPage
-from channels_app.stats import Usage, breakdown
+from channels_app.filter_bar.page import DataPage, Query
+from channels_app.stats import Conditions, Timing, Usage, breakdown, span_of, timing, timing_by
 from channels_app.stats.questions import Group
+from channels_app.stats.seen import seen_by
 from channels_app.usage_table.columns import COLUMNS, Column
 from channels_app.usage_table.list_query import ListQuery
 from channels_app.usage_table.row import Row, rows_of
@@ -18,16 +21,93 @@ from channels_app.usage_table.table import columns_of
 from channels_app.usage_table.trend import trends
 from usage.models import Instance, UsageRecord
 
+_TIMED = {"p50", "p95", "ttft"}
 
-class ListPage(DataPage):
-    """A table of all values of the dimension `by`. `usual` are the keys of its columns, `optional` of those that are shown
-    when asked for, or sorted by.
+
+class TableQuery(Query, Protocol):
+    @property
+    def sort(self) -> str: ...
+    @property
+    def columns(self) -> tuple[str, ...]: ...
+
+
+class TablePage(DataPage, ABC):
+    """A table of usage. `usual` are the keys of its columns, the last of which stays last; `optional` of those that are
+    shown when asked for, or sorted by.
     """
+
+    query: TableQuery
+    usual: Sequence[str]
+    optional: Sequence[str]
+    now: datetime
+
+    @property
+    @abstractmethod
+    def usage(self) -> Usage:
+        """The sum of all rows."""
+
+    @property
+    @abstractmethod
+    def is_empty(self) -> bool:
+        """Whether there is no row."""
+
+    @cached_property
+    def empty(self) -> str:
+        """Why there is nothing to show: `no_server`, `no_records` or `no_match`; empty where there is."""
+        if not self.is_empty:
+            return ""
+        if UsageRecord.objects.exists():
+            return "no_match"
+        return "no_records" if Instance.objects.exists() else "no_server"
+
+    @cached_property
+    def shown(self) -> frozenset[str]:
+        """The keys of all columns that are shown; what the table is sorted by is among them."""
+        return frozenset((*self.usual, *self.query.columns, self.query.sort.removeprefix("-")))
+
+    @property
+    def table_columns(self) -> list[Column]:
+        keys = [key for key in (*self.usual[:-1], *self.optional, self.usual[-1]) if key in self.shown]
+        return columns_of(keys, self.query.sort, self.usage)
+
+    @property
+    def columns(self) -> list[tuple[str, Promise | str, bool]]:
+        """What can be added: key, label, and whether it is."""
+        return [(key, COLUMNS[key].label, key in self.query.columns) for key in self.optional]
+
+    @property
+    def timing(self) -> Timing | None:
+        """Of all rows together, where a column shows it."""
+        return timing(self.scope.span, self.scope.conditions) if self.shown & _TIMED else None
+
+    def tell(self, rows: Sequence[Row], by: Sequence[str], conditions: Conditions | None = None) -> None:
+        """Give `rows` what no sum of their usage tells, and some column shows. Their groups are those of `by`."""
+        asked, scope = self.scope.conditions if conditions is None else conditions, self.scope
+        if not rows:
+            return
+        if "delta" in self.shown and (before := scope.compared):
+            usages = breakdown(span_of(before), asked, by, scope.basis)
+            for row in rows:
+                row.previous = usages.get(row.group, Usage())
+        if self.shown & _TIMED:
+            timings = timing_by(scope.span, asked, by)
+            for row in rows:
+                row.timing = timings.get(row.group)
+        if self.shown & {"first", "last"}:
+            seen = seen_by(by[-1], self.now)
+            for row in rows:
+                row.seen = seen.get(row.group[-1])
+        if len(by) == 1:
+            sparks = trends(scope, self.now, by[0], self.query.sort.removeprefix("-"))
+            for row in rows:
+                row.spark = sparks.get(row.group)
+
+
+class ListPage(TablePage):
+    """A table of all values of the dimension `by`."""
 
     query: ListQuery
     by: str
-    usual: Sequence[str]
-    optional: Sequence[str]
 
     def __init__(self, query: ListQuery, now: datetime) -> None:
         self.query, self.now = query, now
@@ -44,37 +124,14 @@ class ListPage(DataPage):
             whole.add(usage)
         return whole
 
-    @cached_property
-    def empty(self) -> str:
-        """Why there is nothing to show: `no_server`, `no_records` or `no_match`; empty where there is."""
-        if self.groups:
-            return ""
-        if UsageRecord.objects.exists():
-            return "no_match"
-        return "no_records" if Instance.objects.exists() else "no_server"
-
     @property
-    def shown(self) -> frozenset[str]:
-        """The keys of all columns that are shown; what the table is sorted by is among them."""
-        return frozenset((*self.usual, *self.query.columns, self.query.sorted_by))
-
-    @property
-    def table_columns(self) -> list[Column]:
-        shown = self.shown
-        keys = [key for key in (*self.usual[:-1], *self.optional, self.usual[-1]) if key in shown]
-        return columns_of(keys, self.query.sort, self.usage)
-
-    @property
-    def columns(self) -> list[tuple[str, Promise | str, bool]]:
-        """What can be added: key, label, and whether it is."""
-        return [(key, COLUMNS[key].label, key in self.query.columns) for key in self.optional]
+    def is_empty(self) -> bool:
+        return not self.groups
 
     def rows(self) -> list[Row]:
-        """Rows with what all tables show of them."""
         rows = rows_of(self.by, self.groups, self.usage, self.query.scope.address)
-        sparks = trends(self.scope, self.now, self.by, self.query.sorted_by)
+        self.tell(rows, [self.by])
         for row in rows:
-            row.spark = sparks.get(row.group)
             row.toggle, row.is_open = self.query.toggling(row.key), row.key in self.query.open
         return rows
 

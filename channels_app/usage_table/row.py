@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from channels_app.charts.look import Look
 from channels_app.charts.sparkline import Sparkline
 from channels_app.filter_bar.scope import GLOBAL_PARAMETERS
 from channels_app.stats import ModelRow, Timing, Usage, name_groups
+from channels_app.stats.names import Name
 from channels_app.stats.questions import Group
 from channels_app.stats.seen import Seen
 from usage.models import Account, Channel
@@ -50,24 +51,32 @@ class Row:
     # Where the page is with it opened or shut; empty where it does not open.
     toggle: str = ""
     is_open: bool = False
+    css: str = "entity"
+
+    @property
+    def is_part(self) -> bool:
+        """Whether it stands below one that it is a part of."""
+        return self.css in ("part", "account", "model")
 
 
 def rows_of(by: str, groups: Mapping[Group, Usage], whole: Usage, address: Address, prefix: str = "") -> list[Row]:
     """Return a row for each value of a dimension, the largest first. `address` is the scope that its page keeps.
 
-    `prefix` tells rows apart that stand on one page twice.
+    `prefix` is the key of the row that they are parts of, where they are.
     """
     ordered = sorted(groups, key=lambda group: (-groups[group].total_tokens, -groups[group].requests))
-    names, looks = name_groups([by], ordered), looks_of(by, ordered)
+    names = {group: name[by] for group, name in name_groups([by], ordered).items()}
+    looks = _looks(by, ordered, names)
     accounts = Account.objects.in_bulk([group[0] for group in ordered if group[0]]) if by == "account" else {}
     rows = []
     for group in ordered:
-        name, pk = names[group][by], group[0]
+        name, pk = names[group], group[0]
         value = "" if name["id"] is None else str(name["id"])
         page = page_of(by, value if by == "channel" else str(pk), address) if value and by in _PAGES else ""
         key = f"{prefix}{by}-{value if by == 'channel' else pk}"
         rows.append(Row(key, name["name"], groups[group], whole, by, value, page, looks[group], group, pk is None))
         rows[-1].account = accounts.get(pk or 0)
+        rows[-1].css = "part" if prefix else "entity"
     return rows
 
 
@@ -87,23 +96,31 @@ def implied(by: str) -> Sequence[str]:
     return _IMPLIED.get(by, (by,))
 
 
-def looks_of(by: str, groups: Collection[Group]) -> dict[Group, Look | None]:
-    """Channels have looks of their own; of statuses colour would say nothing."""
+def _looks(by: str, ordered: Sequence[Group], names: Mapping[Group, Name]) -> dict[Group, Look | None]:
+    """Channels have looks of their own, others those that charts give their names; of statuses colour would say nothing."""
     if by == "code":
-        return dict.fromkeys(groups)
+        return dict.fromkeys(ordered)
     if by == "channel":
-        channels = Channel.objects.in_bulk()
-        found = {group: channels.get(group[0] or 0) for group in groups}
-        return {
-            group: look.of_slot(channel.color_slot, channel.shape) if channel else look.UNKNOWN
-            for group, channel in found.items()
-        }
-    return dict(zip(groups, look.of_names([str(group[0]) for group in groups]), strict=True))
+        return {**looks_of_channels(group[0] for group in ordered)}
+    looks = look.of_names([str(names[group]["id"]) for group in ordered])
+    return dict(zip(ordered, looks, strict=True))
 
 
-def total_of(rows: Iterable[Row], usage: Usage, timing: Timing | None = None) -> Row:
-    """Return the row below all others, whose cost says which of the `rows` have no price where they are models."""
-    models = [ModelRow(row.name, row.usage) for row in rows if row.dimension == "model"]
+def looks_of_channels(ids: Iterable[int | None]) -> dict[Group, Look]:
+    channels = Channel.objects.in_bulk()
+    return {
+        (pk,): look.of_slot(channels[pk].color_slot, channels[pk].shape) if pk in channels else look.UNKNOWN
+        for pk in ids
+    }
+
+
+def models_of(rows: Iterable[Row]) -> list[ModelRow]:
+    """Return the rows that are models, for a badge to tell which of them have no price."""
+    return [ModelRow(row.name, row.usage) for row in rows if row.dimension == "model"]
+
+
+def total_of(usage: Usage, models: Sequence[ModelRow], timing: Timing | None) -> Row:
+    """Return the row below all others."""
     return Row("_total", _("Total"), usage, usage, look=look.OTHER, timing=timing, models=models)
 
 

@@ -13,13 +13,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from channels_app.address import Address
-from channels_app.stats import Timing, Usage
+from channels_app.stats import ModelRow, Timing, Usage
 from channels_app.usage_table.columns import COLUMNS, Column, share
-from channels_app.usage_table.row import Row, others_of, total_of
+from channels_app.usage_table.row import Row, models_of, others_of, total_of
 
 DEFAULT_SORT = "-tokens"
 # Of more the page shows the first, and the sum of the others; files have all.
 MOST = 100
+_MOST_COLUMNS = 13
 
 
 class Head(NamedTuple):
@@ -46,6 +47,8 @@ class Table:
     named_by: str = "usage_table/_name.html"
     # Of all rows together: percentiles do not add up.
     timing: Timing | None = None
+    # What its cost is the sum of, where the rows themselves are no models.
+    models: Sequence[ModelRow] = ()
 
     @property
     def sorted_by(self) -> str:
@@ -54,6 +57,11 @@ class Table:
     @property
     def descending(self) -> bool:
         return self.sort.startswith("-")
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether it is wider than most windows, and so scrolls."""
+        return len(self.columns) > _MOST_COLUMNS
 
     @property
     def heads(self) -> Iterator[Head]:
@@ -83,7 +91,7 @@ class Table:
 
     @property
     def total(self) -> Row:
-        return total_of(self.rows, self.usage, self.timing)
+        return total_of(self.usage, self.models or models_of(self.rows), self.timing)
 
     def cells(self, row: Row) -> SafeString:
         """Put together here: a template takes several times as long."""

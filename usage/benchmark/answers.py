@@ -33,7 +33,7 @@ def measure(records: int, load: Figure | None, only: str, progress: Progress, *,
 
     `raw` is whether to ask the records alone too.
     """
-    _settle()
+    settle()
     post_worker_init(None)  # as the pages' own processes
     now = UsageRecord.objects.latest("requested_at").requested_at
     answers = []
@@ -43,7 +43,7 @@ def measure(records: int, load: Figure | None, only: str, progress: Progress, *,
     return Answers(connection.vendor, records, database_bytes() // records, load, answers)
 
 
-def _settle() -> None:
+def settle() -> None:
     """Bring the database into the state in which it is some minutes after a load."""
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":

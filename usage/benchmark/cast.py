@@ -15,7 +15,7 @@ from usage.benchmark.upstream import Upstream
 from usage.ingest.accounts import apply_listing
 from usage.ingest.prices import load_prices
 from usage.ingest.sources import Sources
-from usage.models import ApiKey, Instance, ModelName, ModelPrice, RequestTraits
+from usage.models import ApiKey, FailureMessage, Instance, ModelName, ModelPrice, RequestTraits
 from usage.models.fields import to_micros
 from usage.secrets import digest, mask
 from usage.upstream.client import ManagementClient
@@ -26,6 +26,7 @@ _KEY = "mgmt-FAKE-key"
 _EFFORTS = ("medium", "high", "", "low", "xhigh")
 # The endpoint of a websocket, whose turns all share one request id (contract E); this provider's clients use it.
 _WEBSOCKET, _WEBSOCKET_PROVIDER = "GET /v1/responses", "codex"
+_MESSAGES = 200
 # A server of one's own has no list price: that channel stays unpriced.
 _WITHOUT_PRICE = "openai-compatible-local"
 
@@ -54,6 +55,7 @@ class ChannelCast(NamedTuple):
 class Cast(NamedTuple):
     channels: list[ChannelCast]
     api_keys: list[int]
+    messages: list[int]
 
 
 def introduce(upstream: Upstream, mode: Instance.Mode = Instance.Mode.AUTO) -> Instance:
@@ -83,6 +85,7 @@ def assemble(instance: Instance, traffic: Traffic, at: datetime) -> Cast:
             for models, payloads in channels
         ],
         _add_keys(traffic.clients),
+        _add_messages(),
     )
 
 
@@ -124,3 +127,10 @@ def _add_traits(payload: Payload) -> Iterable[Traits]:
 def _add_keys(keys: Iterable[str]) -> list[int]:
     rows = [ApiKey(key_digest=digest(key), key_mask=mask(key)) for key in keys]
     return [row.pk for row in ApiKey.objects.bulk_create(rows)]
+
+
+def _add_messages() -> list[int]:
+    rows = FailureMessage.objects.bulk_create(
+        FailureMessage(text=f"upstream said no, for reason <n> ({number:03})") for number in range(_MESSAGES)
+    )
+    return [row.pk for row in rows]

@@ -22,12 +22,15 @@ class Spread(NamedTuple):
 
 
 class Figure(msgspec.Struct):
-    """How fast `name` went, and how much memory its process took at most (MB; None: it is not of interest)."""
+    """How fast `name` went, how much memory its process took at most (MB), and for how many seconds it kept a core busy;
+    None: it is not of interest.
+    """
 
     name: str
     records: int
     seconds: float
     peak_mb: int | None = None
+    core_seconds: float | None = None
 
     @property
     def per_second(self) -> int:
@@ -83,11 +86,14 @@ class Repriced(msgspec.Struct):
         return facts | {"booked_ms": self.booked._asdict()}
 
     def as_text(self) -> str:
-        header = ("", "records", "seconds", "records/s", "peak MB")
+        header = ("", "records", "seconds", "records/s", "µs of a core", "peak MB")
         rows = [
-            (one.name, f"{one.records:,}", f"{one.seconds:,.1f}", f"{one.per_second:,}", str(one.peak_mb or ""))
+            (
+                one.name, f"{one.records:,}", f"{one.seconds:,.1f}", f"{one.per_second:,}",
+                "" if one.core_seconds is None else f"{one.core_seconds / one.records * 1e6:.1f}", str(one.peak_mb or ""),
+            )
             for one in ([self.load] if self.load else []) + self.figures
-        ]
+        ]  # fmt: skip
         return "\n".join(
             [
                 _as_table([header, *rows]),
@@ -148,6 +154,31 @@ class Answers(msgspec.Struct):
 
 def _figure(figure: Figure) -> dict[str, Any]:
     return msgspec.to_builtins(figure) | {"per_second": figure.per_second}  # type: ignore[no-any-return]
+
+
+class ViewTime(msgspec.Struct):
+    """`took` is the server's time in ms; `kilobytes` those of the compressed page."""
+
+    view: str
+    took: Spread
+    kilobytes: float
+
+
+class Views(msgspec.Struct):
+    """One run over the demo with so many records."""
+
+    engine: str
+    records: int
+    views: list[ViewTime]
+
+    def as_dict(self) -> dict[str, Any]:
+        views = [{"view": one.view, "ms": one.took._asdict(), "kilobytes": one.kilobytes} for one in self.views]
+        return {"engine": self.engine, "records": self.records, "views": views}
+
+    def as_text(self) -> str:
+        rows = [(one.view, f"{one.took.p50:.0f}", f"{one.took.p95:.0f}", f"{one.kilobytes:.1f}") for one in self.views]
+        header = ("", "p50 ms", "p95 ms", "KB")
+        return "\n".join([_as_table([header, *rows]), f"{self.engine}, {self.records:,} records of the demo"])
 
 
 def _answer_row(one: Answer) -> tuple[str, ...]:

@@ -24,6 +24,7 @@ _THURSDAY = 4  # the first day of 1970, counted from Sunday
 _RECORDS_PER_SESSION = 12
 # Failures come in bursts: one account in so many is ill for an hour, and then most of its attempts fail.
 _ILL, _FAILS_WHEN_ILL, _FAILS_ELSE = 25, 0.55, 0.007
+_SAYS_THE_USUAL = 0.85
 _STATUSES = (429, 429, 429, 429, 429, 500, 503, 401)
 # What a failure is worth: most are tried again with another account, a moment later.
 _RETRIED, _MOST_ATTEMPTS = 0.85, 3
@@ -116,8 +117,17 @@ class LedgerTraffic:
             source, model.id, session.alias, session.api_key, session.traits,
             request_id, int(failed), _STATUSES[bits & 7] if failed else 200,
             1, milliseconds, milliseconds * (16 + (bits & 63)) // 160 if session.streamed and not failed else None,
-            0, *tokens, *charge(model.price, tokens, failed=failed),
+            0, *tokens, *charge(model.price, tokens, failed=failed), self._message(source, at) if failed else None,
         )  # fmt: skip
+
+    def _message(self, source: int, at: int) -> int:
+        """Of what ails an account for an hour, mostly the same is said."""
+        messages, usual = self._cast.messages, source * 31 + at // _HOUR
+        return (
+            messages[usual % len(messages)]
+            if self._random.random() < _SAYS_THE_USUAL
+            else self._random.choice(messages)
+        )
 
     def _request_id(self) -> str:
         return f"{self._random.getrandbits(32):08x}"

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from itertools import count
+from resource import RUSAGE_CHILDREN, getrusage
 
 from django.db import connection
 from django.utils import timezone
@@ -46,7 +47,7 @@ def measure_repricing(records: int, load: Figure | None) -> Repriced:
 
 def _run(records: int, name: str, arguments: Sequence[str], beside: Iterator[None]) -> Figure:
     """Time the command itself, with `beside` taking a turn now and then, and once it has ended to its own end."""
-    start, peak = time.perf_counter(), 0
+    start, busy, peak = time.perf_counter(), _busy_seconds(), 0
     process = subprocess.Popen([sys.executable, "manage.py", "reprice", *arguments], stdout=subprocess.DEVNULL)  # noqa: S603
     while process.poll() is None:
         peak = max(peak, peak_mb(process.pid) or 0)
@@ -54,7 +55,13 @@ def _run(records: int, name: str, arguments: Sequence[str], beside: Iterator[Non
     seconds = time.perf_counter() - start
     if process.returncode:
         raise RuntimeError(f"reprice ended with status {process.returncode}")
-    return Figure(name, records, seconds, peak or None)
+    return Figure(name, records, seconds, peak or None, _busy_seconds() - busy)
+
+
+def _busy_seconds() -> float:
+    """Return for how long processes of ours that have ended kept a core busy."""
+    used = getrusage(RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _waiting() -> Iterator[None]:

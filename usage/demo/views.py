@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from usage.models import ModelPrice, UsageRecord
+from usage.models import Account, ApiKey, ModelName, ModelPrice, UsageRecord
 
 NOBODY = {"login": "/login/"}
 
@@ -12,6 +12,8 @@ def views() -> dict[str, str]:
     failed = UsageRecord.objects.filter(status_code=429).latest("requested_at").pk
     succeeded = UsageRecord.objects.filter(failed=False, cost_nanousd__gt=0, reasoning__gt=0).latest("requested_at").pk
     price = ModelPrice.objects.get(pattern="claude-opus-4-6").pk
+    account = Account.objects.exclude(retry_at=None).latest("pk").pk
+    model, key = ModelName.objects.get(name="claude-opus-4-6").pk, ApiKey.objects.exclude(alias="").earliest("pk").pk
     return {
         "overview": "/",
         "overview-share": "/?by=type&stack=share&range=30d",
@@ -22,6 +24,18 @@ def views() -> dict[str, str]:
         "channels-filtered": "/channels/?channel=claude&channel=codex&model=claude-opus-4-6&status=fail&tz=America/St_Johns&range=24h",
         "channels-current": "/channels/?basis=current&range=30d",
         "channels-empty": "/channels/?channel=xai",
+        "channels-columns": "/channels/?cols=delta&cols=last&cols=p95&metric=cost&stack=share",
+        "channel": "/channels/claude/",
+        "channel-errors": "/channels/codex/?view=code&range=30d&by=key",
+        "channel-unknown": "/channels/unknown/",
+        "account": f"/accounts/{account}/?range=30d",
+        "model": f"/models/{model}/?view=endpoint",
+        "key": f"/keys/{key}/?range=24h",
+        "models": "/models/",
+        "models-open": f"/models/?open=model-{model}&cols=ttft&cols=each&cols=size&sort=-speed",
+        "models-unpriced": "/models/?unpriced=1&range=30d",
+        "keys": "/keys/",
+        "keys-edit": f"/keys/?open=key-{key}&edit={key}&metric=cost&cols=first",
         "records": "/records/",
         "records-columns": "/records/?sort=-tokens&cols=endpoint&cols=hit&cols=request&cols=tier&q=opus&min_cost=0.1",
         "records-retried": "/records/?retried=1&range=30d",

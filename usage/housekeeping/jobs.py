@@ -141,6 +141,11 @@ def peaks() -> Report:
     return Report(gettext_noop("%(peaks)s busiest minutes found anew"), peaks=follow_names())
 
 
+def channels() -> Report:
+    """Move the sums of sources that mean another channel by now."""
+    return Report(gettext_noop("%(sources)s sources moved to their channel"), sources=rollup.follow_names())
+
+
 def distributions() -> Report:
     """Take the newest records into the distributions, so that percentiles need not read them one by one."""
     folded = distribution.fold(between=let_others_write)
@@ -196,6 +201,7 @@ JOBS = (
     # Nobody who has not chosen a list asks the internet.
     *((Job("price_list", _("Price list"), price_list, timedelta(days=1)),) if settings.PRICE_SOURCE else ()),
     Job("client_requests", _("Attempts of client requests"), client_requests, timedelta(minutes=5)),
+    Job("channels", _("Sums of channels"), channels, timedelta(minutes=10)),
     Job("peaks", _("Busiest minutes"), peaks, timedelta(minutes=10)),
     Job("distributions", _("Distribution of latencies"), distributions, timedelta(minutes=10)),
     Job("prune", _("Deletion of old entries"), prune, timedelta(days=1)),

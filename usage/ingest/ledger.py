@@ -9,6 +9,7 @@ from itertools import chain
 import msgspec
 from django.db import DataError, IntegrityError, connection, transaction
 
+from usage.accounting.failures import MOST_CHARACTERS, message_of, normalised
 from usage.accounting.payload import Payload
 from usage.accounting.pricing import Charge, charge
 from usage.accounting.tokens import Buckets, Quality, split
@@ -19,7 +20,7 @@ from usage.ingest.insertion import Ids, Row, insert
 from usage.ingest.prices import load_prices, price_new_models, version_of_prices
 from usage.ingest.quarantine import Rejected
 from usage.ingest.sources import KnownSource, Sources
-from usage.models import ApiKey, FailureText, Instance, ModelName, RequestTraits
+from usage.models import ApiKey, FailureMessage, FailureText, Instance, ModelName, RequestTraits
 from usage.redaction import redact
 from usage.secrets import digest, mask
 
@@ -70,6 +71,7 @@ class Ledger:
         self._api_keys = Dimension[str](ApiKey, "key_digest", spell=lambda key: (digest(key),))
         columns = ("endpoint", "reasoning_effort", "service_tier", "billed_tier")
         self._traits = Dimension[_TraitsWords](RequestTraits, *columns, spell=_spell_traits)
+        self._messages = Dimension[str](FailureMessage, "text", spell=lambda text: (text,))
         self._asked: set[Asked] = set()
         self._load_prices()
 
@@ -153,6 +155,7 @@ class Ledger:
         self._models.ensure({model for model, _provider in asked} | {_alias(payload) for payload in payloads})
         self._api_keys.ensure(masks, lambda key: {"key_mask": masks[key]})
         self._traits.ensure(map(_traits, payloads))
+        self._messages.ensure({_message(payload) for payload in payloads} - {""})
         if len(self._asked) > _MOST_ASKED:
             self._asked.clear()
         self._asked |= asked
@@ -168,7 +171,7 @@ class Ledger:
             quality = Quality.INCONSISTENT
         elif source.is_guess:
             quality = max(quality, Quality.ESTIMATED)
-        model, api_key = _model(payload), payload.api_key
+        model, api_key, message = _model(payload), payload.api_key, _message(payload)
         alias = model if payload.alias == model else _alias(payload)
         return (
             payload.requested_at, payload.dedup_key, payload.received_at,
@@ -177,6 +180,7 @@ class Ledger:
             clean(payload.request_id, 40), int(payload.failed), _small(payload.status_code),
             int(payload.generate is not False), _natural(payload.latency_ms), _natural(payload.ttft_ms), int(quality),
             *buckets, *self._cost(payload, model, buckets, source),
+            self._messages[message] if message else None,
         )  # fmt: skip
 
     def _cost(self, payload: Payload, model: str, buckets: Buckets, source: KnownSource) -> Charge:
@@ -237,6 +241,13 @@ def _keep_failure_texts(payloads: Sequence[Payload], ids: Ids) -> None:
     FailureText.objects.bulk_create(
         FailureText(record_id=pk, text=_failure_text(payload)) for pk, payload in new.items() if payload
     )
+
+
+def _message(payload: Payload) -> str:
+    if not payload.error_text:
+        return ""
+    words = redact(message_of(_failure_text(payload)), payload.source, payload.api_key)
+    return clean(normalised(words), MOST_CHARACTERS)
 
 
 def _failure_text(payload: Payload) -> str:

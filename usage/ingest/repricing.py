@@ -115,9 +115,11 @@ def _records(scope: Scope) -> models.QuerySet[UsageRecord]:
 
 
 def _next_ids(scope: Scope, place: _Place) -> list[_Place]:
-    """Return the records that follow `place`. The index of times is read from there on, not from the beginning."""
+    """Return the records that follow `place`. The index of times is read from there on: of two lower bounds SQLite would take
+    the first, that of the scope, and read all that is done already again.
+    """
     after = models.Q(requested_at__gt=place.requested_at) | models.Q(pk__gt=place.id)
-    rows = _records(scope).filter(after, requested_at__gte=place.requested_at).order_by("requested_at", "pk")
+    rows = _records(scope._replace(since=place.requested_at)).filter(after).order_by("requested_at", "pk")
     found: Iterable[Any] = rows.values_list("requested_at", "pk")[:_CHUNK]
     return [_Place(to_micros(at), pk) for at, pk in found]
 

@@ -29,6 +29,7 @@ from usage.models import (
     UsageDailyByModel,
     UsageDailyBySource,
     UsageDailyBySourceKey,
+    UsageDailyFailureKinds,
     UsageDailyFailures,
     UsageFailures,
     UsageHourly,
@@ -37,12 +38,13 @@ from usage.models import (
     UsageHourlyBySource,
     UsageRecord,
     UsageWeekly,
+    UsageWeeklyByKeyModel,
     UsageWeeklyBySource,
 )
 from usage.models.fields import to_micros
 
 # Counts up with each change of what is summed here; sums of an older one are made anew (usage/apps.py).
-VERSION = 5
+VERSION = 6
 
 HOUR = timedelta(hours=1) // timedelta(microseconds=1)
 DAY = 24 * HOUR
@@ -96,6 +98,7 @@ OF_RECORDS = {
     "model_id": "model_id",
     "api_key_id": "COALESCE(api_key_id, 0)",
     "status_code": "COALESCE(status_code, 0)",
+    "message_id": "COALESCE(message_id, 0)",
 }
 # And of what has a source.
 _PLACED = {"channel_id": "sources.sums_channel_id"}
@@ -164,14 +167,17 @@ DAILY_BY_SOURCE_KEY = Grain(UsageDailyBySourceKey._meta.db_table, DAY, ("source_
 HOURLY_BY_CHANNEL = Grain(UsageHourlyByChannel._meta.db_table, HOUR, ("channel_id",))
 DAILY_BY_CHANNEL = Grain(UsageDailyByChannel._meta.db_table, DAY, ("channel_id",))
 DAILY_BY_CHANNEL_KEY = Grain(UsageDailyByChannelKey._meta.db_table, DAY, ("channel_id", "api_key_id"))
+WEEKLY_BY_KEY_MODEL = Grain(UsageWeeklyByKeyModel._meta.db_table, WEEK, ("api_key_id", "model_id"))
 WEEKLY_BY_SOURCE = Grain(UsageWeeklyBySource._meta.db_table, WEEK, ("source_id",))
-FAILURES = Grain(UsageFailures._meta.db_table, HOUR, (*_ALL, "status_code"), only_failed=True)
+FAILURES = Grain(UsageFailures._meta.db_table, HOUR, (*_ALL, "status_code", "message_id"), only_failed=True)
 DAILY_FAILURES = Grain(UsageDailyFailures._meta.db_table, DAY, ("source_id", "model_id"), only_failed=True)
+DAILY_FAILURE_KINDS = Grain(UsageDailyFailureKinds._meta.db_table, DAY, ("status_code", "message_id"), only_failed=True)
 # In the order in which writers come to them.
 GRAINS = (
     HOURLY, HOURLY_BY_SOURCE, HOURLY_BY_MODEL,
     DAILY, DAILY_BY_SOURCE, DAILY_BY_MODEL, DAILY_BY_KEY_MODEL, DAILY_BY_KEY, DAILY_BY_SOURCE_KEY,
-    WEEKLY, WEEKLY_BY_SOURCE, FAILURES, DAILY_FAILURES, HOURLY_BY_CHANNEL, DAILY_BY_CHANNEL, DAILY_BY_CHANNEL_KEY,
+    WEEKLY, WEEKLY_BY_SOURCE, WEEKLY_BY_KEY_MODEL, FAILURES, DAILY_FAILURES, DAILY_FAILURE_KINDS,
+    HOURLY_BY_CHANNEL, DAILY_BY_CHANNEL, DAILY_BY_CHANNEL_KEY,
 )  # fmt: skip
 # What those by channel are made of when a source goes to another one.
 _OF_SOURCES = {

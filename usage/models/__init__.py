@@ -18,6 +18,7 @@ from usage.models.preferences import Preferences
 from usage.models.price import ModelPrice
 from usage.models.quota import QuotaWindow
 from usage.models.record import (
+    FailureMessage,
     FailureText,
     ModelName,
     QuarantinedPayload,
@@ -35,6 +36,7 @@ from usage.models.rollup import (
     UsageDailyByModel,
     UsageDailyBySource,
     UsageDailyBySourceKey,
+    UsageDailyFailureKinds,
     UsageDailyFailures,
     UsageFailures,
     UsageHourly,
@@ -42,8 +44,10 @@ from usage.models.rollup import (
     UsageHourlyByModel,
     UsageHourlyBySource,
     UsageWeekly,
+    UsageWeeklyByKeyModel,
     UsageWeeklyBySource,
 )
+from usage.models.saved_view import SavedView
 from usage.models.site import SiteSettings
 
 __all__ = [
@@ -56,6 +60,7 @@ __all__ = [
     "CollectorEvent",
     "CollectorProcess",
     "DistributionState",
+    "FailureMessage",
     "FailureText",
     "Instance",
     "JobRun",
@@ -68,6 +73,7 @@ __all__ = [
     "Reconciliation",
     "RequestTraits",
     "RollupState",
+    "SavedView",
     "SiteSettings",
     "Source",
     "StaleHour",
@@ -80,6 +86,7 @@ __all__ = [
     "UsageDailyByModel",
     "UsageDailyBySource",
     "UsageDailyBySourceKey",
+    "UsageDailyFailureKinds",
     "UsageDailyFailures",
     "UsageDistribution",
     "UsageFailures",
@@ -90,5 +97,6 @@ __all__ = [
     "UsagePeak",
     "UsageRecord",
     "UsageWeekly",
+    "UsageWeeklyByKeyModel",
     "UsageWeeklyBySource",
 ]

@@ -7,6 +7,7 @@ from decimal import Decimal
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from usage.accounting.failures import MOST_CHARACTERS
 from usage.accounting.payload import DEDUP_BYTES
 from usage.models.fields import InstantField
 from usage.models.identity import ApiKey, Source
@@ -54,6 +55,20 @@ class RequestTraits(models.Model):
     def tier(self) -> str:
         """The service tier that upstream says it billed, else the one asked for."""
         return self.billed_tier or self.service_tier
+
+
+class FailureMessage(models.Model):
+    """What upstream says of failures of one kind, without what is of a single one (accounting.failures)."""
+
+    id = models.AutoField(primary_key=True)
+    text = models.CharField(_("text"), max_length=MOST_CHARACTERS, unique=True)
+
+    class Meta:
+        verbose_name = _("failure message")
+        verbose_name_plural = _("failure messages")
+
+    def __str__(self) -> str:
+        return self.text
 
 
 class TokenCounts(models.Model):
@@ -128,6 +143,10 @@ class UsageRecord(TokenCounts):
     price = models.ForeignKey(
         ModelPrice, models.DO_NOTHING, null=True, db_index=False, db_constraint=False, verbose_name=_("price")
     )
+    # Of failures of which upstream said something.
+    message = models.ForeignKey(
+        FailureMessage, models.PROTECT, null=True, db_index=False, db_constraint=False, verbose_name=_("message")
+    )
     status_code = models.PositiveSmallIntegerField(_("status"), null=True)
     quality = models.PositiveSmallIntegerField(_("token quality"), choices=Quality, default=Quality.COMPLETE)
     failed = models.BooleanField(_("failed"))
@@ -175,8 +194,8 @@ class FailureText(models.Model):
         return self.text[:80]
 
 
-# In the key of a sum, where NULL would not be equal to itself: the records without a client key, or without a status.
-NO_KEY = NO_STATUS = 0
+# In the key of a sum, where NULL would not be equal to itself: the records without a client key, a status, or a message.
+NO_KEY = NO_STATUS = NO_MESSAGE = 0
 
 
 class QuarantinedPayload(models.Model):

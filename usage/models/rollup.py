@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from usage.models.fields import InstantField
 from usage.models.identity import Source
-from usage.models.record import NO_KEY, NO_STATUS, ModelName, TokenCounts
+from usage.models.record import NO_KEY, NO_MESSAGE, NO_STATUS, ModelName, TokenCounts
 
 
 class Rollup(TokenCounts):
@@ -189,6 +189,16 @@ class UsageDailyByKeyModel(ByKey, ByModel, DailyRollup):
         verbose_name_plural = _("daily usage by key and model")
 
 
+class UsageWeeklyByKeyModel(ByKey, ByModel, WeeklyRollup):
+    """Where a long span of keys and models is asked for."""
+
+    pk = models.CompositePrimaryKey("bucket", "api_key_id", "model_id")
+
+    class Meta:
+        verbose_name = _("weekly usage by key and model")
+        verbose_name_plural = _("weekly usage by key and model")
+
+
 class UsageHourlyBySource(BySource, HourlyRollup):
     """What a chart of accounts or channels needs."""
 
@@ -260,10 +270,11 @@ class UsageDailyByChannelKey(ByChannel, ByKey, DailyRollup):
 
 
 class UsageFailures(BySource, ByModel, ByKey, HourlyRollup):
-    """The failed ones among the hourly sums, by their status code too."""
+    """The failed ones among the hourly sums, by their status code and what upstream said too."""
 
+    message_id = models.IntegerField(_("message"), default=NO_MESSAGE)
     status_code = models.PositiveSmallIntegerField(_("status"), default=NO_STATUS)
-    pk = models.CompositePrimaryKey("bucket", "source_id", "model_id", "api_key_id", "status_code")
+    pk = models.CompositePrimaryKey("bucket", "source_id", "model_id", "api_key_id", "status_code", "message_id")
 
     class Meta:
         verbose_name = _("hourly failures")
@@ -278,6 +289,18 @@ class UsageDailyFailures(BySource, ByModel, DailyRollup):
     class Meta:
         verbose_name = _("daily failures")
         verbose_name_plural = _("daily failures")
+
+
+class UsageDailyFailureKinds(DailyRollup):
+    """The failed ones by what upstream said alone: of a long span, hours would be a hundred times as many."""
+
+    message_id = models.IntegerField(_("message"), default=NO_MESSAGE)
+    status_code = models.PositiveSmallIntegerField(_("status"), default=NO_STATUS)
+    pk = models.CompositePrimaryKey("bucket", "status_code", "message_id")
+
+    class Meta:
+        verbose_name = _("daily failures by kind")
+        verbose_name_plural = _("daily failures by kind")
 
 
 class RollupState(models.Model):

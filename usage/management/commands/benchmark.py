@@ -14,15 +14,17 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 from tqdm import tqdm
 
-from usage.benchmark.figures import Answers, Figure, Findings, Repriced
+from usage.benchmark.figures import Answers, Figure, Findings, Repriced, Views
 from usage.benchmark.filling import fill, invented_records, is_empty
 from usage.benchmark.scratch import scratch
 from usage.models import Instance
 
 _MODES = (Instance.Mode.QUEUE, Instance.Mode.SUBSCRIBE)
-_RECORDS = {"ingest": 200_000, "questions": 1_000_000, "reprice": 1_000_000}
-_FINDINGS: dict[str, type[Findings | Answers | Repriced]] = {
-    "ingest": Findings, "questions": Answers, "reprice": Repriced,
+_RECORDS = {"ingest": 200_000, "questions": 1_000_000, "reprice": 1_000_000, "pages": 1_000_000}
+# Those that ask an invented ledger, which may be kept.
+_KEPT = ("questions", "reprice")
+_FINDINGS: dict[str, type[Findings | Answers | Repriced | Views]] = {
+    "ingest": Findings, "questions": Answers, "reprice": Repriced, "pages": Views,
 }  # fmt: skip
 
 
@@ -33,13 +35,13 @@ class Command(BaseCommand):
         "way from a socket through the collector into the database while pages are read. "
         "`questions`: how fast the ledger of a large team is loaded, and how long the answers to questions take on it. "
         "`reprice`: how fast all of that ledger is compared with its prices, and how fast the records of the most used model "
-        "are changed beside a collector."
+        "are changed beside a collector. `pages`: how long each view of the demo takes (see seed_demo)."
     )
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("what", choices=list(_RECORDS))
-        parser.add_argument("--records", type=int, help="200000 to take in, 1000000 to ask or reprice")
+        parser.add_argument("--records", type=int, help="200000 to take in, 1000000 for the others")
         parser.add_argument("--json", action="store_true", help="print the figures as JSON")
         parser.add_argument("--in-this-database", action="store_true", help=SUPPRESS)
         ingest = parser.add_argument_group("ingest")
@@ -68,7 +70,7 @@ class Command(BaseCommand):
 
     def _measure_in_scratch(
         self, *, what: str, records: int, database: str, no_raw: bool, **options: Any
-    ) -> Findings | Answers | Repriced:
+    ) -> Findings | Answers | Repriced | Views:
         """The settings of this process are fixed, so another one measures."""
         command = [sys.executable, "manage.py", "benchmark", what, "--in-this-database", "--records", str(records)]
         for name in ("readers", "mode", "only", "beside", "seconds"):
@@ -84,12 +86,14 @@ class Command(BaseCommand):
         return msgspec.json.decode(done.stdout, type=_FINDINGS[what])
 
 
-def _measure(*, what: str, **options: Any) -> Findings | Answers | Repriced:
-    kept = 0 if what == "ingest" else invented_records()
+def _measure(*, what: str, **options: Any) -> Findings | Answers | Repriced | Views:
+    kept = invented_records() if what in _KEPT else 0
     if not kept and not is_empty():
         raise CommandError("this database is not empty, and it would be filled with invented records")
     if what == "ingest":
         return _measure_ingest(**options)
+    if what == "pages":
+        return _measure_pages(**options)
     return _measure_answers(kept, **options) if what == "questions" else _measure_repricing(kept, **options)
 
 
@@ -113,6 +117,15 @@ def _measure_answers(
     if beside:
         found.answers += measure_beside(beside, seconds)
     return found
+
+
+def _measure_pages(records: int, **options: Any) -> Views:
+    from usage.benchmark.views import measure_views
+
+    call_command("migrate", verbosity=0)
+    call_command("collectstatic", interactive=False, verbosity=0)
+    with _bar("records", records) as bar:
+        return measure_views(records, bar.update)
 
 
 def _measure_repricing(kept: int, records: int, **options: Any) -> Repriced:

@@ -1,0 +1,101 @@
+"""Single things as points: a path for each group, and a cross for each that failed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import log10
+from typing import NamedTuple
+
+from channels_app.charts.look import Look
+from channels_app.charts.time_chart import HEIGHT
+from channels_app.charts.unit import Unit
+
+WIDTH = 1000
+_MOST_TICKS = 5
+
+
+class Mark(NamedTuple):
+    """A line of the grid: its place in per cent from the left or the bottom."""
+
+    at: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """From `low` to `high`, both included. What is logarithmic is larger than 0."""
+
+    low: int
+    high: int
+    is_log: bool = False
+
+    @classmethod
+    def of(cls, values: Sequence[int], unit: Unit, *, is_log: bool) -> Scale:
+        """Return a scale from a round number to a round number on which all values have a place."""
+        if not is_log:
+            return cls(0, unit.ticks(max([1, *values]))[-1])
+        known = [value for value in values if value > 0] or [1]
+        low = 10 ** (len(str(min(known))) - 1)
+        high = 10 ** len(str(max(known) - 1)) if max(known) > 1 else 10
+        return cls(low, max(high, 10 * low), is_log=True)
+
+    def place(self, value: int) -> float | None:
+        """Return where a value lies, from 0 to 1; None where it has no place."""
+        if self.is_log:
+            return log10(value / self.low) / log10(self.high / self.low) if value > 0 else None
+        return (value - self.low) / (self.high - self.low)
+
+    def marks(self, unit: Unit) -> list[Mark]:
+        if not self.is_log:
+            return [
+                Mark(100 * (self.place(mark) or 0), unit.tick(mark))
+                for mark in unit.ticks(self.high)
+                if mark <= self.high
+            ]
+        powers = round(log10(self.high / self.low))
+        step = -(-powers // _MOST_TICKS) or 1
+        return [Mark(100 * power / powers, unit.tick(self.low * 10**power)) for power in range(0, powers + 1, step)]
+
+
+class Dot(NamedTuple):
+    x: int
+    y: int
+    failed: bool
+    group: str
+
+
+class Cross(NamedTuple):
+    """In per cent from the left and the top."""
+
+    x: float
+    y: float
+
+
+@dataclass
+class ScatterPlot:
+    """`looks` are those of the groups, in the order in which they are drawn."""
+
+    dots: Sequence[Dot]
+    looks: dict[str, Look]
+    x: Scale
+    y: Scale
+
+    @property
+    def layers(self) -> list[tuple[str, str]]:
+        """Of each group a path, and its class: every point a line of no length with round ends."""
+        paths: dict[str, list[str]] = {group: [] for group in self.looks}
+        for dot in self.dots:
+            at = self._place(dot)
+            if at and not dot.failed:
+                paths[dot.group].append(f"M{round(WIDTH * at[0])} {HEIGHT - round(HEIGHT * at[1])}h0")
+        return [(self.looks[group].fill, "".join(path)) for group, path in paths.items() if path]
+
+    @property
+    def crosses(self) -> list[Cross]:
+        places = [self._place(dot) for dot in self.dots if dot.failed]
+        return [Cross(round(100 * at[0], 1), round(100 - 100 * at[1], 1)) for at in places if at]
+
+    def _place(self, dot: Dot) -> tuple[float, float] | None:
+        x, y = self.x.place(dot.x), self.y.place(dot.y)
+        return None if x is None or y is None else (x, y)

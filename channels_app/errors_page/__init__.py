@@ -1,0 +1,1 @@
+"""The Errors page: what failed, how often, for whom, and what upstream said."""

@@ -1,0 +1,1 @@
+"""Explore: any metric, by anything, in any interval, as a chart and as a table."""

@@ -1,0 +1,68 @@
+"""The chart of Explore: bars, shares, lines or a running total."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import accumulate
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from channels_app.charts.lines import Lines
+from channels_app.charts.log_lines import LogLines
+from channels_app.charts.look import Look
+from channels_app.charts.stacked_bars import StackedBars
+from channels_app.charts.time_chart import Series, TimeChart
+from channels_app.explore_page.answers import ExploreAnswers
+from channels_app.explore_page.groups import Groups, Shown
+
+_ID = "explore"
+_TITLES: dict[str, Promise | str] = {
+    "none": "%(metric)s",
+    "channel": gettext_lazy("%(metric)s by channel"),
+    "account": gettext_lazy("%(metric)s by account"),
+    "model": gettext_lazy("%(metric)s by model"),
+    "key": gettext_lazy("%(metric)s by API key"),
+    "server": gettext_lazy("%(metric)s by server"),
+    "type": gettext_lazy("%(metric)s by type"),
+    "status": gettext_lazy("%(metric)s by outcome"),
+    "code": gettext_lazy("%(metric)s by status of failures"),
+}
+
+
+def explore_chart(answers: ExploreAnswers, found: Groups) -> TimeChart:
+    query = answers.query
+    series = [_series(answers, one) for one in found.shown]
+    notes = []
+    if found.others:
+        notes.append(_("The largest %(shown)s of %(of)s") % {"shown": found.count - found.others, "of": found.count})
+    if hidden := [one.name for one in series if one.is_hidden]:
+        notes.append(_("Hidden: %(names)s") % {"names": _(", ").join(hidden)})
+    title, unit, zoom = title_of(answers), query.measured.unit, str(query.anywhen)
+    if query.is_stacked:
+        return StackedBars(
+            id=_ID, title=title, unit=unit, timeline=answers.timeline, series=series, zoom=zoom, notes=notes,
+            is_share=query.view == "share",
+        )  # fmt: skip
+    kind = LogLines if query.log else Lines
+    return kind(id=_ID, title=title, unit=unit, timeline=answers.timeline, series=series, zoom=zoom, notes=notes)
+
+
+def title_of(answers: ExploreAnswers) -> str:
+    """Metric and grouping in words."""
+    title = str(_TITLES[answers.query.by]) % {"metric": answers.query.measured.label}
+    return _("%(title)s, running total") % {"title": title} if answers.query.view == "sum" else title
+
+
+def _series(answers: ExploreAnswers, one: Shown) -> Series:
+    query, look, values = answers.query, one.look, one.line.values
+    if query.view == "sum":
+        values = _running(values)
+    if not query.is_stacked:
+        look = Look(f"{look.fill} dash-{look.shape}", look.shape)  # lines are told apart without colour too
+    return Series(one.key, one.name, values, look, one.line.total, one.key in query.hide, str(query.hiding(one.key)))
+
+
+def _running(values: Sequence[int | None]) -> list[int | None]:
+    return [*accumulate(value or 0 for value in values)]

@@ -1,0 +1,85 @@
+"""What Explore can draw (`ui.md` 6): each metric as a whole number of its unit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from channels_app.charts.unit import HUNDREDTHS_OF_A_PERCENT, MILLISECONDS, NANOUSD, REQUESTS, TOKENS, Unit
+from channels_app.stats import Timing, Usage
+from usage.ingest.rollup import TOKENS as TOKEN_KINDS
+
+_TENTHS = Unit(_("tok/s"), lambda tenths: f"{tenths / 10:,.1f}")
+_INPUT = ("uncached_input", "cache_read", "cache_write")
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A value of usage that is told by these sums; None where there is none. What `adds_up` can be stacked and shared; of
+    what does not, the sums tell the requests too.
+    """
+
+    label: Promise
+    unit: Unit
+    sums: tuple[str, ...]
+    of: Callable[[Usage], int | None]
+    adds_up: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Percentile:
+    """How long answers, or their first tokens, took: `of` a timing, in milliseconds."""
+
+    label: Promise
+    of: Callable[[Timing], int | None]
+    unit: Unit = MILLISECONDS
+    adds_up: bool = False
+
+
+def _count(label: Promise, *sums: str, unit: Unit = TOKENS) -> Metric:
+    return Metric(label, unit, sums, lambda usage: sum(getattr(usage, name) for name in sums))
+
+
+def _ratio(
+    label: Promise, unit: Unit, sums: Sequence[str], figure: Callable[[Usage], float | None], scale: int = 1
+) -> Metric:
+    def of(usage: Usage) -> int | None:
+        value = figure(usage)
+        return (
+            None if value is None else int(value * scale) if unit is HUNDREDTHS_OF_A_PERCENT else round(value * scale)
+        )
+
+    return Metric(label, unit, tuple(dict.fromkeys(("requests", *sums))), of, adds_up=False)
+
+
+_PRICED = ("requests", "priced_requests", "priced_succeeded", "priced_tokens", "cost_nanousd")
+
+METRICS: dict[str, Metric | Percentile] = {
+    "tokens": _count(_("Tokens"), *TOKEN_KINDS),
+    "requests": _count(_("Requests"), "requests", unit=REQUESTS),
+    "succeeded": Metric(_("Succeeded"), REQUESTS, ("requests", "failed"), lambda usage: usage.succeeded),
+    "failed": _count(_("Failed"), "failed", unit=REQUESTS),
+    "cost": Metric(_("Est. cost"), NANOUSD, _PRICED, lambda usage: usage.cost),
+    "input": _count(_("Input"), *_INPUT),
+    "cached": _count(_("Cached input"), "cache_read"),
+    "written": _count(_("Cache write"), "cache_write"),
+    "output": _count(_("Output"), "output", "reasoning"),
+    "reasoning": _count(_("Reasoning"), "reasoning"),
+    "unclassified": _count(_("Unclassified"), "unclassified"),
+    "without_usage": _count(_("Without usage"), "without_usage", unit=REQUESTS),
+    "success": _ratio(_("Success rate"), HUNDREDTHS_OF_A_PERCENT, ("requests", "failed"), lambda one: one.success_rate, 10_000),
+    "error_rate": _ratio(_("Error rate"), HUNDREDTHS_OF_A_PERCENT, ("requests", "failed"), lambda one: one.error_rate, 10_000),
+    "hit": _ratio(_("Cache hit rate"), HUNDREDTHS_OF_A_PERCENT, _INPUT, lambda one: one.cache_hit_rate, 10_000),
+    "coverage": _ratio(_("Price coverage"), HUNDREDTHS_OF_A_PERCENT, (*TOKEN_KINDS, "priced_tokens"), lambda one: one.price_coverage, 10_000),
+    "per_request": _ratio(_("Cost per request"), NANOUSD, _PRICED, lambda one: one.cost_per_request),
+    "blended": _ratio(_("Cost per million tokens"), NANOUSD, _PRICED, lambda one: one.blended_price),
+    "size": _ratio(_("Tokens per request"), TOKENS, (*TOKEN_KINDS, "requests", "failed"), lambda one: one.tokens_per_request),
+    "speed": _ratio(_("Speed"), _TENTHS, ("timed_output", "timed_ms"), lambda one: one.speed, 10),
+    "p50": Percentile(_("Latency p50"), lambda timing: timing.latency.percentile(50)),
+    "p95": Percentile(_("Latency p95"), lambda timing: timing.latency.percentile(95)),
+    "ttft50": Percentile(_("First token p50"), lambda timing: timing.ttft.percentile(50)),
+    "ttft95": Percentile(_("First token p95"), lambda timing: timing.ttft.percentile(95)),
+}  # fmt: skip

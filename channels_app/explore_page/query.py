@@ -1,0 +1,136 @@
+"""What the address of Explore asks for, and the addresses of its neighbouring states.
+
+What does not go together is left out: shares of what does not add up, kinds of token of what is none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from django.http import QueryDict
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from channels_app.address import Address
+from channels_app.buckets import AUTO, BUCKETS, choose
+from channels_app.dashboard.query import listed, one_of
+from channels_app.explore_page.metrics import METRICS, Metric, Percentile
+from channels_app.filter_bar.scope import PERIOD_PARAMETERS, Scope, read_scope
+from channels_app.usage_api import since_the_first_record
+
+GROUPINGS: dict[str, Promise] = {
+    "channel": gettext_lazy("Channel"),
+    "none": gettext_lazy("Nothing"),
+    "account": gettext_lazy("Account"),
+    "model": gettext_lazy("Model"),
+    "key": gettext_lazy("API key"),
+    "server": gettext_lazy("Server"),
+    "type": gettext_lazy("Type of token"),
+    "status": gettext_lazy("Outcome"),
+    "code": gettext_lazy("Status of failures"),
+}
+# What rows can be divided by once more.
+DIVISIONS = {
+    "": gettext_lazy("Nothing"),
+    **{key: GROUPINGS[key] for key in ("channel", "account", "model", "key", "server")},
+}
+VIEWS: dict[str, Promise] = {
+    "bars": gettext_lazy("Bars"),
+    "share": gettext_lazy("Shares"),
+    "lines": gettext_lazy("Lines"),
+    "sum": gettext_lazy("Running total"),
+}
+LIMITS = ("8", "5", "12")
+WIDTHS: dict[str, Promise] = {
+    AUTO: gettext_lazy("Automatic"),
+    "1m": gettext_lazy("Minute"),
+    "5m": gettext_lazy("5 minutes"),
+    "15m": gettext_lazy("15 minutes"),
+    "1h": gettext_lazy("Hour"),
+    "6h": gettext_lazy("6 hours"),
+    "1d": gettext_lazy("Day"),
+    "1w": gettext_lazy("Week"),
+    "1M": gettext_lazy("Month"),
+}
+DEFAULTS = {"metric": "tokens", "by": "channel", "by2": "", "bucket": AUTO, "view": "bars", "limit": LIMITS[0]}
+PARAMETERS = (*DEFAULTS, "log")
+
+
+@dataclass(frozen=True, slots=True)
+class ExploreQuery:
+    """`hide` are keys of series; `by2` divides the rows of the table alone."""
+
+    scope: Scope
+    metric: str = "tokens"
+    by: str = "channel"
+    by2: str = ""
+    bucket: str = AUTO
+    view: str = "bars"
+    limit: str = LIMITS[0]
+    log: bool = False
+    hide: frozenset[str] = frozenset()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def address(self) -> Address:
+        """This very state."""
+        own = {
+            name: "" if getattr(self, name) == default else getattr(self, name) for name, default in DEFAULTS.items()
+        }
+        own |= {"log": "1" if self.log else "", "hide": ",".join(sorted(self.hide))}
+        return self.scope.address.joined((name, value) for name, value in own.items() if value)
+
+    @property
+    def anywhen(self) -> Address:
+        """The same without a period, for one to be added."""
+        return self.address.without(*PERIOD_PARAMETERS)
+
+    @property
+    def measured(self) -> Metric | Percentile:
+        return METRICS[self.metric]
+
+    @property
+    def is_stacked(self) -> bool:
+        return self.view in ("bars", "share")
+
+    def hiding(self, key: str) -> Address:
+        return replace(self, hide=self.hide ^ {key}).address
+
+    def buckets(self) -> dict[str, Promise]:
+        """One step finer than is easy to read, and all that are coarser."""
+        names = list(BUCKETS)
+        first = max(names.index(choose(since_the_first_record(self.scope.period))) - 1, 0)
+        return {name: label for name, label in WIDTHS.items() if name == AUTO or names.index(name) >= first}
+
+
+def read_explore_query(query: QueryDict, now: datetime) -> ExploreQuery:
+    scope, warnings = read_scope(query, now), list[str]()
+    found = ExploreQuery(
+        scope,
+        metric=one_of(query, "metric", METRICS, warnings),
+        by=one_of(query, "by", GROUPINGS, warnings),
+        by2=one_of(query, "by2", DIVISIONS, warnings),
+        view=one_of(query, "view", VIEWS, warnings),
+        limit=one_of(query, "limit", LIMITS, warnings),
+        log=query.get("log") == "1",
+        hide=listed(query, "hide"),
+    )
+    found = replace(found, bucket=one_of(query, "bucket", found.buckets(), warnings))
+    return replace(_fitting(found, warnings), warnings=(*scope.warnings, *warnings))
+
+
+def _fitting(query: ExploreQuery, warnings: list[str]) -> ExploreQuery:
+    """Leave out what the metric cannot be, and say so."""
+    if query.by == "type" and query.metric != "tokens":
+        warnings.append(_("Types are those of tokens alone. Grouped by channel."))
+        query = replace(query, by="channel")
+    if query.by in ("status", "code") and isinstance(query.measured, Percentile):
+        warnings.append(_("Only what succeeded is timed. Grouped by channel."))
+        query = replace(query, by="channel")
+    if query.by2 and (query.by2 == query.by or query.by in ("none", "type", "status")):
+        query = replace(query, by2="")
+    if not query.measured.adds_up and query.view != "lines":
+        query = replace(query, view="lines")
+    return query if query.view in ("lines", "sum") else replace(query, log=False)

@@ -1,0 +1,178 @@
+"""What failed, put together by what upstream said of it: a status code and a message (`ui.md` 11.9)."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+from channels_app.stats.database import database
+from channels_app.stats.tables import (
+    NOTHING,
+    OF_SOURCES,
+    WITH_SOURCES,
+    Conditions,
+    Span,
+    aggregate,
+    cut,
+    listed,
+    of_records,
+    one_of,
+)
+from usage.ingest.rollup import FAILURES, HOUR, OF_RECORDS, RECORDS, records_since
+
+# SQLite takes 500 parts of a query.
+_HOURS_AT_ONCE = 250
+_KIND = re.compile(r"(\d{1,3})-(\d{1,9})", re.ASCII)
+
+
+class Kind(NamedTuple):
+    """A status code (NO_STATUS: none) and the id of a message (NO_MESSAGE: none)."""
+
+    code: int
+    message: int
+
+    def __str__(self) -> str:
+        """As it stands in an address."""
+        return f"{self.code}-{self.message}"
+
+    @classmethod
+    def read(cls, text: str) -> Kind | None:
+        found = _KIND.fullmatch(text)
+        return cls(int(found[1]), int(found[2])) if found else None
+
+    def among(self, conditions: Conditions) -> Conditions:
+        """Return what of `conditions` is of this kind."""
+        failed = of_failures(conditions)
+        is_asked = not failed.codes or any(first <= self.code <= last for first, last in failed.codes)
+        own = replace(failed, codes=((self.code, self.code),), messages=frozenset({self.message}))
+        return own if is_asked and failed != NOTHING else NOTHING
+
+
+@dataclass(slots=True)
+class Spreading:
+    """Whom failures of one kind met: how many of them each channel (None: unknown) and model, and how many accounts.
+
+    `first` and `last` are moments in microseconds since 1970 UTC; of pruned records the beginning of their hour.
+    """
+
+    first: int
+    last: int
+    channels: Counter[int | None] = field(default_factory=Counter)
+    models: Counter[int] = field(default_factory=Counter)
+    accounts: int = 0
+
+
+def of_failures(conditions: Conditions) -> Conditions:
+    """Return the same of failures alone."""
+    return NOTHING if conditions.failed is False else replace(conditions, failed=True)
+
+
+def whatever_became(conditions: Conditions) -> Conditions:
+    """Return the same of what succeeded too: failures are a part of that."""
+    return replace(conditions, failed=None, codes=(), messages=None)
+
+
+def spreading(span: Span, conditions: Conditions, kinds: Collection[Kind]) -> dict[Kind, Spreading]:
+    """Return whom the failures of these kinds met in `span`."""
+    conditions = replace(of_failures(conditions), messages=frozenset(kind.message for kind in kinds))
+    if not all(conditions.ids.values()):
+        return {}
+    found: dict[Kind, Spreading] = {}
+    for code, message, channel, count, accounts, first, last in _by_channel(span, conditions):
+        kind = Kind(code, message)
+        met = found.setdefault(kind, Spreading(first, last))
+        met.first, met.last = min(met.first, first), max(met.last, last)
+        met.channels[channel] += count
+        met.accounts += accounts
+    for code, message, model, count in aggregate(
+        span, conditions, ("status_code", "message_id", "model_id"), ("requests",)
+    ):
+        if one := found.get(Kind(code, message)):  # but what came meanwhile
+            one.models[model] += count
+    wanted = {kind: found[kind] for kind in kinds if kind in found}
+    _find_moments(wanted, span, conditions)
+    return wanted
+
+
+def _by_channel(span: Span, conditions: Conditions) -> list[tuple[int, ...]]:
+    """By source first, of which there are few: what each means is looked up once."""
+    dimensions = ("status_code", "message_id", "source_id")
+    sums = (
+        "SELECT status_code, message_id, source_id, SUM(requests) AS requests, MIN(moment) AS since, MAX(moment) AS until "
+        f"FROM ({' UNION ALL '.join(_moments(span, conditions, dimensions))}) AS parts GROUP BY 1, 2, 3"
+    )
+    with database().cursor() as cursor:
+        cursor.execute(
+            f"SELECT status_code, message_id, {OF_SOURCES['channel_id']}, CAST(SUM(requests) AS BIGINT), "
+            f"COUNT(DISTINCT {OF_SOURCES['account_id']}), MIN(since), MAX(until) "
+            f"FROM ({sums}) AS pieces {WITH_SOURCES} GROUP BY 1, 2, 3"
+        )
+        return list(cursor.fetchall())
+
+
+def hourly_lines(edges: Sequence[int], conditions: Conditions) -> dict[Kind, list[int]]:
+    """Return the failures of each kind between two `edges` (microseconds since 1970 UTC), which cut no hour but at both ends.
+
+    As questions.series does, in a third of the time: an hour is found in Python, not by a part of the query each.
+    """
+    conditions, span = of_failures(conditions), Span(edges[0], edges[-1])
+    queries = list(_moments(span, conditions, ("status_code", "message_id"))) if all(conditions.ids.values()) else []
+    if not queries:
+        return {}
+    lines: dict[Kind, list[int]] = {}
+    with database().cursor() as cursor:
+        cursor.execute(
+            "SELECT status_code, message_id, moment, CAST(SUM(requests) AS BIGINT) "
+            f"FROM ({' UNION ALL '.join(queries)}) AS pieces GROUP BY 1, 2, 3"
+        )
+        for code, message, moment, count in cursor.fetchall():
+            line = lines.setdefault(Kind(code, message), [0] * (len(edges) - 1))
+            line[bisect_right(edges, moment) - 1] += count
+    return lines
+
+
+def _moments(span: Span, conditions: Conditions, dimensions: Sequence[str]) -> Iterator[str]:
+    """Yield queries of these dimensions, how often there were requests, and when."""
+    pruned_until = records_since(database().alias)
+    for grain, piece in cut(span, (FAILURES,)):
+        if grain is None and piece.until > pruned_until:
+            where = [f"requested_at >= {piece.since}", f"requested_at < {piece.until}", *of_records(conditions)]
+            values = [f"{OF_RECORDS[name]} AS {name}" for name in dimensions]
+            columns, table = [*values, "1 AS requests", "requested_at AS moment"], RECORDS
+        else:
+            where = [f"bucket >= {piece.since}", f"bucket < {piece.until}"]
+            where += [f"{name} IN {listed(ids)}" for name, ids in conditions.ids.items()]
+            where += [one_of(conditions.codes)] if conditions.codes else []
+            columns, table = [*dimensions, "requests", "bucket AS moment"], FAILURES.table
+        yield f"SELECT {', '.join(columns)} FROM {table} WHERE {' AND '.join(where)}"
+
+
+def _find_moments(found: dict[Kind, Spreading], span: Span, conditions: Conditions) -> None:
+    """Sums know the hours of the first and the last failure; the records of these tell the moments, where they are kept."""
+    hours = sorted({moment // HOUR * HOUR for one in found.values() for moment in (one.first, one.last)})
+    known = dict[tuple[Kind, int], tuple[int, int]]()
+    for at in range(0, len(hours), _HOURS_AT_ONCE):
+        known |= _moments_of(hours[at : at + _HOURS_AT_ONCE], span, conditions)
+    for kind, one in found.items():
+        one.first = known.get((kind, one.first // HOUR * HOUR), (one.first, 0))[0]
+        one.last = known.get((kind, one.last // HOUR * HOUR), (0, one.last))[1]
+
+
+def _moments_of(hours: Sequence[int], span: Span, conditions: Conditions) -> dict[tuple[Kind, int], tuple[int, int]]:
+    """Return the first and the last failure of each kind in each of these hours."""
+    pieces = " UNION ALL ".join(
+        f"SELECT {OF_RECORDS['status_code']} AS code, {OF_RECORDS['message_id']} AS message, requested_at AS moment "
+        f"FROM {RECORDS} WHERE {' AND '.join(of_records(conditions))} "
+        f"AND requested_at >= {max(hour, span.since)} AND requested_at < {min(hour + HOUR, span.until)}"
+        for hour in hours
+    )
+    with database().cursor() as cursor:
+        cursor.execute(
+            f"SELECT code, message, moment / {HOUR} * {HOUR}, MIN(moment), MAX(moment) "
+            f"FROM ({pieces}) AS pieces GROUP BY 1, 2, 3"
+        )
+        return {(Kind(code, message), hour): (first, last) for code, message, hour, first, last in cursor.fetchall()}

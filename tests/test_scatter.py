@@ -1,0 +1,179 @@
+"""Explore's points: each request where its figures put it, the same sample each time, and bounds that Records has too."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from html import unescape
+from random import Random
+from typing import Any
+
+import pytest
+import time_machine
+from django.test import Client
+from hypothesis import given
+from hypothesis import strategies as st
+
+from channels_app.charts.look import OTHER
+from channels_app.charts.scatter import HEIGHT, WIDTH, Dot, Scale, ScatterPlot
+from channels_app.charts.unit import MILLISECONDS, TOKENS
+from channels_app.stats import EVERYTHING, Conditions, Span, scatter
+from channels_app.stats.scatter import VALUES, Axes, sample
+from tests.factories import book, payload
+from tests.test_explore_page import NOW, text
+from usage.models import Instance, UsageRecord
+from usage.models.fields import to_micros
+
+EVER = Span(0, to_micros(NOW + timedelta(days=1)))
+AXES = Axes("time", "latency", "model_id")
+
+
+@pytest.fixture(autouse=True)
+def clock() -> Any:
+    with time_machine.travel(NOW, tick=False):
+        yield
+
+
+@pytest.fixture
+def requests(instance: Instance) -> Instance:
+    """400 requests of ten hours, a tenth of them failed; four tell no latency."""
+    random = Random(5)
+    book(instance, *(
+        payload(
+            NOW - random.random() * timedelta(hours=10), request_id=f"{number}", model=f"m{number % 3}-FAKE",
+            latency_ms=None if number < 4 else int(300 * 90 ** random.random()), ttft_ms=200, failed=number % 10 == 5,
+            tokens={"input_tokens": random.randrange(1, 9_000), "output_tokens": 50},
+        )
+        for number in range(400)
+    ))  # fmt: skip
+    return instance
+
+
+def expected(axes: Axes, **conditions: Any) -> set[int]:
+    rows = UsageRecord.objects.filter(**conditions)
+    return {row.pk for row in rows if row.latency_ms is not None or "latency" not in axes}
+
+
+@pytest.mark.parametrize("x", ["time", "input", "ttft"])
+@pytest.mark.parametrize("y", ["tokens", "output", "latency", "ttft", "cost"])
+def test_of_few_requests_each_is_a_point(requests: Instance, x: str, y: str) -> None:
+    UsageRecord.objects.update(cost_nanousd=7)
+    axes = Axes(x, y, "model_id")
+    found = sample(EVER, EVERYTHING, axes)
+    assert {point.id for point in found.points} == expected(axes) and len(found.points) == found.matching
+    row = UsageRecord.objects.get(pk=found.points[-1].id)
+    values = {"time": to_micros(row.requested_at), "input": row.input_tokens, "ttft": row.ttft_ms, "tokens": row.total_tokens,
+              "output": row.output_tokens, "latency": row.latency_ms, "cost": 7}  # fmt: skip
+    assert (found.points[-1].x, found.points[-1].y) == (values[x], values[y]) and values.keys() == VALUES.keys()
+
+
+def test_of_more_than_can_be_drawn_failures_and_the_largest_are_kept(
+    requests: Instance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scatter, "MOST", 100)
+    found = sample(EVER, EVERYTHING, AXES)
+    drawn = {point.id for point in found.points}
+    assert len(drawn) == 100 and found.matching == 396 and not found.is_sampled
+    assert expected(AXES, failed=True) <= drawn
+    largest = UsageRecord.objects.filter(failed=False, latency_ms__isnull=False).order_by("-latency_ms")[:3]
+    assert {row.pk for row in largest} <= drawn
+    assert sample(EVER, EVERYTHING, AXES) == found
+
+
+@pytest.mark.parametrize("conditions", [EVERYTHING, Conditions(failed=True), Conditions(failed=False)])
+def test_of_many_requests_some_of_each_hour_are_read(
+    requests: Instance, monkeypatch: pytest.MonkeyPatch, conditions: Conditions
+) -> None:
+    for name, value in {"_MOST_READ": 20, "MOST": 90, "_MOST_FAILED": 20}.items():
+        monkeypatch.setattr(scatter, name, value)
+    found = sample(EVER, conditions, AXES)
+    assert found.is_sampled and found == sample(EVER, conditions, AXES)
+    assert len({point.id for point in found.points}) == len(found.points) <= 90
+    assert len(found.points) >= 60 or conditions.failed
+    hours = {point.x // 3_600_000_000 for point in found.points}
+    assert len(hours) >= 9
+    assert {point.failed for point in found.points} == (
+        {False, True} if conditions.failed is None else {conditions.failed}
+    )
+
+
+def test_bounds_narrow_the_sample(requests: Instance) -> None:
+    found = sample(EVER, EVERYTHING, AXES, ["latency_ms >= 9000"])
+    assert {point.id for point in found.points} == expected(AXES, latency_ms__gte=9000)
+    assert sample(EVER, Conditions(models=frozenset()), AXES).points == []
+
+
+@given(st.lists(st.integers(0, 10**12), min_size=1, max_size=20), st.booleans())
+def test_every_value_has_its_place(values: list[int], is_log: bool) -> None:
+    scale = Scale.of(values, TOKENS, is_log=is_log)
+    for value in values:
+        place = scale.place(value)
+        assert (place is None) == (is_log and value == 0)
+        assert place is None or -1e-9 <= place <= 1 + 1e-9
+    marks = scale.marks(TOKENS)
+    assert 2 <= len(marks) <= 8 and marks[0].at == 0 and all(0 <= mark.at <= 100.0001 for mark in marks)
+
+
+def test_a_plot_draws_points_and_crosses() -> None:
+    plot = ScatterPlot(
+        [Dot(10, 100, False, "a"), Dot(100, 1000, False, "a"), Dot(55, 100, True, "a"), Dot(10, 0, False, "a")],
+        {"a": OTHER, "b": OTHER}, Scale(10, 100), Scale(100, 1000, is_log=True),
+    )  # fmt: skip
+    assert plot.layers == [("f-other", f"M0 {HEIGHT}h0M{WIDTH} 0h0")]
+    assert plot.crosses == [(50.0, 100.0)]
+    assert [mark.text for mark in Scale(100, 10_000, is_log=True).marks(MILLISECONDS)] == ["100 ms", "1 s", "10 s"]
+
+
+def get(client: Client, query: str = "") -> str:
+    answer = client.get(f"/explore/?mode=scatter&range=24h{query}")
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def drawn(html: str) -> int:
+    dots = re.findall(r'<path class="dots [^"]*" d="([^"]*)"', html)
+    return sum(path.count("M") for path in dots) + html.count('<use href="#m-cross" x=')
+
+
+def test_the_page_says_what_it_draws(reader: Client, requests: Instance) -> None:
+    html = get(reader)
+    assert drawn(html) == 396 and "All 396 requests" in html and "Latency by time" in html
+    assert html.count('<use href="#m-cross" x=') == 40 and "Failed 40" in text(html)
+    assert ">p50<" in html and ">p95<" in html
+    assert "The largest of them" in html and len(re.findall(r'href="/records/\d+/', html)) == 10
+    models = get(reader, "&color=model&x=input&y=tokens&scale=linear")
+    assert drawn(models) == 400 and "Tokens by input" in models and "m0-FAKE" in models
+
+
+def test_a_sample_is_stated(reader: Client, requests: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scatter, "MOST", 100)
+    assert "100 of 396 requests: failures, the largest" in get(reader)
+    monkeypatch.setattr(scatter, "_MOST_READ", 20)
+    assert "of 400 requests: some of each hour" in get(reader)
+
+
+def test_bounds_work_without_javascript_and_lead_to_the_records(reader: Client, requests: Instance) -> None:
+    answer = reader.get(
+        "/explore/?mode=scatter&range=24h&x=time&y=latency&min_latency=9&max_latency=&min_tokens=100&apply=explore"
+    )
+    assert answer.status_code == 302
+    assert answer.headers["Location"] == "/explore/?min_latency=9&min_tokens=100&mode=scatter&range=24h"
+    html = get(reader, "&min_latency=9&min_tokens=100")
+    matching = UsageRecord.objects.filter(latency_ms__gte=9000).count()
+    shown = [row for row in UsageRecord.objects.filter(latency_ms__gte=9000) if row.total_tokens >= 100]
+    assert drawn(html) == len(shown) <= matching and 'id="min_latency" value="9"' in html
+    address = unescape(re.findall(r'id="open-records" href="([^"]*)"', html)[0])
+    assert address == "/records/?min_latency=9&min_tokens=100&range=24h"
+    assert reader.get(address).content.decode().count('id="record-') == min(len(shown), 50)
+    without = unescape(re.findall(r'id="unbounded" href="([^"]*)"', html)[0])
+    assert without == "?mode=scatter&range=24h"
+    assert "min_latency=x is no number" in get(reader, "&min_latency=x")
+
+
+def test_nothing_to_draw(reader: Client, requests: Instance) -> None:
+    assert "No requests match" in get(reader, "&status=fail&code=599") or "ignored" in get(reader, "&code=599")
+    assert 'id="mode-1"' in get(reader, "&min_latency=9999")
+
+
+def test_an_empty_installation_says_what_to_do(reader: Client) -> None:
+    assert "No CPA server is connected yet" in get(reader)
