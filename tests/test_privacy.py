@@ -49,7 +49,8 @@ PAGES = [
     "/filters/key/", "/channels/?account={account}&key={key}", "/records/?range=7d&format=csv",
     "/channels/claude/?view=key", "/channels/unknown/", "/accounts/{account}/", "/keys/", "/keys/?edit={key}",
     "/keys/{key}/?view=account", "/keys/?format=json", "/channels/claude/?format=csv", "/models/",
-    "/settings/names/", "/settings/names/?of=keys", "/settings/users/", "/settings/tokens/",
+    "/settings/names/", "/settings/names/?of=keys", "/settings/users/", "/settings/tokens/", "/errors/",
+    "/explore/?by=account", "/explore/?mode=scatter&color=account",
 ]  # fmt: skip
 ANSWERS = [
     "/api/channels/", "/api/usage/?by=account&by=key", "/api/usage/?by=source", "/api/usage/series/?by=account",
