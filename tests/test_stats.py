@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from channels_app.period import Period, read_period
 from channels_app.serializers import ChannelReportSerializer, CostSerializer
 from channels_app.stats import SORT_KEYS, UNKNOWN, ChannelReport, Usage, channel_report
+from channels_app.stats.confidence import Confidence
 from tests.factories import NOON, auth_file, auth_files, book, examples, list_names, payload, sums_of
 from usage.ingest.rollup import SUMS
 from usage.ingest.sources import heal
@@ -183,6 +184,12 @@ class TestNothing:
         usage = channel_report(ALL).usage
         assert (usage.success_rate, usage.cache_hit_rate, usage.price_coverage) == (0.0, None, None)
         assert (usage.cost, usage.pricing) == (0, "priced")
+
+    def test_what_is_priced_by_the_request_counts_without_tokens_too(self) -> None:
+        """Beside what is unpriced: or else rows would not add up to their total."""
+        usage = Usage(requests=2, priced_requests=1, uncached_input=10, cost_nanousd=5)
+        assert (usage.cost, usage.pricing, usage.price_coverage) == (5, "partial", 0.0)
+        assert Confidence(usage, []).level == "partial"
 
     @pytest.mark.parametrize(
         ("records", "cost", "pricing"),

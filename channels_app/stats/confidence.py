@@ -39,7 +39,7 @@ class Confidence:
             return ""
         if 1_000 * priced >= _SURE * total:
             return "sure"
-        return "partial" if priced else "unpriced"
+        return "unpriced" if self.usage.cost is None else "partial"
 
     @property
     def coverage(self) -> float | None:

@@ -76,23 +76,22 @@ def _of_sums(
     prices: CurrentPrices, spans: Sequence[Span], conditions: Conditions, by: Sequence[str], sums: Sequence[str]
 ) -> Iterator[tuple[_Key, list[int], _Money]]:
     """Yield keys, `sums` and the money of ordinary requests; none where that is read from the records."""
-    asked, dimensions = tuple(dict.fromkeys((*sums, *_USED))), len(by)
+    asked = tuple(dict.fromkeys((*sums, *_USED)))
     used = itemgetter(*(asked.index(name) for name in _USED))
     for alike, models in prices.alike.items():
         edges = alike.changes if alike.is_whole else sorted({*alike.changes, prices.readable_since})
         pieces = [(number, piece) for number, span in enumerate(spans) for piece in _cut(span, edges)]
+        dimensions = tuple(dict.fromkeys((*by, "model_id", *(["source_id"] if alike.is_by_source else []))))
         found = tables.aggregate_each(
-            [piece for _number, piece in pieces],
-            replace(conditions, models=models),
-            (*by, "model_id", *(["source_id"] if alike.is_by_source else [])),
-            asked,
+            [piece for _number, piece in pieces], replace(conditions, models=models), dimensions, asked
         )
         for place, *row in found:
             (number, piece), figures, money = pieces[place], row[-len(asked) :], _NO_MONEY
             if alike.is_whole or piece.since < prices.readable_since:
-                owner = prices.owners[row[dimensions + 1]] if alike.is_by_source else Owner()
-                money = _money(prices.find(row[dimensions], piece.since, owner), used(figures))
-            yield (number, *row[:dimensions]), figures[: len(sums)], money
+                of = dict(zip(dimensions, row, strict=False))
+                owner = prices.owners[of["source_id"]] if alike.is_by_source else Owner()
+                money = _money(prices.find(of["model_id"], piece.since, owner), used(figures))
+            yield (number, *row[: len(by)]), figures[: len(sums)], money
 
 
 def _cut(span: Span, edges: Iterable[int]) -> Iterator[Span]:

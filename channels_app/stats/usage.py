@@ -101,8 +101,9 @@ class Usage:
 
     @property
     def cost(self) -> int | None:
-        """Estimated cost in nano-USD, or None where nothing is priced but what used nothing."""
-        return self.cost_nanousd if self.priced_tokens or self.priced_requests == self.requests else None
+        """Estimated cost in nano-USD, or None where nothing is priced but what used and cost nothing."""
+        is_priced = self.priced_tokens or self.cost_nanousd or self.priced_requests == self.requests
+        return self.cost_nanousd if is_priced else None
 
     @property
     def saved(self) -> int | None:
@@ -126,9 +127,9 @@ class Usage:
     @property
     def pricing(self) -> str:
         """`priced`, `partial` (the cost is a lower bound) or `unpriced`."""
-        if self.priced_tokens == self.total_tokens and self.cost is not None:
-            return "priced"
-        return "partial" if self.priced_tokens else "unpriced"
+        if self.cost is None:
+            return "unpriced"
+        return "priced" if self.priced_tokens == self.total_tokens else "partial"
 
     @property
     def complete_requests(self) -> int:

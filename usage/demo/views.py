@@ -9,7 +9,8 @@ NOBODY = {"login": "/login/"}
 
 def views() -> dict[str, str]:
     """Return addresses by name, of the demo that was seeded."""
-    failed = UsageRecord.objects.filter(status_code=429).latest("requested_at").pk
+    limited = UsageRecord.objects.filter(status_code=429).latest("requested_at")
+    failed, message = limited.pk, limited.message_id
     succeeded = UsageRecord.objects.filter(failed=False, cost_nanousd__gt=0, reasoning__gt=0).latest("requested_at").pk
     price = ModelPrice.objects.get(pattern="claude-opus-4-6").pk
     account = Account.objects.exclude(retry_at=None).latest("pk").pk
@@ -41,6 +42,15 @@ def views() -> dict[str, str]:
         "records-retried": "/records/?retried=1&range=30d",
         "record": f"/records/{succeeded}/",
         "record-failed": f"/records/{failed}/",
+        "errors": "/errors/",
+        "errors-open": f"/errors/?open=429-{message}&range=30d",
+        "errors-last": "/errors/?sort=-last&channel=codex&code=5xx&range=30d",
+        "explore": "/explore/",
+        "explore-lines": "/explore/?metric=p95&by=model&log=1&range=30d",
+        "explore-divided": "/explore/?metric=cost&by2=model&view=share&range=30d",
+        "explore-sum": "/explore/?metric=requests&by=status&view=sum&limit=5",
+        "scatter": "/explore/?mode=scatter",
+        "scatter-bounds": "/explore/?mode=scatter&x=input&y=cost&color=model&min_cost=0.01&range=30d",
         "prices": "/prices/",
         "prices-test": "/prices/?model=gpt-5-codex&tier=priority&input_tokens=300000",
         "prices-unpriced": "/prices/?show=unpriced",
