@@ -114,6 +114,7 @@ RECORDS: dict[str, Ask] = {
 }
 # As a browser asks, with all that a page has.
 PAGES = {
+    "GET /": "/",
     "GET /channels/": "/channels/",
     "GET /api/channels/": "/api/channels/",
     "GET /api/usage/": "/api/usage/?by=account",
