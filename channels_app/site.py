@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.core.cache import cache
+from django.db import DatabaseError
 
 from config.currency import USD, Currency
 from usage.models import SiteSettings
@@ -29,10 +30,14 @@ def is_of_environment(name: str) -> bool:
 
 
 def site() -> Site:
+    """A page that says that something is wrong needs no database: without it, all is as the environment says."""
     kept: SiteSettings | None = cache.get(_KEY)
     if kept is None:
-        kept = SiteSettings.objects.first() or SiteSettings()
-        cache.set(_KEY, kept, _KEPT_SECONDS)
+        try:
+            kept = SiteSettings.objects.first() or SiteSettings()
+            cache.set(_KEY, kept, _KEPT_SECONDS)
+        except DatabaseError:
+            kept = SiteSettings()
     name = "" if is_of_environment("SITE_NAME") else kept.site_name
     return Site(name or str(settings.SITE_NAME), _currency(kept))
 

@@ -91,6 +91,14 @@ def test_a_ledger_that_is_kept_is_asked_again_of_pages_too_and_beside_a_collecto
     assert (first["load"]["records"], again["load"], again["records"]) == (RECORDS, None, RECORDS)
     assert {one["question"] for one in again["answers"]} == {"GET /api/usage/", "4 readers, a collector"}
     assert all(one["raw_ms"] is None and one["warm_ms"]["p50"] > 0 for one in again["answers"])
+    out = StringIO()
+    call_command("benchmark", "reprice", "--database", kept, "--json", stdout=out)
+    repriced = json.loads(out.getvalue())
+    assert (repriced["engine"], repriced["load"], repriced["records"] > RECORDS) == ("sqlite", None, True)
+    compared, changed = repriced["figures"]
+    assert compared["records"] == repriced["records"] < 20 * changed["records"] < 20 * compared["records"]
+    assert all(one["core_seconds"] > 0 and one["peak_mb"] for one in (compared, changed))
+    assert 0 < repriced["booked_ms"]["p50"] <= repriced["booked_ms"]["p95"]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -14,8 +14,8 @@ from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from channels_app.stats import EVERYTHING, Conditions, Span, aggregate, breakdown, series
-from channels_app.stats.failures import Kind, hourly_lines, spreading
+from channels_app.stats import EVERYTHING, Conditions, Span, aggregate, breakdown
+from channels_app.stats.failures import Kind, spreading
 from tests.factories import NOON, book, payload, undone
 from usage.accounting.failures import MOST_CHARACTERS, message_of, normalised
 from usage.ingest import pruning, rollup
@@ -144,18 +144,6 @@ def test_whom_each_kind_met_and_when(failures: Instance, span: Span) -> None:
         assert (found[kind].first, found[kind].last) == (min(moments), max(moments))
         assert found[kind].models.keys() == {row.model_id for row in rows}
         assert sum(found[kind].channels.values()) == len(rows) == found[kind].models.total()
-
-
-def test_hourly_lines_are_the_series(failures: Instance) -> None:
-    start = to_micros(NOON)
-    edges = [
-        start + rollup.HOUR // 3,
-        *(start + number * rollup.HOUR for number in range(1, 30)),
-        start + 30 * rollup.HOUR + 7,
-    ]
-    expected = series(edges, EVERYTHING, ["code", "message"], ["requests"]).groups
-    found = hourly_lines(edges, EVERYTHING)
-    assert found == {Kind(*group): [sums[0] for sums in line] for group, line in expected.items()}
 
 
 def test_what_was_pruned_keeps_its_messages_and_the_hour_of_its_first_and_last(failures: Instance) -> None:

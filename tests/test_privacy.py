@@ -43,13 +43,14 @@ NAMES = (
 )
 
 PAGES = [
-    "/", "/?by=account", "/?by=key", "/channels/?open=claude,codex,unknown,openrouter-ai-api-v1", "/quota/", "/records/",
+    "/", "/?by=account", "/?by=key", "/channels/?open=claude,codex,unknown,openrouter-ai-api-v1", "/quota/", "/records/", "/errors/?open=0-0", "/explore/?by=account&by2=key", "/explore/?mode=scatter&color=key",
     "/records/?sort=-cost", "/records/{record}/", "/records/{record}/?partial=1", "/prices/", "/prices/multipliers/",
     "/prices/multipliers/add/", "/prices/add/", "/prices/?model=gpt-5-codex&account=1", "/collector/", "/filters/account/",
     "/filters/key/", "/channels/?account={account}&key={key}", "/records/?range=7d&format=csv",
     "/channels/claude/?view=key", "/channels/unknown/", "/accounts/{account}/", "/keys/", "/keys/?edit={key}",
     "/keys/{key}/?view=account", "/keys/?format=json", "/channels/claude/?format=csv", "/models/",
-    "/settings/names/", "/settings/names/?of=keys", "/settings/users/", "/settings/tokens/",
+    "/settings/names/", "/settings/names/?of=keys", "/settings/users/", "/settings/tokens/", "/errors/",
+    "/explore/?by=account", "/explore/?mode=scatter&color=account",
 ]  # fmt: skip
 ANSWERS = [
     "/api/channels/", "/api/usage/?by=account&by=key", "/api/usage/?by=source", "/api/usage/series/?by=account",

@@ -16,7 +16,7 @@ from channels_app.records import records
 from channels_app.stats import Conditions, Span, aggregate, series, span_of
 from channels_app.stats.client_requests import Calls, calls
 from channels_app.stats.elapsed import gaps
-from channels_app.stats.failures import Kind, Spreading, hourly_lines, of_failures, spreading, whatever_became
+from channels_app.stats.failures import Kind, Spreading, of_failures, spreading, whatever_became
 from channels_app.usage_api import since_the_first_record
 from usage.models import UsageRecord
 
@@ -71,8 +71,6 @@ class ErrorsAnswers:
     @cached_property
     def lines(self) -> dict[Kind, list[int]]:
         """How many failures of each kind there were in each interval of the timeline."""
-        if self.timeline.bucket == "1h":
-            return hourly_lines(self.timeline.micros, self.conditions)
         found = series(self.timeline.micros, self.conditions, ["code", "message"], ["requests"])
         return {
             Kind(code or 0, message or 0): [requests for (requests,) in line]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from channels_app.stats.database import database
+from channels_app.stats.remembering import once
 from channels_app.stats.tables import (
     NOTHING,
     OF_SOURCES,
@@ -24,6 +24,7 @@ from channels_app.stats.tables import (
 )
 from usage.ingest.rollup import FAILURES, HOUR, OF_RECORDS, RECORDS, records_since
 
+_DIMENSIONS = ("status_code", "message_id", "source_id")
 # SQLite takes 500 parts of a query.
 _HOURS_AT_ONCE = 250
 _KIND = re.compile(r"(\d{1,3})-(\d{1,9})", re.ASCII)
@@ -100,10 +101,9 @@ def spreading(span: Span, conditions: Conditions, kinds: Collection[Kind]) -> di
 
 def _by_channel(span: Span, conditions: Conditions) -> list[tuple[int, ...]]:
     """By source first, of which there are few: what each means is looked up once."""
-    dimensions = ("status_code", "message_id", "source_id")
     sums = (
         "SELECT status_code, message_id, source_id, SUM(requests) AS requests, MIN(moment) AS since, MAX(moment) AS until "
-        f"FROM ({' UNION ALL '.join(_moments(span, conditions, dimensions))}) AS parts GROUP BY 1, 2, 3"
+        f"FROM ({' UNION ALL '.join(_moments(span, conditions))}) AS parts GROUP BY 1, 2, 3"
     )
     with database().cursor() as cursor:
         cursor.execute(
@@ -114,40 +114,19 @@ def _by_channel(span: Span, conditions: Conditions) -> list[tuple[int, ...]]:
         return list(cursor.fetchall())
 
 
-def hourly_lines(edges: Sequence[int], conditions: Conditions) -> dict[Kind, list[int]]:
-    """Return the failures of each kind between two `edges` (microseconds since 1970 UTC), which cut no hour but at both ends.
-
-    As questions.series does, in a third of the time: an hour is found in Python, not by a part of the query each.
-    """
-    conditions, span = of_failures(conditions), Span(edges[0], edges[-1])
-    queries = list(_moments(span, conditions, ("status_code", "message_id"))) if all(conditions.ids.values()) else []
-    if not queries:
-        return {}
-    lines: dict[Kind, list[int]] = {}
-    with database().cursor() as cursor:
-        cursor.execute(
-            "SELECT status_code, message_id, moment, CAST(SUM(requests) AS BIGINT) "
-            f"FROM ({' UNION ALL '.join(queries)}) AS pieces GROUP BY 1, 2, 3"
-        )
-        for code, message, moment, count in cursor.fetchall():
-            line = lines.setdefault(Kind(code, message), [0] * (len(edges) - 1))
-            line[bisect_right(edges, moment) - 1] += count
-    return lines
-
-
-def _moments(span: Span, conditions: Conditions, dimensions: Sequence[str]) -> Iterator[str]:
-    """Yield queries of these dimensions, how often there were requests, and when."""
-    pruned_until = records_since(database().alias)
+def _moments(span: Span, conditions: Conditions) -> Iterator[str]:
+    """Yield queries of the dimensions, how often there were requests, and when."""
+    pruned_until = once(records_since)
     for grain, piece in cut(span, (FAILURES,)):
         if grain is None and piece.until > pruned_until:
             where = [f"requested_at >= {piece.since}", f"requested_at < {piece.until}", *of_records(conditions)]
-            values = [f"{OF_RECORDS[name]} AS {name}" for name in dimensions]
+            values = [f"{OF_RECORDS[name]} AS {name}" for name in _DIMENSIONS]
             columns, table = [*values, "1 AS requests", "requested_at AS moment"], RECORDS
         else:
             where = [f"bucket >= {piece.since}", f"bucket < {piece.until}"]
             where += [f"{name} IN {listed(ids)}" for name, ids in conditions.ids.items()]
             where += [one_of(conditions.codes)] if conditions.codes else []
-            columns, table = [*dimensions, "requests", "bucket AS moment"], FAILURES.table
+            columns, table = [*_DIMENSIONS, "requests", "bucket AS moment"], FAILURES.table
         yield f"SELECT {', '.join(columns)} FROM {table} WHERE {' AND '.join(where)}"
 
 

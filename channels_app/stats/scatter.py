@@ -10,6 +10,7 @@ from zlib import crc32
 
 from channels_app.stats.database import database
 from channels_app.stats.occurrences import hours_that_know, stretches
+from channels_app.stats.remembering import once
 from channels_app.stats.tables import NOTHING, Conditions, Span, aggregate, listed, of_records, one_of
 from usage.ingest.rollup import FAILURES, HOUR, OF_RECORDS, RECORDS, TOTAL, records_since
 
@@ -122,7 +123,7 @@ def _hours(span: Span, conditions: Conditions) -> list[tuple[int, int]]:
     """Return each hour that has such records, and how many it has in all."""
     grain = FAILURES if conditions.only_failed else hours_that_know(conditions)
     requests = "SUM(requests - failed)" if conditions.failed is False else "SUM(requests)"
-    since = max(span.since, records_since(database().alias))
+    since = max(span.since, once(records_since))
     where = [f"bucket >= {since - since % HOUR}", f"bucket < {span.until}"]
     where += [f"{name} IN {listed(ids)}" for name, ids in conditions.ids.items()]
     where += [one_of(conditions.codes)] if conditions.codes else []

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from django.utils import timezone
 
+from usage.benchmark.cast import turn_to
 from usage.benchmark.figures import Answer, Spread
 from usage.benchmark.pages import Pages
 from usage.benchmark.traffic import Traffic
@@ -34,7 +35,7 @@ def measure_beside(readers: int, seconds: float) -> list[Answer]:
     The longest wait stands for the cold one.
     """
     upstream = Upstream(Traffic().lists())
-    Instance.objects.update(base_url=upstream.base_url)
+    turn_to(upstream, Instance.Mode.AUTO)
     with _collected(upstream), Pages() as pages, pages.being_read(readers, _PATHS, _PAUSE_SECONDS) as taken:
         time.sleep(seconds)
     upstream.close()

@@ -68,6 +68,14 @@ def introduce(upstream: Upstream, mode: Instance.Mode = Instance.Mode.AUTO) -> I
     return instance
 
 
+def turn_to(upstream: Upstream, mode: Instance.Mode) -> Instance:
+    """Let the server of a kept ledger be `upstream`; its key was encrypted by the installation that introduced it."""
+    instance = Instance.objects.get(name=NAME)
+    instance.base_url, instance.mode, instance.management_key = upstream.base_url, mode, _KEY
+    instance.save()
+    return instance
+
+
 def assemble(instance: Instance, traffic: Traffic, at: datetime) -> Cast:
     """Add what the records of `traffic` point to, as the first record of each account would."""
     channels = [(models, [read_record(raw) for raw in raws]) for models, raws in traffic.channels(at)]

@@ -118,7 +118,7 @@ class Ledger:
         if not payloads and not rejected:
             return Counts()
         rows = self._rows(payloads)
-        windows = quota.newest((self._sources[payload].id, payload) for payload in payloads)
+        windows = quota.newest(payloads, lambda payload: self._sources[payload].id)
         with transaction.atomic():
             new, ids = insert(rows)
             rollup.add_records(*ids)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 
 from django.db import connection
 
@@ -21,21 +22,23 @@ def _rank(row: str) -> str:
     return f"({row}.seen_at, {row}.used_percent, COALESCE({row}.resets_at, 0), {row}.minutes)"
 
 
+_INTO = f"INSERT INTO {_TABLE} ({', '.join(_COLUMNS)}) VALUES "
+_PLACES = f"({', '.join(['%s'] * len(_COLUMNS))})"
 # A greater one alone counts, whatever order they come in and however often (usage/accounting/quota.py, Reading).
 _KEEP = (
-    f"INSERT INTO {_TABLE} ({', '.join(_COLUMNS)}) VALUES ({', '.join(['%s'] * len(_COLUMNS))}) "
-    "ON CONFLICT (source_id, name) DO UPDATE SET "
+    " ON CONFLICT (source_id, name) DO UPDATE SET "
     + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS[2:])
     + f" WHERE {_rank('excluded')} > {_rank(_TABLE)}"
 )
+_ROWS_PER_STATEMENT = 500
 
 
-def newest(told: Iterable[tuple[int, Payload]]) -> dict[Key, Reading]:
-    """Return the newest reading of each window in records, each given with the id of its source."""
+def newest(payloads: Iterable[Payload], source_of: Callable[[Payload], int]) -> dict[Key, Reading]:
+    """Return the newest reading of each window in `payloads`; `source_of` tells the id of the source of one."""
     found: dict[Key, Reading] = {}
-    for source, payload in told:
+    for payload in payloads:
         for name, reading in readings(payload):
-            key = (source, name)
+            key = (source_of(payload), name)
             found[key] = max(found.get(key, reading), reading)
     return found
 
@@ -46,6 +49,7 @@ def keep(found: Mapping[Key, Reading]) -> None:
         (*key, reading.seen_at, reading.used, reading.resets_at or None, reading.minutes)
         for key, reading in sorted(found.items())
     ]
-    if rows:
-        with connection.cursor() as cursor:
-            cursor.executemany(_KEEP, rows)
+    with connection.cursor() as cursor:
+        for start in range(0, len(rows), _ROWS_PER_STATEMENT):
+            some = rows[start : start + _ROWS_PER_STATEMENT]
+            cursor.execute(_INTO + ", ".join([_PLACES] * len(some)) + _KEEP, list(chain.from_iterable(some)))
