@@ -87,16 +87,16 @@ def test_who_is_signed_out_is_not_told(client: Client, booked: Instance) -> None
 def test_what_comes_while_the_page_is_drawn_is_told_the_next_time(
     reader: Client, booked: Instance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from channels_app import views
+    from channels_app import channels_page
 
-    real = views.channel_report
+    real = channels_page.channel_report
 
     def slow(*args: object, **kwargs: object) -> object:
         found = real(*args, **kwargs)  # type: ignore[arg-type]
         book(booked, payload(NOON - timedelta(minutes=1), request_id="meanwhile"))
         return found
 
-    monkeypatch.setattr(views, "channel_report", slow)
+    monkeypatch.setattr(channels_page, "channel_report", slow)
     before = version(reader, "/channels/")
-    monkeypatch.setattr(views, "channel_report", real)
+    monkeypatch.setattr(channels_page, "channel_report", real)
     assert reader.get("/channels/", headers={"X-Live": before}).status_code == 200
