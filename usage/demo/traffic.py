@@ -156,7 +156,7 @@ class Traffic:
         tiny = {"uncached": 12, "read": 0, "written": 0, "output": 3, "reasoning": 0}
         succeeded = {"failed": False, "fail": {"status_code": 200, "body": ""}, "ttft_ms": 400, "generate": True}
         for channel, model, buckets, ago in (
-            (claude, "claude-opus-4-6", huge, timedelta(days=20)),
+            (claude, "claude-opus-4-6", huge, timedelta(days=34)),
             (codex, "gpt-5.4-nano", tiny, timedelta(minutes=3)),
         ):
             request = self._request(channel) | {"model": model, "alias": model}
