@@ -276,7 +276,7 @@ class TestUnpriced:
         add_price(OWN, "1", "1", effective_from=NOON + timedelta(minutes=7))
         monkeypatch.setattr(prices, "_CHUNK", 1)
         assert price_unpriced() == 2
-        monkeypatch.setattr(prices, "_apply_price", lambda *_: pytest.fail("a record is read"))
+        monkeypatch.setattr(prices, "_is_priced", lambda *_: pytest.fail("a record is read"))
         assert price_unpriced() == 0
         assert costs() == [None] * 7 + [12, 12]
 

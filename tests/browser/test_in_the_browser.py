@@ -168,7 +168,8 @@ def test_nothing_waits_for_javascript(open_page: Open, sample: Instance) -> None
 def test_on_a_wide_screen_the_header_stays(open_page: Open, sample: Instance) -> None:
     page = open_page("/channels/?open=claude,codex,unknown", width=1440)
     page.set_viewport_size({"width": 1440, "height": 400})
-    page.mouse.wheel(0, 300)
+    page.locator("#toggle-codex").evaluate("e => e.scrollIntoView({ block: 'center', behavior: 'instant' })")
+    expect(page.locator("#toggle-codex")).to_be_in_viewport()
     expect(page.locator("#sort-tokens")).to_be_in_viewport()
 
 

@@ -174,7 +174,7 @@ def test_prices_leave_as_a_file_and_come_back(open_page: Open, prices: int, java
     choose_file(page, "prices.csv", content)
     expect(page.locator("main")).to_contain_text("input 5 → 4")
     page.get_by_role("button", name="Apply 1 change").click()
-    expect(page.get_by_text("1 price written.")).to_be_visible()
+    expect(page.get_by_text("1 row written.")).to_be_visible()
     assert ModelPrice.objects.get(pk=prices).input == 4
 
 
