@@ -37,18 +37,13 @@ class Look(NamedTuple):
         return f"{self.width}-{self.theme}-{self.language[:2]}"
 
 
-LOOKS = [
-    Look(1440, "light", "en"),
-    Look(1440, "dark", "zh-hans"),
-    Look(390, "light", "zh-hans"),
-    Look(390, "dark", "en"),
-]
+LOOKS = [Look(1440, "light", "en"), Look(1440, "dark", "zh-hans"), Look(390, "light", "zh-hans")]
 
 
 @pytest.fixture
 def demo(site: str) -> dict[str, str]:
     """Its views."""
-    seed(seed=7, days=35, records=2_500, now=timezone.now())
+    seed(seed=7, days=35, records=1_200, now=timezone.now())
     return views()
 
 
@@ -80,7 +75,7 @@ def _troubles(page: Page, address: str, look: Look) -> list[Any]:
     found += [(one["impact"], one["id"], one["nodes"][0]["html"][:200]) for one in _axe(page)]
     if look.width < 500:
         found += [("too small to touch", name) for name in page.evaluate(SMALL_TARGETS)]
-    else:
+    elif look.language == "en":  # which is the wider one
         found += _does_not_fit_other_windows(page, look)
     if look.theme == "dark":
         found += [("bright in the dark", color) for color in bright(page) - MEANT_TO_BE_BRIGHT]

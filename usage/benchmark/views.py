@@ -20,15 +20,17 @@ from usage.demo.views import views
 _SEED, _DAYS, _TIMES = 7, 35, 20
 
 
-def measure_views(records: int, progress: Callable[[int], object]) -> Views:
-    """Seed the configured database, which is empty, with the demo of about so many records, and open each of its views."""
+def measure_views(records: int, only: str, progress: Callable[[int], object]) -> Views:
+    """Seed the configured database, which is empty, with the demo of about so many records, and open its views that have `only` in
+    their name.
+    """
     seed(_SEED, _DAYS, records, timezone.now(), progress)
     settle()
     post_worker_init(None)  # as the pages' own processes
     browser = Client(SERVER_NAME="127.0.0.1")
     user = get_user_model().objects.create_superuser("benchmark")
     browser.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
-    return Views(connection.vendor, records, [_measure(browser, *view) for view in views().items()])
+    return Views(connection.vendor, records, [_measure(browser, *view) for view in views().items() if only in view[0]])
 
 
 def _measure(browser: Client, view: str, address: str) -> ViewTime:

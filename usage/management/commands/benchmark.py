@@ -119,13 +119,13 @@ def _measure_answers(
     return found
 
 
-def _measure_pages(records: int, **options: Any) -> Views:
+def _measure_pages(records: int, only: str, **options: Any) -> Views:
     from usage.benchmark.views import measure_views
 
     call_command("migrate", verbosity=0)
     call_command("collectstatic", interactive=False, verbosity=0)
     with _bar("records", records) as bar:
-        return measure_views(records, bar.update)
+        return measure_views(records, only, bar.update)
 
 
 def _measure_repricing(kept: int, records: int, **options: Any) -> Repriced:
