@@ -22,6 +22,7 @@ from usage.models import (
     FailureText,
     Instance,
     QuarantinedPayload,
+    QuotaWindow,
     Source,
     UsageRecord,
 )
@@ -66,6 +67,7 @@ def test_what_happened(demo: Instance) -> None:
     assert costs["least"] < 100_000 and costs["most"] > 10_000 * 10**9
     assert records.filter(generate=False).exists() and records.filter(failed=False, ttft_ms=0).exists()
     assert records.filter(failed=True, cost_nanousd__gt=0).exists()
+    assert QuotaWindow.objects.count() >= 20
     assert set(Attempt.objects.values_list("attempts", flat=True)) >= {2, 3}
 
 

@@ -121,6 +121,7 @@ class Traffic:
             "fail": {"status_code": 200, "body": ""},
             "ttft_ms": ttft if habit.streams and generate else 0,
             "generate": generate,
+            "response_headers": _quota(account, moment),
         }
 
     def _failure(
@@ -206,6 +207,27 @@ def _record(
             "unclassified_tokens": unclassified,
         },
     }  # fmt: skip
+
+
+def _quota(account: Listed, moment: datetime) -> dict[str, list[str]]:
+    """What Claude and Codex tell of their windows (usage/accounting/quota.py): some accounts are hungrier than others."""
+    if account.key or account.provider not in ("claude", "codex"):
+        return {}
+    hunger, told = int(account.auth_index[:2], 16) / 200, dict[str, list[str]]()
+    for number, (window, minutes) in enumerate((("5h", 300), ("7d", 10_080))):
+        ago, seconds = divmod(int(moment.timestamp()), minutes * 60)
+        used, reset = min(1.0, hunger * seconds / (minutes * 60)), (ago + 1) * minutes * 60
+        if account.provider == "claude":
+            name = f"Anthropic-Ratelimit-Unified-{window}"
+            told |= {f"{name}-Utilization": [f"{used:.4f}"], f"{name}-Reset": [str(reset)]}
+        else:
+            name = f"X-Codex-{('Primary', 'Secondary')[number]}"
+            told |= {
+                f"{name}-Used-Percent": [f"{100 * used:.1f}"],
+                f"{name}-Window-Minutes": [str(minutes)],
+                f"{name}-Reset-At": [str(reset)],
+            }
+    return told
 
 
 def _activity(moment: datetime) -> float:
