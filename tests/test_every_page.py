@@ -38,6 +38,13 @@ _OTHERS = (
     "America/St_Johns",
     "opus",
     "refused",
+    "JavaScript",
+    "TIME_ZONE",
+    "RECORDS_KEPT_DAYS",
+    ".env",
+    "CNY",
+    "USD",
+    "Asia/Shanghai",
     "https://models.dev/api.json",
     "https://raw.githubusercontent.com/BerriAI/litellm/main/model_prices_and_context_window.json",
 )
