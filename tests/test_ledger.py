@@ -523,7 +523,7 @@ class TestRow:
                 ledger.book(part, ())
             return len(captured)
 
-        assert queries(payloads) < 50
+        assert queries(payloads) < 60
         assert (ModelName.objects.count(), UsageRecord.objects.count()) == (50, BATCH)
         assert queries(payloads) == queries(payloads[:1])
 

@@ -31,12 +31,16 @@ pytestmark = pytest.mark.django_db
 State, Quality = Account.State, UsageRecord.Quality
 
 
-@pytest.fixture
-def demo() -> Instance:
-    return seed(seed=7, days=35, records=1_200, now=NOON)
+def test_every_state_occurs_and_all_adds_up() -> None:
+    demo = seed(seed=7, days=35, records=1_200, now=NOON)
+    _check_who_appears(demo)
+    _check_what_happened()
+    _check_what_is_told()
+    with pytest.raises(CommandError, match="has the server Demo CPA"):
+        call_command("seed_demo")
 
 
-def test_who_appears(demo: Instance) -> None:
+def _check_who_appears(demo: Instance) -> None:
     accounts = [channel.accounts.count() for channel in Channel.objects.all()]
     assert (len(accounts), sum(accounts)) == (7, 31) and {1, 6} <= set(accounts)
     assert all(
@@ -52,7 +56,7 @@ def test_who_appears(demo: Instance) -> None:
     assert QuarantinedPayload.objects.exists() and demo.gaps.exists()
 
 
-def test_what_happened(demo: Instance) -> None:
+def _check_what_happened() -> None:
     records = UsageRecord.objects.all()
     assert {429, 401, 400, 503, 504, 502, 500, 499} <= set(records.values_list("status_code", flat=True))
     assert set(records.values_list("quality", flat=True)) == {
@@ -71,7 +75,7 @@ def test_what_happened(demo: Instance) -> None:
     assert set(Attempt.objects.values_list("attempts", flat=True)) >= {2, 3}
 
 
-def test_no_key_is_told_and_all_adds_up(demo: Instance) -> None:
+def _check_what_is_told() -> None:
     texts = list(FailureText.objects.values_list("text", flat=True))
     assert any("[redacted]" in text for text in texts) and not any("FAKE" in text for text in texts)
     assert not any(
@@ -84,11 +88,6 @@ def test_the_same_seed_and_time_make_the_same() -> None:
     channels = cast.channels(NOON)
     one, same, other = (list(Traffic(channels, number, NOON).records(300, 35)) for number in (7, 7, 8))
     assert one == same != other
-
-
-def test_it_goes_into_an_empty_database_only(demo: Instance) -> None:
-    with pytest.raises(CommandError, match="has the server Demo CPA"):
-        call_command("seed_demo")
 
 
 def test_command_tells_what_it_did_and_what_it_does_not_take() -> None:

@@ -340,8 +340,10 @@ def of_records(conditions: Conditions) -> list[str]:
 
 
 def listed(ids: Iterable[int]) -> str:
-    """Ids are our own integers, and may be more than a statement takes parameters."""
-    return f"({', '.join(str(int(one)) for one in sorted(ids))})"
+    """Ids are our own integers, and may be more than a statement takes parameters. Nothing is in an empty list, which
+    PostgreSQL would not read.
+    """
+    return f"({', '.join(str(int(one)) for one in sorted(ids)) or 'NULL'})"
 
 
 def one_of(codes: Iterable[CodeRange], column: str = "status_code") -> str:
