@@ -193,6 +193,14 @@ class TestNames:
         assert "Alice, team A" in [row["account"]["name"] for row in accounts]
         assert "alice@example.com" in html_of(staff, self.ADDRESS)
 
+    def test_a_number_may_be_written_in_any_way_and_what_is_none_names_nothing(
+        self, staff: Client, sample: Instance
+    ) -> None:
+        alice = Account.objects.get(label="alice@example.com")
+        fields = {f"alias-00{alice.pk}": "A", "alias-x": "B", f"other-alias-{alice.pk}": "C", "alias-999999": "D"}
+        assert "1 name changed." in save(staff, self.ADDRESS, fields)
+        assert list(Account.objects.exclude(alias="").values_list("pk", "alias")) == [(alice.pk, "A")]
+
     def test_an_alias_stays_when_the_server_lists_anew(self, staff: Client, instance: Instance) -> None:
         def files(email: str) -> Any:
             return auth_files(auth_file("a.json", "claude", email=email, auth_index="1"))

@@ -66,13 +66,15 @@ def _found(of: str, q: str) -> QuerySet[Any]:
 
 def _save(of: str, sent: dict[str, Any]) -> int:
     """Change what was sent of the rows that are there; return how many have another name now."""
+    numbers = ((name.removeprefix(_FIELD), value) for name, value in sent.items() if name.startswith(_FIELD))
     aliases = {
-        name.removeprefix(_FIELD): clean(value.strip(), _LONGEST) for name, value in sent.items() if _FIELD in name
+        int(number): clean(value.strip(), _LONGEST)
+        for number, value in numbers
+        if number.isascii() and number.isdigit() and len(number) < 19
     }
-    numbers = [number for number in aliases if number.isascii() and number.isdigit() and len(number) < 19]
     model: type[ApiKey] | type[Account] = ApiKey if of == KEYS else Account
-    changed = [row for row in model.objects.filter(pk__in=numbers) if row.alias != aliases[str(row.pk)]]
+    changed = [row for row in model.objects.filter(pk__in=aliases) if row.alias != aliases[row.pk]]
     for row in changed:
-        row.alias = aliases[str(row.pk)]
+        row.alias = aliases[row.pk]
         row.save(update_fields=["alias"])
     return len(changed)
