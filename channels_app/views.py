@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST, require_safe
 
 from channels_app.channels_page import ChannelsPage, read_channels_query
@@ -16,6 +15,7 @@ from channels_app.filter_bar.views import answer
 from channels_app.renewal import renewable
 from channels_app.shell import THEMES
 from channels_app.usage_table.export import export
+from channels_app.way_back import way_back
 from usage.models import Preferences
 
 _YEAR = 365 * 86_400
@@ -36,7 +36,7 @@ def channels(request: HttpRequest) -> HttpResponseBase:
 @require_POST
 def choose_theme(request: HttpRequest) -> HttpResponse:
     """Keep the theme in a cookie, so that the server can draw the first paint with it; then back to the page."""
-    response = _back(request)
+    response = way_back(request)
     theme = request.POST.get("theme", "")
     if theme in THEMES:
         keep_in_browser(response, "theme", theme)
@@ -56,12 +56,4 @@ def choose_privacy(request: HttpRequest) -> HttpResponse:
     """Turn it `on` or off for whoever asks, wherever they are signed in; then back to the page."""
     privacy = request.POST.get("privacy") == "on"
     Preferences.objects.update_or_create(pk=request.user.pk, defaults={"privacy": privacy})
-    return _back(request)
-
-
-def _back(request: HttpRequest) -> HttpResponse:
-    """To the page where the button is, if it is one of ours."""
-    back = request.POST.get("next", "")
-    if not url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure()):
-        back = "/"
-    return HttpResponseRedirect(back)
+    return way_back(request)

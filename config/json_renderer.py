@@ -20,4 +20,4 @@ class FastJSONRenderer(JSONRenderer):
 def _text(value: object) -> str:
     if isinstance(value, str | Promise):  # also what the framework derives from str
         return str(value)
-    raise NotImplementedError(f"{type(value).__name__} is no JSON")
+    raise TypeError(f"{type(value).__name__} is no JSON")

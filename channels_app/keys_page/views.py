@@ -3,11 +3,10 @@ from __future__ import annotations
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
@@ -17,6 +16,7 @@ from channels_app.keys_page.page import KeysPage
 from channels_app.keys_page.query import read_keys_query
 from channels_app.renewal import renewable
 from channels_app.usage_table.export import export
+from channels_app.way_back import way_back
 from usage import privacy
 from usage.models import ApiKey
 
@@ -53,7 +53,4 @@ def alias(request: HttpRequest, pk: int) -> HttpResponse:
         row.alias = name
         row.save(update_fields=["alias"])
         messages.success(request, _("%(key)s is now called %(name)s.") % {"key": row.key_mask, "name": row})
-    back = request.POST.get("next", "")
-    if not url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure()):
-        back = reverse("channels_app:keys")
-    return HttpResponseRedirect(back)
+    return way_back(request, reverse("channels_app:keys"))
