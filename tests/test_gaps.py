@@ -686,17 +686,17 @@ def test_what_shows_later_of_two_times_without_statistics_stretches_neither(
         patch.setattr(HttpQueue, "lag_seconds", property(keep_coming))
         for _ in range(2):
             time.sleep(0.2)  # in which all is well
+            before = time.time()
             reader.taker._flag.hurry()
             reader.turn()
-            since = time.time()
-            times.append((since, _record_nothing_for_a_while(cpa, reader)))
+            times.append((before, time.time(), _record_nothing_for_a_while(cpa, reader)))
     reader.reckon()
     reader.reckon()
     gaps = list(CollectionGap.objects.order_by("since"))
     assert [gap.cause for gap in gaps] == [Cause.STATISTICS_OFF] * 2
     assert sum(gap.lost or 0 for gap in gaps) == 18
-    for gap, (since, until) in zip(gaps, times, strict=True):
-        assert since - 0.15 <= gap.since.timestamp() <= since + 0.15
+    for gap, (before, since, until) in zip(gaps, times, strict=True):
+        assert before - 0.15 <= gap.since.timestamp() <= since + 0.15
         assert until - 0.15 <= gap.until.timestamp() <= until + 1.0
     assert gaps[0].until < gaps[1].since
 
