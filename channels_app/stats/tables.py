@@ -25,7 +25,9 @@ from usage.ingest.rollup import (
     DAILY_BY_SOURCE_KEY,
     DAILY_FAILURE_KINDS,
     DAILY_FAILURES,
+    DAILY_FAILURES_BY_KEY,
     FAILURES,
+    FAILURES_BY_CHANNEL,
     HOUR,
     HOURLY,
     HOURLY_BY_CHANNEL,
@@ -55,6 +57,8 @@ _DAYS = (
     DAILY, DAILY_BY_KEY_MODEL, DAILY_BY_SOURCE_KEY,
 )  # fmt: skip
 _HOURS = (HOURLY_BY_CHANNEL, HOURLY_BY_MODEL, HOURLY_BY_SOURCE, HOURLY)
+_DAYS_FAILED = (DAILY_FAILURE_KINDS, DAILY_FAILURES_BY_KEY, DAILY_FAILURES)
+_HOURS_FAILED = (FAILURES_BY_CHANNEL, FAILURES)
 
 # What a record may be without; 0 then (NO_KEY, NO_MESSAGE).
 _MAY_BE_MISSING = ("api_key_id", "message_id")
@@ -244,8 +248,8 @@ class _Question:
             return
         yield self._of_sums(run, run.grain)
         if self._conditions.failed is False:
-            daily = _daily_failures(self._conditions, self._asked) if run.grain.width > HOUR else []
-            yield self._of_sums(run, (*daily, FAILURES)[0], sign="-")
+            failures = _failures(self._conditions, self._asked)
+            yield self._of_sums(run, failures[0 if run.grain.width > HOUR else -1], sign="-")
 
     def _of_sums(self, run: _Run, grain: Grain, sign: str = "") -> str:
         where = [f"bucket >= {run.span.since}", f"bucket < {run.span.until}"]
@@ -306,9 +310,9 @@ def _grains(conditions: Conditions, by: Sequence[str]) -> tuple[Grain, ...]:
     needed = {*by, *conditions.ids_in(["channel_id"])}
     weeks, days, hours = ([grain for grain in some if _knows(grain, needed)] for some in (_WEEKS, _DAYS, _HOURS))
     if conditions.only_failed:
-        return (*_daily_failures(conditions, by), FAILURES)
+        return tuple(_failures(conditions, by))
     # Failures are taken off all to find what succeeded: where they are known by hours alone, days must be cut like those.
-    is_odd = conditions.failed is False and DAILY.offset % HOUR and not _daily_failures(conditions, by)
+    is_odd = conditions.failed is False and DAILY.offset % HOUR and len(_failures(conditions, by)) == 1
     # A week of more dimensions has more rows than its days have of what is asked for.
     is_long = weeks and days and weeks[0].dimensions == days[0].dimensions
     return (*(weeks[:1] if is_long and not is_odd else []), *([] if is_odd else days[:1]), hours[0])
@@ -320,10 +324,13 @@ def _knows(grain: Grain, needed: Collection[str]) -> bool:
     return known.issuperset(needed)
 
 
-def _daily_failures(conditions: Conditions, by: Sequence[str]) -> list[Grain]:
-    """The daily table of failures that can tell, if one can."""
+def _failures(conditions: Conditions, by: Sequence[str]) -> list[Grain]:
+    """The tables of failures that can tell: of days, if one can, and of hours."""
     needed = {*by, *conditions.ids_in(["channel_id"]), *(["status_code"] if conditions.codes else [])}
-    return [grain for grain in (DAILY_FAILURE_KINDS, DAILY_FAILURES) if _knows(grain, needed)][:1]
+    days, hours = ([grain for grain in some if _knows(grain, needed)] for some in (_DAYS_FAILED, _HOURS_FAILED))
+    # Channels are so few that their hours are fewer than the days of sources.
+    are_few = hours[0] is FAILURES_BY_CHANNEL and days[0] is DAILY_FAILURES
+    return [*([] if are_few else days[:1]), hours[0]]
 
 
 def cut(span: Span, grains: Sequence[Grain]) -> Iterator[tuple[Grain | None, Span]]:

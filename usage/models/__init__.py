@@ -1,6 +1,6 @@
 """What came in and what it cost."""
 
-from usage.models.attempts import Attempt, StaleHour
+from usage.models.attempts import Attempt, AttemptHour, StaleHour
 from usage.models.collection import (
     CollectionGap,
     CollectionState,
@@ -38,7 +38,9 @@ from usage.models.rollup import (
     UsageDailyBySourceKey,
     UsageDailyFailureKinds,
     UsageDailyFailures,
+    UsageDailyFailuresByKey,
     UsageFailures,
+    UsageFailuresByChannel,
     UsageHourly,
     UsageHourlyByChannel,
     UsageHourlyByModel,
@@ -54,6 +56,7 @@ __all__ = [
     "Account",
     "ApiKey",
     "Attempt",
+    "AttemptHour",
     "Channel",
     "CollectionGap",
     "CollectionState",
@@ -88,8 +91,10 @@ __all__ = [
     "UsageDailyBySourceKey",
     "UsageDailyFailureKinds",
     "UsageDailyFailures",
+    "UsageDailyFailuresByKey",
     "UsageDistribution",
     "UsageFailures",
+    "UsageFailuresByChannel",
     "UsageHourly",
     "UsageHourlyByChannel",
     "UsageHourlyByModel",
