@@ -272,7 +272,7 @@ def test_sums_by_channel_and_peaks_of_failures_are_made_of_what_is_there(instanc
 def test_sums_of_failures_and_attempts_are_made_of_what_is_there(instance: Instance) -> None:
     random = Random(6)
     for number in range(60):
-        at = NOON - timedelta(minutes=random.randrange(4 * 24 * 60))
+        at = NOON - timedelta(hours=number // 2 * 3, minutes=number % 2 * 5)
         fail = {"status_code": random.choice([429, 500])}
         book(instance, payload(at, request_id=str(number // 2), failed=random.random() < 0.5, fail=fail))
     derive()
