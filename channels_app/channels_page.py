@@ -153,10 +153,14 @@ class ChannelsPage(TablePage):
     def _account(self, account: AccountRow, channel: Row) -> Row:
         """An account; of what is not known, a source."""
         pk = account.account_id
+        details = {
+            "server": account.instance if self.many_servers else "",
+            "source": account.source_id if channel.is_last else None,  # that anybody may say something of
+        }
         row = Row(
             account.key, account.name, account.usage, channel.usage, "account", str(pk or ""),
             page_of("account", pk, self.scope.address) if pk else "", channel.look, (*channel.group, pk),
-            models=account.models, details={"server": account.instance if self.many_servers else ""}, css="account",
+            models=account.models, details=details, css="account",
         )  # fmt: skip
         row.account = self._accounts.get(pk or 0)
         self._open(row)

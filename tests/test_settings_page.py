@@ -175,11 +175,6 @@ class TestChannels:
         assert "0 channels changed." in save(staff, self.ADDRESS, sent)
         assert list(Channel.objects.values_list("color_slot", "shape")) == before
 
-    def test_two_that_look_alike_are_told(self, staff: Client, sample: Instance) -> None:
-        assert "looks like another" not in html_of(staff, self.ADDRESS)
-        Channel.objects.update(color_slot=1, shape="circle")
-        assert html_of(staff, self.ADDRESS).count("looks like another") == 3
-
 
 class TestNames:
     ADDRESS = "/settings/names/"

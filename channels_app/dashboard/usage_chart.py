@@ -88,7 +88,13 @@ def _lines(answers: Answers, channels: dict[int, Channel]) -> tuple[list[_Line],
     if query.shows_types:
         return list(_types(answers)), 0
     found = answers.lines_by(query.by)
-    groups = sorted(((group, values) for group, values in found.items() if any(values)), key=lambda item: -sum(item[1]))
+    positions: dict[Group, int] = (
+        {(pk,): channel.position for pk, channel in channels.items()} if query.by == "channel" else {}
+    )
+    groups = sorted(
+        ((group, values) for group, values in found.items() if any(values)),
+        key=lambda item: (-sum(item[1]), positions.get(item[0], 0)),
+    )
     known = [item for item in groups if item[0] != (None,)]
     shown = known[:_SHOWN] if len(known) > _SHOWN + 1 else known
     lines = _named(query, [group for group, _values in shown], [values for _group, values in shown], channels)

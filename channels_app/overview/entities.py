@@ -65,7 +65,10 @@ class Entities:
         for group, usage in self.answers.by_account.items():
             by_channel[group[0]][group] = usage
         unknown = by_channel.pop(None, {})
-        ordered = sorted(by_channel.items(), key=lambda item: -(self._value(together(item[1].values())) or 0))
+        ordered = sorted(
+            by_channel.items(),
+            key=lambda item: (-(self._value(together(item[1].values())) or 0), self.channels[item[0] or 0].position),
+        )
         shown = ordered[:_SHOWN_CHANNELS] if len(ordered) > _SHOWN_CHANNELS + 1 else ordered
         rows = [self._channel_row(self.channels[pk or 0], accounts) for pk, accounts in shown]
         if others := ordered[len(shown) :]:

@@ -28,6 +28,7 @@ from channels_app.filter_bar.bar import FilterBar, text_of
 from channels_app.filter_bar.page import DataPage
 from channels_app.overview.entities import Entities, Row
 from channels_app.overview.query import OverviewQuery
+from channels_app.stats import UNKNOWN
 from channels_app.stats.questions import Group
 from usage.models import Channel, Instance, UsageRecord
 from usage.models.fields import to_micros
@@ -103,6 +104,11 @@ class OverviewPage(DataPage):
     @property
     def all_channels(self) -> str:
         return self._all("channels")
+
+    @property
+    def unmatched(self) -> str:
+        """Where the sources of the unknown channel can be given a channel."""
+        return f"{reverse('channels_app:channels')}{self.query.elsewhere.setting('open', UNKNOWN)}#row-{UNKNOWN}"
 
     def _all(self, name: str) -> str:
         return f"{reverse(f'channels_app:{name}')}{self.query.elsewhere}".rstrip("?")

@@ -58,7 +58,7 @@ def _found(of: str, q: str) -> QuerySet[Any]:
         wanted = Q(alias__icontains=q) | Q(key_mask__icontains=q)
     else:
         rows = Account.objects.select_related("channel", "instance").order_by(
-            "channel__name", "label", "qualifier", "pk"
+            "channel__position", "channel__name", "label", "qualifier", "pk"
         )
         wanted = Q(alias__icontains=q) | Q(label__icontains=q) | Q(channel__name__icontains=q)
     return rows.filter(wanted) if q and not privacy.is_on() else rows
