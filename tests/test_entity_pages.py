@@ -205,8 +205,7 @@ def test_what_is_known_of_an_account(reader: Client, sample: Instance) -> None:
 def test_what_is_known_of_a_channel(reader: Client, staff: Client, sample: Instance) -> None:
     html = page(staff, "/channels/claude/")
     assert "Kind OAuth Accounts Active: 1 · Cooling down: 1 · Disabled: 1" in text(html)
-    pk = Channel.objects.get(slug="claude").pk
-    assert f'href="/admin/usage/channel/{pk}/change/">Edit' in html
+    assert 'href="/settings/channels/#channel-claude">Edit' in html
 
 
 def test_what_was_not_used_says_so_and_tells_what_is_known(reader: Client, sample: Instance) -> None:

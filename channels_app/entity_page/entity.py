@@ -43,7 +43,7 @@ def find_channel(slug: str) -> Entity:
     )  # it was merged
     if row is None:
         raise Http404(_("There is no channel %(value)s") % {"value": slug})
-    edit = f"{reverse('settings_channels')}#channel-{row.pk}"
+    edit = f"{reverse('settings_channels')}#channel-{row.slug}"
     return Entity(CHANNEL, row.slug, row.name, look.of_slot(row.color_slot, row.shape), row, edit)
 
 

@@ -76,7 +76,7 @@ class Channels(SectionView):
 
 def _channels() -> Sequence[Channel]:
     found = Channel.objects.prefetch_related("listed_names").annotate(account_count=Count("accounts"))
-    return list(found.order_by(*Channel._meta.ordering))  # what counts is in no order by itself
+    return list(found.order_by("position", "name", "id"))  # what counts is in no order by itself
 
 
 def _saved(channel: Channel) -> tuple[object, ...]:

@@ -29,6 +29,7 @@ def views() -> dict[str, str]:
         "channels-filtered": "/channels/?channel=claude&channel=codex&model=claude-opus-4-6&status=fail&tz=America/St_Johns&range=24h",
         "channels-current": "/channels/?basis=current&range=30d",
         "channels-dear": "/channels/?range=90d&open=claude",
+        "channels-idle": "/channels/?idle=1",
         "channels-empty": "/channels/?channel=xai",
         "channels-columns": "/channels/?cols=delta&cols=last&cols=p95&metric=cost&stack=share",
         "channel": "/channels/claude/",
