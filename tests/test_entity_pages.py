@@ -17,7 +17,7 @@ from django.utils import timezone
 from tests.pages import exact, rows, text
 from tests.sample_usage import PRICE, TOKENS, make_sample_usage
 from usage.ingest import rollup
-from usage.models import Account, ApiKey, Channel, Instance, ModelName, ModelPrice, PriceMultiplier, UsageRecord
+from usage.models import Account, ApiKey, Instance, ModelName, ModelPrice, PriceMultiplier, UsageRecord
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
 EACH = sum(TOKENS)

@@ -312,14 +312,15 @@ def test_the_unknown_channel_is_last_and_can_be_assigned(reader: Client, sample:
     for metric in ("tokens", "failed", "cost"):
         html = page(reader, f"?metric={metric}")
         assert channel_rows(html)[-1][0] == "unknown"
-        assert 'href="/collector/#unmatched">Assign' in html
+        assert 'href="/channels/?open=unknown#row-unknown">Assign' in html
 
 
 def test_a_channel_opens_to_its_accounts(reader: Client, sample: Instance) -> None:
     html = page(reader, "?open=claude")
     table = section(html, "channels-title")
     names = re.findall(
-        r'<tr class="account shut">\s*<th scope="row"><a class="name" href="/accounts/\d+/" title="(.*?)"', table
+        r'<tr class="account shut">\s*<th scope="row"><span class="line"><a class="name" href="/accounts/\d+/" title="(.*?)"',
+        table,
     )
     assert names == [
         "alice@example.com", "bob@example.com", "很长的账号名-用于测试截断的账号@example.com.cn",

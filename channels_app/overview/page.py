@@ -28,6 +28,7 @@ from channels_app.filter_bar.bar import FilterBar, text_of
 from channels_app.filter_bar.page import DataPage
 from channels_app.overview.entities import Entities, Row
 from channels_app.overview.query import OverviewQuery
+from channels_app.site import site
 from channels_app.stats import UNKNOWN
 from channels_app.stats.questions import Group
 from usage.models import Channel, Instance, UsageRecord
@@ -149,7 +150,8 @@ class OverviewPage(DataPage):
         hours = [
             Hour(start.astimezone(zone), value, self._is_gap(to_micros(start))) for start, value in self.answers.hours
         ]
-        return Heatmap(_("%(metric)s by weekday and hour") % {"metric": metric.label}, metric.unit, hours)
+        title = _("%(metric)s by weekday and hour") % {"metric": metric.label}
+        return Heatmap(title, metric.unit, hours, site().week_start)
 
     def _is_gap(self, start: int) -> bool:
         return any(gap.since <= start and start + _HOUR <= gap.until for gap in self.answers.gaps)

@@ -13,7 +13,19 @@ from django.utils.translation import gettext_lazy as _
 
 from usage.admin.base import ReadOnlyAdmin, moment
 from usage.ingest.sources import heal
-from usage.models import Account, ApiKey, Channel, Instance, Source
+from usage.models import Account, ApiKey, Channel, ChannelName, Instance, Source
+
+
+class ChannelNameInline(admin.TabularInline):  # type: ignore[type-arg]
+    """The names under which servers list it."""
+
+    model = ChannelName
+    fields = readonly_fields = ("name", "kind", "former_slug")
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 @admin.register(Channel)
@@ -22,6 +34,7 @@ class ChannelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     list_filter = ("kind",)
     search_fields = ("name", "listed_names__name")
     readonly_fields = ("name", "kind", "slug")
+    inlines = [ChannelNameInline]
     actions = ["merge", "match_again"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Channel]:
@@ -63,15 +76,21 @@ class AccountAdmin(ReadOnlyAdmin):
     list_display = (
         "label",
         "qualifier",
+        "alias",
         "channel",
+        "kind",
         "instance",
         "state",
         moment("retry_at", _("cooling down until")),
         "auth_index",
     )
-    list_filter = ("channel", "state", "instance")
+    list_filter = ("channel", "channel__kind", "state", "instance")
     list_select_related = ("channel", "instance")
-    search_fields = ("label", "email", "file_name")
+    search_fields = ("label", "alias", "email", "file_name")
+
+    @admin.display(description=_("kind"), ordering="channel__kind")
+    def kind(self, account: Account) -> str:
+        return account.channel.get_kind_display()
 
 
 @admin.register(Source)

@@ -60,6 +60,7 @@ def views() -> dict[str, str]:
         "records-current": "/records/?basis=current&sort=-cost",
         "quota": "/quota/",
         "settings": "/settings/",
+        "shortcuts": "/shortcuts/",
         "settings-display": "/settings/display/?zone=Asia/Shanghai",
         "settings-channels": "/settings/channels/",
         "settings-assign": f"/settings/sources/{unknown}/assign/?next=/channels/",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.text import slugify
 from django.utils.translation import gettext
@@ -37,7 +38,9 @@ class Channel(models.Model):
     name = models.CharField(_("name"), max_length=300)
     kind = models.CharField(_("kind"), max_length=10, choices=Kind)
     slug = models.SlugField(_("slug"), max_length=100, unique=True, editable=False)
-    color_slot = models.PositiveSmallIntegerField(_("colour"), default=1)
+    color_slot = models.PositiveSmallIntegerField(
+        _("colour"), default=1, validators=[MinValueValidator(1), MaxValueValidator(8)]
+    )
     shape = models.CharField(_("shape"), max_length=10, choices=Shape, default=Shape.CIRCLE)
     # Where channels stand in no other order; alike: by name.
     position = models.PositiveIntegerField(_("order"), default=0)

@@ -185,6 +185,22 @@ document.addEventListener("keydown", (event) => {
   if (caps) caps.hidden = !event.getModifierState?.("CapsLock");
 });
 
+// Single keys (WCAG 2.1.4: they can be turned off, and are while somebody types): each element says which is its own.
+let went = 0; // when g was pressed: the next key goes to a page
+function press(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || document.querySelector("dialog[open]")) return;
+  if (event.target.closest?.("input, select, textarea, [contenteditable]")) return;
+  const keys = `${Date.now() - went < 1500 ? "g " : ""}${event.key}`;
+  went = keys === "g" ? Date.now() : 0;
+  if (keys === "r" && report()) return swap(location.href);
+  const its = document.querySelector(`[data-key="${CSS.escape(keys)}"]`);
+  if (!its) return;
+  event.preventDefault();
+  if (keys !== "f" && !its.matches("input")) its.click();
+  its.focus();
+}
+if ("shortcuts" in document.documentElement.dataset) document.addEventListener("keydown", press);
+
 document.addEventListener("submit", (event) => {
   if (!event.target.matches("form[data-swap]")) return;
   event.preventDefault();
