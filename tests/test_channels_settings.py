@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -304,3 +306,38 @@ def test_a_database_of_before_knows_its_channels_by_their_names(sample: Instance
     assert set(ChannelName.objects.values_list("channel__name", "name", "kind")) == {
         (channel.name, channel.name, channel.kind) for channel in Channel.objects.all()
     }
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_books_meanwhile_loses_nothing(instance: Instance) -> None:
+    """Records of sources that are new, and of some that go to and fro, while channels merge."""
+    listed = [auth_file(name, provider, auth_index=name) for name, provider in (("1", "claude"), ("2", "codex"))]
+    list_names(instance, auth_files=auth_files(*listed))
+    book(instance, payload(auth_index="x", provider="mine", request_id="first"))
+    source = Source.objects.get(auth_index="x")
+    problems: list[BaseException] = []
+
+    def keep_booking() -> None:
+        try:
+            for number in range(12):
+                book(instance, *(
+                    payload(NOON + timedelta(seconds=number), auth_index=index, provider="codex", request_id=f"{number}-{index}")
+                    for index in ("1", "2", "x", f"new-{number}")
+                ))  # fmt: skip
+        except BaseException as error:
+            problems.append(error)
+        finally:
+            connection.close()
+
+    booking = Thread(target=keep_booking)
+    booking.start()
+    number = 0
+    while booking.is_alive() or number < 3:
+        other = Channel.objects.create(name=f"other {number}", kind="api_key")
+        assign(source, other)
+        merge(other, Channel.objects.get(name="claude"))
+        take_back(source)
+        number += 1
+    booking.join()
+    assert problems == [] and UsageRecord.objects.count() == 1 + 12 * 4
+    assert Channel.objects.count() == 2 and is_proven()

@@ -30,6 +30,13 @@ def row_menu(context: Context, row: Row, parent: Row | str = "") -> SafeString |
     return entity_menu(context, row.key, row.name, (row.dimension, row.value), row.page, within)
 
 
+@register.simple_tag(takes_context=True)
+def menu_for(context: Context, by: str, value: object, name: str) -> SafeString | str:
+    """The same for one channel (by its slug), account or key (by their ids) of a table of another kind."""
+    page = page_of(by, value, context["page"].scope.address)
+    return entity_menu(context, f"{by}-{value}", name, (by, str(value)), page)
+
+
 def entity_menu(
     context: Context, id: str, name: str, own: Condition, page: str, parent: Condition | None = None
 ) -> SafeString | str:
