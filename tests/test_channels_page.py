@@ -468,7 +468,7 @@ class TestIdleChannels:
 class TestMenusOfRows:
     def links(self, html: str, name: str) -> dict[str, str]:
         """Return what the menu of the first row of this name offers."""
-        menu = re.findall(rf"popover><b>{re.escape(name)}</b>(.*?)</span>", html)[0]
+        menu = re.findall(rf'aria-label="Actions: {re.escape(name)}".*?popover>(.*?)</span>', html)[0]
         return {label: unescape(address) for address, label in re.findall(r'<a href="([^"]*)"[^>]*>([^<]*)</a>', menu)}
 
     def test_each_leads_on_with_the_scope(self, staff: Client, sample: Instance) -> None:
@@ -507,7 +507,7 @@ class TestMenusOfRows:
     def test_a_part_is_asked_for_with_what_it_is_a_part_of(self, staff: Client, sample: Instance) -> None:
         pk = ModelName.objects.get(name="claude-opus-4-6").pk
         html = staff.get(f"/models/?open=model-{pk}").content.decode()
-        parts = re.findall(r"popover><b>claude</b>(.*?)</span>", html)[0]
+        parts = re.findall(r'aria-label="Actions: claude".*?popover>(.*?)</span>', html)[0]
         assert 'href="/records/?channel=claude&amp;model=claude-opus-4-6"' in parts
 
     def test_unknown_is_not_named_and_readers_name_nothing(self, staff: Client, sample: Instance) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.contrib.auth import get_user_model
 from django.test import Client
 from django.utils import timezone
 
@@ -309,6 +310,8 @@ def test_the_channels_are_those_of_the_channels_page(reader: Client, sample: Ins
 
 
 def test_the_unknown_channel_is_last_and_can_be_assigned(reader: Client, sample: Instance) -> None:
+    assert ">Assign" not in page(reader)
+    reader.force_login(get_user_model().objects.create_user("operator", is_staff=True))
     for metric in ("tokens", "failed", "cost"):
         html = page(reader, f"?metric={metric}")
         assert channel_rows(html)[-1][0] == "unknown"

@@ -18,6 +18,8 @@ from usage.models import Channel, Source, UsageDailyBySource
 
 SLOTS = range(1, 9)
 LONGEST_NAME = 100
+# Of more sources of a kind, those with the most records.
+_MOST_SOURCES = 100
 _SAVED = ("name", "position", "color_slot", "shape")
 
 
@@ -146,7 +148,7 @@ def _listed(channel: Channel) -> list[str]:
 
 
 def _said(**conditions: object) -> list[Said]:
-    """Return these sources, those of most records first."""
+    """Return these sources, those of most records first; of very many, not all."""
     sources = Source.objects.filter(**conditions).select_related("instance", "channel")
     requests: dict[int, int] = dict(
         UsageDailyBySource.objects.filter(source__in=sources)
@@ -155,4 +157,4 @@ def _said(**conditions: object) -> list[Said]:
         .values_list("source", "requests")
     )
     found = [Said(source, requests.get(source.pk, 0)) for source in sources]
-    return sorted(found, key=lambda said: (-said.requests, str(said.source)))
+    return sorted(found, key=lambda said: (-said.requests, str(said.source)))[:_MOST_SOURCES]

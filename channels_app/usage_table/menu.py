@@ -48,13 +48,13 @@ def menu(subject: Subject, address: Address, scope: Address, *, may_name: bool) 
 
     Put together here: a table has a hundred of them, and a template takes several times as long.
     """
-    key, name = f"menu-{escape(subject.id)}", escape(subject.name)
+    key = f"menu-{escape(subject.id)}"
     links = "".join(_links(subject, address, scope, may_name))
     label = escape(_("Actions: %(name)s") % {"name": subject.name})
     return mark_safe(  # noqa: S308
-        f'<button class="quiet more" type="button" popovertarget="{key}" aria-label="{label}">'
+        f'<button class="quiet row-more" type="button" popovertarget="{key}" aria-label="{label}">'
         '<svg class="icon" viewBox="0 0 16 16" aria-hidden="true"><use href="#i-more"/></svg></button>'
-        f'<span class="popover row-menu" id="{key}" popover><b>{name}</b>{links}</span>'
+        f'<span class="popover row-menu" id="{key}" popover>{links}</span>'
     )
 
 

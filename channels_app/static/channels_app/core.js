@@ -61,7 +61,7 @@ function applyFilter(input) {
   const wanted = input.value.trim().toLocaleLowerCase();
   let shown = 0;
   for (const body of document.querySelectorAll("#report tbody")) {
-    const names = [...body.querySelectorAll("th")].map((cell) => cell.textContent).join(" ");
+    const names = [...body.querySelectorAll("th .name, th .about")].map((cell) => cell.textContent).join(" ");
     body.hidden = !names.toLocaleLowerCase().includes(wanted);
     shown += body.hidden ? 0 : body.rows.length;
   }
