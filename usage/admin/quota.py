@@ -12,13 +12,17 @@ from usage.models import QuotaWindow
 @admin.register(QuotaWindow)
 class QuotaWindowAdmin(ReadOnlyAdmin):
     list_display = (
-        "source", "account", "name", "minutes", "used_percent",
+        "account", "channel", "name", "minutes", "used_percent",
         moment("resets_at", _("resets at")), moment("seen_at", _("reading of")),
     )  # fmt: skip
     list_filter = ("name", "source__instance")
-    list_select_related = ("source__account", "source__channel", "source__instance")
+    list_select_related = ("source__account__channel", "source__channel", "source__instance")
     search_fields = ("source__label", "source__account__label", "source__account__alias")
 
     @admin.display(description=_("account"))
     def account(self, window: QuotaWindow) -> str:
-        return str(window.source.account or _("Unknown account"))
+        return str(window.source.account or window.source)
+
+    @admin.display(description=_("channel"))
+    def channel(self, window: QuotaWindow) -> str:
+        return str(window.source.known_channel or _("Unknown channel"))
