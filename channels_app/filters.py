@@ -88,7 +88,6 @@ class _Reading:
     query: Mapping[str, Any]
     parameters: list[tuple[str, str]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-
     # What values of parameters are called by now.
     renamed: dict[tuple[str, str], str] = field(default_factory=dict)
 
