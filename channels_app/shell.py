@@ -91,6 +91,15 @@ class Shell:
         return viewer.preferences().refresh_seconds
 
     @property
+    def is_dense(self) -> bool:
+        """Whether the viewer wants rows to stand closer together."""
+        return viewer.preferences().is_dense
+
+    @property
+    def has_shortcuts(self) -> bool:
+        return viewer.preferences().shortcuts
+
+    @property
     def language(self) -> str:
         """The page's language as `<html lang>` wants it."""
         return "zh-Hans" if get_language() == "zh-hans" else "en"

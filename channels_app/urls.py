@@ -11,6 +11,7 @@ from channels_app.keys_page.views import alias, keys
 from channels_app.models_page.views import models
 from channels_app.overview.views import overview
 from channels_app.quota.views import quota
+from channels_app.shortcuts import shortcuts
 
 app_name = "channels_app"
 urlpatterns = [
@@ -29,6 +30,7 @@ urlpatterns = [
     path("explore/views/<int:pk>/delete/", delete_view, name="delete_view"),
     path("quota/", quota, name="quota"),
     path("filters/<str:name>/", choices, name="choices"),
+    path("shortcuts/", shortcuts, name="shortcuts"),
     path("preferences/privacy/", views.choose_privacy, name="privacy"),
     path("preferences/theme/", views.choose_theme, name="theme"),
 ]

@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import ResolverMatch
+from django.utils.translation import get_language
 
 from channels_app.site import site
 from config.currency import Currency
@@ -52,6 +53,12 @@ def _is_private(request: HttpRequest) -> bool:
     return _preferences_of(request).privacy
 
 
+def _units(request: HttpRequest) -> formats.CompactUnits:
+    """Words of one language do not stand among those of another."""
+    in_myriads = (get_language() or "").startswith("zh") and _preferences_of(request).counts_in_myriads
+    return formats.MYRIADS if in_myriads else formats.THOUSANDS
+
+
 def _currency() -> Currency:
     return site().currency
 
@@ -65,7 +72,11 @@ class ViewerMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         token = _request.set(request)
         try:
-            with privacy.decided_by(partial(_is_private, request)), formats.currency_decided_by(cache(_currency)):
+            with (
+                privacy.decided_by(partial(_is_private, request)),
+                formats.currency_decided_by(cache(_currency)),
+                formats.units_decided_by(cache(partial(_units, request))),
+            ):
                 response = self._get_response(request)
                 return _masked(response) if _shows_text(response) and privacy.is_on() else response
         finally:

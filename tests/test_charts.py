@@ -90,6 +90,7 @@ def test_round_numbers_need_no_zeros(unit: object, value: int, text: str) -> Non
         ({"days": "1000"}, "1M", 34),
     ],
 )
+@pytest.mark.django_db
 def test_intervals_are_of_what_sums_are_kept_by(asked: dict[str, str], bucket: str, count: int) -> None:
     line = timeline(**asked)
     assert (line.bucket, line.count) == (bucket, count)

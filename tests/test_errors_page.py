@@ -178,10 +178,15 @@ def test_an_empty_installation_says_what_to_do(reader: Client) -> None:
 
 def test_accounts_by_error_rate(reader: Client, failures: Instance) -> None:
     rows = re.findall(r"<tr>\s*<th scope=\"row\">(.*?)</tr>", section(page(reader), "accounts-title"), re.DOTALL)
-    assert [text(row) for row in rows] == ["dave@example.com codex Active 112 12 10.7%"]  # bob has 15 requests
+    assert [text(row) for row in rows] == [
+        "dave@example.com Open Filter by this View records codex Active 112 12 10.7%"
+    ]  # bob has 15 requests
     book(failures, *(at(600 + number, 500, "x", "bob") for number in range(5)))
     rows = re.findall(r"<tr>\s*<th scope=\"row\">(.*?)</tr>", section(page(reader), "accounts-title"), re.DOTALL)
-    assert text(rows[0]) == "bob@example.com claude Cooling down until 11-23 10:45 20 20 100%"
+    assert (
+        text(rows[0])
+        == "bob@example.com Open Filter by this View records claude Cooling down until 11-23 10:45 20 20 100%"
+    )
 
 
 def test_what_came_last_first(reader: Client, failures: Instance) -> None:

@@ -42,9 +42,12 @@ _STATUSES = {OK: gettext_lazy("Succeeded"), FAIL: gettext_lazy("Failed")}
 
 @dataclass(frozen=True, slots=True)
 class Option:
+    """`is_next`: what a key turns to (`ui.md` 4.2)."""
+
     label: Promise | str
     address: Address
     is_current: bool
+    is_next: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,12 +167,15 @@ class FilterBar:
 
     @property
     def comparisons(self) -> list[Option]:
-        current = self.scope.comparison
+        """A key turns it off, and on again."""
+        current, usual = self.scope.comparison, default_comparison()
+        other = OFF if current != OFF else PREVIOUS if usual == OFF else usual
         return [
             Option(
                 _COMPARISONS[name],
-                self.address.setting("cmp", "" if name == default_comparison() else name),
+                self.address.setting("cmp", "" if name == usual else name),
                 name == current,
+                name == other,
             )
             for name in COMPARISONS
         ]

@@ -28,6 +28,8 @@ from channels_app.filter_bar.bar import FilterBar, text_of
 from channels_app.filter_bar.page import DataPage
 from channels_app.overview.entities import Entities, Row
 from channels_app.overview.query import OverviewQuery
+from channels_app.site import site
+from channels_app.stats import UNKNOWN
 from channels_app.stats.questions import Group
 from usage.models import Channel, Instance, UsageRecord
 from usage.models.fields import to_micros
@@ -104,6 +106,11 @@ class OverviewPage(DataPage):
     def all_channels(self) -> str:
         return self._all("channels")
 
+    @property
+    def unmatched(self) -> str:
+        """Where the sources of the unknown channel can be given a channel."""
+        return f"{reverse('channels_app:channels')}{self.query.elsewhere.setting('open', UNKNOWN)}#row-{UNKNOWN}"
+
     def _all(self, name: str) -> str:
         return f"{reverse(f'channels_app:{name}')}{self.query.elsewhere}".rstrip("?")
 
@@ -143,7 +150,8 @@ class OverviewPage(DataPage):
         hours = [
             Hour(start.astimezone(zone), value, self._is_gap(to_micros(start))) for start, value in self.answers.hours
         ]
-        return Heatmap(_("%(metric)s by weekday and hour") % {"metric": metric.label}, metric.unit, hours)
+        title = _("%(metric)s by weekday and hour") % {"metric": metric.label}
+        return Heatmap(title, metric.unit, hours, site().week_start)
 
     def _is_gap(self, start: int) -> bool:
         return any(gap.since <= start and start + _HOUR <= gap.until for gap in self.answers.gaps)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from usage.models import Account, ApiKey, ModelName, ModelPrice, UsageRecord
+from usage.models import Account, ApiKey, Channel, ModelName, ModelPrice, Source, UsageRecord
 
 NOBODY = {"login": "/login/"}
 
@@ -15,6 +15,10 @@ def views() -> dict[str, str]:
     price = ModelPrice.objects.get(pattern="claude-opus-4-6").pk
     account = Account.objects.exclude(retry_at=None).latest("pk").pk
     model, key = ModelName.objects.get(name="claude-opus-4-6").pk, ApiKey.objects.exclude(alias="").earliest("pk").pk
+    unknown, channel = (
+        Source.objects.filter(channel=None, account=None).earliest("pk").pk,
+        Channel.objects.get(slug="kimi").pk,
+    )
     return {
         "overview": "/",
         "overview-share": "/?by=type&stack=share&range=30d",
@@ -25,6 +29,7 @@ def views() -> dict[str, str]:
         "channels-filtered": "/channels/?channel=claude&channel=codex&model=claude-opus-4-6&status=fail&tz=America/St_Johns&range=24h",
         "channels-current": "/channels/?basis=current&range=30d",
         "channels-dear": "/channels/?range=90d&open=claude",
+        "channels-idle": "/channels/?idle=1",
         "channels-empty": "/channels/?channel=xai",
         "channels-columns": "/channels/?cols=delta&cols=last&cols=p95&metric=cost&stack=share",
         "channel": "/channels/claude/",
@@ -55,8 +60,11 @@ def views() -> dict[str, str]:
         "records-current": "/records/?basis=current&sort=-cost",
         "quota": "/quota/",
         "settings": "/settings/",
+        "shortcuts": "/shortcuts/",
         "settings-display": "/settings/display/?zone=Asia/Shanghai",
         "settings-channels": "/settings/channels/",
+        "settings-assign": f"/settings/sources/{unknown}/assign/?next=/channels/",
+        "settings-merge": f"/settings/channels/{channel}/merge/",
         "settings-names": "/settings/names/",
         "settings-retention": "/settings/retention/",
         "settings-users": "/settings/users/",

@@ -10,7 +10,7 @@ from usage.models.collection import (
     Reconciliation,
 )
 from usage.models.distribution import DistributionState, UsageDistribution
-from usage.models.identity import Account, ApiKey, Channel, Source
+from usage.models.identity import Account, ApiKey, Channel, ChannelName, Source
 from usage.models.instance import Instance
 from usage.models.multiplier import PriceMultiplier
 from usage.models.peak import UsagePeak
@@ -58,6 +58,7 @@ __all__ = [
     "Attempt",
     "AttemptHour",
     "Channel",
+    "ChannelName",
     "CollectionGap",
     "CollectionState",
     "CollectorEvent",
