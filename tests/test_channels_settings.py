@@ -300,7 +300,7 @@ def test_a_database_of_before_knows_its_channels_by_their_names(sample: Instance
     from importlib import import_module
 
     ChannelName.objects.all().delete()
-    migration = import_module("usage.migrations.0022_channel_names").Migration
+    migration = import_module("usage.migrations.0024_channel_names").Migration
     with connection.cursor() as cursor:
         cursor.execute(migration.operations[-1].sql)
     assert set(ChannelName.objects.values_list("channel__name", "name", "kind")) == {

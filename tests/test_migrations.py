@@ -274,7 +274,12 @@ def test_sums_of_failures_and_attempts_are_made_of_what_is_there(instance: Insta
     for number in range(60):
         at = NOON - timedelta(hours=number // 2 * 3, minutes=number % 2 * 5)
         fail = {"status_code": random.choice([429, 500])}
-        book(instance, payload(at, request_id=str(number // 2), failed=random.random() < 0.5, fail=fail))
+        book(
+            instance,
+            payload(
+                at, request_id=str(number // 2), endpoint="POST /v1/messages", failed=random.random() < 0.5, fail=fail
+            ),
+        )
     derive()
     new = (UsageDailyFailures, UsageDailyFailuresByKey, UsageFailuresByChannel, AttemptHour)
     expected = [set(model.objects.values_list()) for model in new]

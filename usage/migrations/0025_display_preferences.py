@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('usage', '0022_channel_names'),
+        ('usage', '0024_channel_names'),
     ]
 
     operations = [

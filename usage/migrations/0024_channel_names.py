@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('usage', '0021_saved_views'),
+        ('usage', '0023_hours_of_attempts'),
     ]
 
     operations = [
