@@ -85,8 +85,9 @@ class ChannelsPage(TablePage):
     @cached_property
     def bar(self) -> FilterBar:
         return FilterBar(
-            self.scope, self.address, compares=True, template="usage_table/_columns.html", fields=("cols",)
-        )
+            self.scope, self.address, compares=True, template="usage_table/_columns.html", fields=("cols",),
+            intervals=self.query.intervals,
+        )  # fmt: skip
 
     @cached_property
     def usage_chart(self) -> StackedBars:

@@ -88,7 +88,8 @@ class EntityPage(DataPage):
 
     @cached_property
     def bar(self) -> FilterBar:
-        return FilterBar(self.scope, self.address, compares=True, locked=implied(self.dimension.name))
+        locked, intervals = implied(self.dimension.name), self.query.intervals
+        return FilterBar(self.scope, self.address, compares=True, locked=locked, intervals=intervals)
 
     @cached_property
     def is_empty(self) -> bool:

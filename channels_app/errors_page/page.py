@@ -105,7 +105,7 @@ class ErrorsPage(DataPage):
 
     @cached_property
     def bar(self) -> FilterBar:
-        return FilterBar(self.scope, self.address)
+        return FilterBar(self.scope, self.address, intervals=self.query.intervals)
 
     @cached_property
     def empty(self) -> str:

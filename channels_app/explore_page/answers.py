@@ -10,11 +10,12 @@ from typing import NamedTuple
 
 from channels_app.buckets import AUTO
 from channels_app.charts.mix import KINDS
-from channels_app.charts.timeline import Timeline, bucket_of
+from channels_app.charts.timeline import Timeline
 from channels_app.comparison import compared_with
 from channels_app.explore_page.metrics import Metric, Percentile
 from channels_app.explore_page.query import ExploreQuery
 from channels_app.filters import FAIL, OK
+from channels_app.interval import in_days_if_long, interval_of
 from channels_app.period import Period
 from channels_app.stats import (
     Conditions,
@@ -34,8 +35,6 @@ from channels_app.usage_api import since_the_first_record
 from usage.ingest.rollup import TOKENS
 from usage.models import UsageDailyBySource
 
-# Percentiles of more hours would take as long as all else together.
-_MOST_HOURS = 48
 _MOST_MISSING = 0.05
 
 
@@ -76,11 +75,11 @@ class ExploreAnswers:
 
     @cached_property
     def timeline(self) -> Timeline:
-        bucket = self.query.bucket if self.query.bucket != AUTO else bucket_of(self.period)
+        bucket = interval_of(self.period, self.query.bucket, self.conditions, dimensions(self.query.by))
         servers = self.query.scope.filters.servers or None
         timeline = Timeline(self.period, bucket, self.now, gaps(self.span, servers))
-        is_slow = isinstance(self.query.measured, Percentile) and bucket == "1h" and timeline.count > _MOST_HOURS
-        return replace(timeline, bucket="1d") if is_slow and self.query.bucket == AUTO else timeline
+        is_slow = isinstance(self.query.measured, Percentile) and self.query.bucket == AUTO
+        return in_days_if_long(timeline) if is_slow else timeline
 
     @cached_property
     def weights(self) -> dict[Group, int]:

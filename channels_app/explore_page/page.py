@@ -30,7 +30,9 @@ from channels_app.explore_page.query import DIVISIONS, GROUPINGS, LIMITS, PARAME
 from channels_app.filter_bar.bar import FilterBar, text_of
 from channels_app.filter_bar.page import DataPage
 from channels_app.filters import UNKNOWN_CHANNEL
+from channels_app.interval import offered
 from channels_app.stats import name_groups
+from channels_app.volume_strip import VolumeStrip, volume_strip
 from usage.models import Instance, SavedView, UsageRecord
 
 _LABELS: dict[str, Promise] = {
@@ -120,7 +122,7 @@ class ExplorePage(DataPage):
             "metric": {key: metric.label for key, metric in METRICS.items()},
             "by": GROUPINGS,
             "by2": DIVISIONS,
-            "bucket": self.query.buckets(),
+            "bucket": offered(self.answers.period),
             "view": VIEWS,
             "limit": {limit: limit for limit in sorted(LIMITS, key=int)},
         }
@@ -147,6 +149,11 @@ class ExplorePage(DataPage):
     @cached_property
     def chart(self) -> TimeChart:
         return explore_chart(self.answers, self.groups)
+
+    @cached_property
+    def strip(self) -> VolumeStrip:
+        answers = self.answers
+        return volume_strip(answers.timeline, answers.conditions, self.query.anywhen)
 
     @property
     def adds_up(self) -> bool:

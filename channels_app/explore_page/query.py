@@ -14,11 +14,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from channels_app.address import Address
-from channels_app.buckets import AUTO, BUCKETS, choose
+from channels_app.buckets import AUTO
 from channels_app.dashboard.query import listed, one_of
 from channels_app.explore_page.metrics import METRICS, Metric, Percentile
 from channels_app.filter_bar.scope import PERIOD_PARAMETERS, Scope, read_scope
-from channels_app.usage_api import since_the_first_record
+from channels_app.interval import read_interval
 
 GROUPINGS: dict[str, Promise] = {
     "channel": gettext_lazy("Channel"),
@@ -43,17 +43,6 @@ VIEWS: dict[str, Promise] = {
     "sum": gettext_lazy("Running total"),
 }
 LIMITS = ("8", "5", "12")
-WIDTHS: dict[str, Promise] = {
-    AUTO: gettext_lazy("Automatic"),
-    "1m": gettext_lazy("Minute"),
-    "5m": gettext_lazy("5 minutes"),
-    "15m": gettext_lazy("15 minutes"),
-    "1h": gettext_lazy("Hour"),
-    "6h": gettext_lazy("6 hours"),
-    "1d": gettext_lazy("Day"),
-    "1w": gettext_lazy("Week"),
-    "1M": gettext_lazy("Month"),
-}
 DEFAULTS = {"metric": "tokens", "by": "channel", "by2": "", "bucket": AUTO, "view": "bars", "limit": LIMITS[0]}
 PARAMETERS = (*DEFAULTS, "log")
 
@@ -98,12 +87,6 @@ class ExploreQuery:
     def hiding(self, key: str) -> Address:
         return replace(self, hide=self.hide ^ {key}).address
 
-    def buckets(self) -> dict[str, Promise]:
-        """One step finer than is easy to read, and all that are coarser."""
-        names = list(BUCKETS)
-        first = max(names.index(choose(since_the_first_record(self.scope.period))) - 1, 0)
-        return {name: label for name, label in WIDTHS.items() if name == AUTO or names.index(name) >= first}
-
 
 def read_explore_query(query: QueryDict, now: datetime) -> ExploreQuery:
     scope, warnings = read_scope(query, now), list[str]()
@@ -117,7 +100,7 @@ def read_explore_query(query: QueryDict, now: datetime) -> ExploreQuery:
         log=query.get("log") == "1",
         hide=listed(query, "hide"),
     )
-    found = replace(found, bucket=one_of(query, "bucket", found.buckets(), warnings))
+    found = replace(found, bucket=read_interval(query, scope, warnings))
     return replace(_fitting(found, warnings), warnings=(*scope.warnings, *warnings))
 
 

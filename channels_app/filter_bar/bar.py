@@ -78,7 +78,7 @@ class FilterBar:
 
     A page may have menus of its own in the form (`template`): `fields` are the parameters that these set, of which
     `chips` are shown, and cleared with the others. `locked` are filters that cannot be chosen, because of what the
-    page itself is of: that stays as a chip.
+    page itself is of: that stays as a chip. `intervals` are those that its charts may have.
     """
 
     def __init__(
@@ -91,10 +91,11 @@ class FilterBar:
         fields: Collection[str] = (),
         chips: Sequence[Chip] = (),
         locked: Sequence[str] = (),
+        intervals: Sequence[Option] = (),
     ) -> None:
         self.scope, self.address, self.compares = scope, address, compares
         self.template, self._fields, self._chips, self._locked = template, fields, chips, locked
-        self._choices = AllChoices(scope)
+        self.intervals, self._choices = intervals, AllChoices(scope)
 
     @property
     def range_text(self) -> str:
@@ -177,6 +178,11 @@ class FilterBar:
     @property
     def other_basis(self) -> Address:
         return self.scope.other_basis(self.address)
+
+    @property
+    def interval(self) -> Option | None:
+        """The present one; None where nobody asked for one."""
+        return next((one for one in self.intervals[1:] if one.is_current), None)
 
     @property
     def zone_text(self) -> str:

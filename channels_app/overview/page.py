@@ -75,7 +75,7 @@ class OverviewPage(DataPage):
 
     @cached_property
     def bar(self) -> FilterBar:
-        return FilterBar(self.scope, self.address, compares=True)
+        return FilterBar(self.scope, self.address, compares=True, intervals=self.query.intervals)
 
     @property
     def compared_text(self) -> str:

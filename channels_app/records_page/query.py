@@ -11,7 +11,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from channels_app.address import Address
-from channels_app.filter_bar.scope import Scope, read_scope
+from channels_app.buckets import AUTO
+from channels_app.filter_bar.bar import Option
+from channels_app.filter_bar.scope import PERIOD_PARAMETERS, Scope, read_scope
+from channels_app.interval import options, read_interval
 from channels_app.records import DEFAULT_SORT, LIMITS, SORTS, Cursor, CursorError, read_cursor
 from channels_app.records_page.search import Search, read_search
 from channels_app.stats import Conditions
@@ -39,6 +42,7 @@ class RecordsQuery:
     search: Search
     cursor: Cursor | None
     failure: Kind | None = None
+    bucket: str = AUTO
     warnings: tuple[str, ...] = ()
 
     @property
@@ -56,7 +60,17 @@ class RecordsQuery:
             .setting("limit", "" if self.limit == LIMITS[0] else str(self.limit))
             .setting("cols", *self.columns)
             .setting("failure", str(self.failure or ""))
+            .setting("bucket", "" if self.bucket == AUTO else self.bucket)
         )
+
+    @property
+    def anywhen(self) -> Address:
+        """The same list without a period, for one to be added."""
+        return self.address.without(*PERIOD_PARAMETERS)
+
+    @property
+    def intervals(self) -> list[Option]:
+        return options(self.scope, self.address, self.bucket)
 
     @property
     def sorted_by(self) -> str:
@@ -83,7 +97,8 @@ def read_records_query(query: QueryDict, now: datetime) -> RecordsQuery:
     search = read_search(query, warnings.append)
     cursor = _read_cursor(query, sort, warnings)
     failure = _read_failure(query, warnings)
-    return RecordsQuery(scope, sort, limit, columns, search, cursor, failure, (*scope.warnings, *warnings))
+    bucket = read_interval(query, scope, warnings)
+    return RecordsQuery(scope, sort, limit, columns, search, cursor, failure, bucket, (*scope.warnings, *warnings))
 
 
 def _one_of(query: QueryDict, name: str, known: tuple[str, ...], default: str, warnings: list[str]) -> str:

@@ -23,17 +23,19 @@ from usage.models import UsageRecord
 @require_safe
 @login_required
 def record_list(request: HttpRequest) -> HttpResponseBase:
-    query = read_records_query(request.GET, timezone.now())
+    now = timezone.now()
+    query = read_records_query(request.GET, now)
     if request.GET.get("format") == CSV:
         return export(query)
-    return answer(request, "records/records.html", RecordsPage(query))
+    return answer(request, "records/records.html", RecordsPage(query, now))
 
 
 @require_safe
 @login_required
 def newcomers(request: HttpRequest) -> HttpResponse:
     """How many records have come since the page whose `after` this is, in words; empty where none."""
-    page = RecordsPage(read_records_query(request.GET, timezone.now()))
+    now = timezone.now()
+    page = RecordsPage(read_records_query(request.GET, now), now)
     return render(request, "records/_newcomers.html", {"page": page})
 
 
