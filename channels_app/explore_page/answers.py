@@ -31,6 +31,7 @@ from channels_app.stats import (
 )
 from channels_app.stats.elapsed import gaps, length
 from channels_app.stats.questions import Group
+from channels_app.stats.traits import TRAITS, series_by_trait
 from channels_app.usage_api import since_the_first_record
 from usage.ingest.rollup import TOKENS
 from usage.models import UsageDailyBySource
@@ -134,6 +135,8 @@ class ExploreAnswers:
                 for place, part in enumerate(by_status(self.conditions))
                 for line in series(marks, part, (), self._names, basis).groups.values()
             }
+        if by in TRAITS:
+            return series_by_trait(marks, self.conditions, by, self._names).groups
         found = series(marks, self.conditions, dimensions(by), self._names, basis).groups
         if by != "type":
             return found
@@ -165,6 +168,8 @@ class ExploreAnswers:
         metric = self.query.measured
         if isinstance(metric, Percentile):
             return {group: metric.of(one) for group, one in timing_by(span, self.conditions, by).items()}
+        if self.query.by in TRAITS:
+            return self._totals_by_trait(span, metric)
         if self.query.by == "status":
             found: dict[Group, Usage] = {
                 (place,): usage
@@ -176,6 +181,10 @@ class ExploreAnswers:
         if self.query.by == "type":
             return {(place,): sum(getattr(usage, kind) for usage in found.values()) for place, kind in enumerate(KINDS)}
         return {group: metric.of(usage) for group, usage in found.items()}
+
+    def _totals_by_trait(self, span: Span, metric: Metric) -> dict[Group, int | None]:
+        lines = series_by_trait((span.since, span.until), self.conditions, self.query.by, self._names).groups
+        return {group: metric.of(self._usage(sums)) for group, (sums,) in lines.items()}
 
 
 STATUSES = (OK, FAIL)
@@ -191,7 +200,7 @@ def by_status(conditions: Conditions) -> list[Conditions]:
 
 
 def dimensions(by: str) -> list[str]:
-    return [] if by in ("none", "type", "status") else [by]
+    return [] if by in ("none", "type", "status", *TRAITS) else [by]
 
 
 def _only(place: int, sums: Sequence[int]) -> list[int]:

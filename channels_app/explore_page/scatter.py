@@ -20,12 +20,13 @@ from channels_app.charts import look
 from channels_app.charts.look import Look
 from channels_app.charts.scatter import Dot, Mark, Scale, ScatterPlot
 from channels_app.charts.timeline import Timeline
-from channels_app.charts.unit import MILLISECONDS, NANOUSD, TOKENS, Unit
+from channels_app.charts.unit import MILLISECONDS, NANOUSD, TENTHS, TOKENS, Unit
 from channels_app.explore_page.modes import modes
 from channels_app.explore_page.page import Choice, Option
 from channels_app.explore_page.scatter_query import COLORS, SCALES, SIZE_OF, ScatterQuery, X, Y
-from channels_app.filter_bar.bar import FilterBar
+from channels_app.filter_bar.bar import FilterBar, words_of
 from channels_app.filter_bar.page import DataPage
+from channels_app.filters import FAIL, OK
 from channels_app.interval import interval_of
 from channels_app.period import Period
 from channels_app.records_page.search import PARAMETERS as BOUNDS
@@ -41,6 +42,7 @@ from usage.models.fields import from_micros
 
 _UNITS: dict[str, Unit] = {
     "input": TOKENS, "tokens": TOKENS, "output": TOKENS, "latency": MILLISECONDS, "ttft": MILLISECONDS, "cost": NANOUSD,
+    "speed": TENTHS,
 }  # fmt: skip
 _LABELS: dict[str, Promise] = {
     "x": gettext_lazy("To the right"),
@@ -147,9 +149,19 @@ class ScatterPage(DataPage):
         ]
 
     @property
+    def can_choose_failures(self) -> bool:
+        """Not where the filter bar asks for what succeeded, or for codes, which only failures have."""
+        return self.scope.filters.status != OK and not self.scope.conditions.codes
+
+    @property
+    def shows_failures_alone(self) -> bool:
+        return self.scope.filters.status == FAIL
+
+    @property
     def hidden(self) -> Parameters:
         shown = {name for bound in self.bounds for name in (bound.least, bound.most)}
-        return self.address.without("x", "y", "color", "scale", *shown).parameters
+        status = ["status"] if self.can_choose_failures else []
+        return self.address.without("x", "y", "color", "scale", *status, *shown).parameters
 
     @property
     def is_bounded(self) -> bool:
@@ -168,7 +180,8 @@ class ScatterPage(DataPage):
 
     @property
     def title(self) -> str:
-        return str(_TITLES[self.query.x]) % {"metric": Y[self.query.y]}
+        title = str(_TITLES[self.query.x]) % {"metric": Y[self.query.y]}
+        return f"{title} · {words_of(self.scope.period)}"
 
     @property
     def x_label(self) -> Promise:
@@ -241,6 +254,7 @@ class ScatterPage(DataPage):
                 point.y,
                 point.failed,
                 key if (key := _UNKNOWN if group is None else str(group)) in looks else _OTHER,
+                point.id,
             )
             for point, group in zip(self.sample.points, self._groups_of_points, strict=True)
         ]

@@ -23,6 +23,7 @@ Y: dict[str, Promise] = {
     "output": _("Output"),
     "ttft": _("First token"),
     "cost": _("Est. cost"),
+    "speed": _("Speed"),
 }
 COLORS: dict[str, Promise] = {"channel": _("Channel"), "model": _("Model"), "key": _("API key")}
 SCALES: dict[str, Promise] = {"log": _("Logarithmic"), "linear": _("Linear")}

@@ -86,10 +86,9 @@ class RecordsPage(DataPage):
         chips = [Chip(name, label, text, self.address.without(name)) for name, label, text in in_words]
         if kind := self.query.failure:
             chips.append(Chip("failure", _("Error"), _words(kind), self.address.without("failure")))
-        fields = (*PARAMETERS, "cols")
         return FilterBar(
-            self.scope, self.address, template="records/_menus.html", fields=fields, chips=chips,
-            intervals=self.query.intervals,
+            self.scope, self.address, template="records/_menus.html", fields=PARAMETERS, chips=chips,
+            intervals=self.query.intervals, columns_of="records",
         )  # fmt: skip
 
     @cached_property

@@ -17,6 +17,8 @@ class Preferences(models.Model):
     comparison = models.CharField(_("comparison"), max_length=10, blank=True)
     # 0: never; null: as often as the page thinks right.
     refresh_seconds = models.PositiveIntegerField(_("refresh"), null=True, blank=True)
+    # Of each table the columns besides the usual ones.
+    columns = models.JSONField(_("columns"), default=dict, blank=True)
     privacy = models.BooleanField(_("privacy mode"), default=False)
 
     class Meta:
