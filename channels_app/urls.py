@@ -31,6 +31,7 @@ urlpatterns = [
     path("quota/", quota, name="quota"),
     path("filters/<str:name>/", choices, name="choices"),
     path("preferences/columns/", choose_columns, name="columns"),
+    path("preferences/refresh/", views.choose_refresh, name="refresh"),
     path("preferences/privacy/", views.choose_privacy, name="privacy"),
     path("preferences/theme/", views.choose_theme, name="theme"),
 ]

@@ -52,9 +52,7 @@ def ranges(client: Client, address: str) -> str:
         ("keys", "/keys/", {"first", "hit"}),
     ],
 )
-def test_they_are_kept_for_each_table(
-    reader: Client, usage: None, table: str, address: str, columns: set[str]
-) -> None:
+def test_they_are_kept_for_each_table(reader: Client, usage: None, table: str, address: str, columns: set[str]) -> None:
     assert chosen(reader, address) == set()
     answer = choose(reader, table, *columns, back=f"{address}?cols=hit&range=24h&sort=name")
     assert answer["Location"] == f"{address}?range=24h&sort=name"  # what was in the address is what was chosen from

@@ -92,6 +92,7 @@ class ScatterPage(DataPage):
     query: ScatterQuery
     now: datetime
     saved: Sequence[SavedView] = ()
+    has_chart = True
 
     @cached_property
     def bar(self) -> FilterBar:
@@ -174,7 +175,7 @@ class ScatterPage(DataPage):
     @property
     def records(self) -> str:
         """The Records page with the same bounds."""
-        return f"{reverse('records')}{self.scope.address.joined(self.query.search.parameters)}"
+        return f"{reverse('records')}{self.scope.address.joined(self.query.search.parameters)}".rstrip("?")
 
     # The answer.
 

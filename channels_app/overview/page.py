@@ -55,6 +55,7 @@ class TopList(NamedTuple):
 class OverviewPage(DataPage):
     query: OverviewQuery
     now: datetime
+    has_chart = True
 
     @cached_property
     def answers(self) -> Answers:

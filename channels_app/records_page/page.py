@@ -76,6 +76,7 @@ class RecordRow:
 
 class RecordsPage(DataPage):
     query: RecordsQuery
+    has_chart = True
 
     def __init__(self, query: RecordsQuery, now: datetime) -> None:
         self.query, self.now = query, now

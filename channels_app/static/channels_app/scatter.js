@@ -90,7 +90,7 @@ function draw([left, top], [right, bottom]) {
 }
 
 function offer(first, last) {
-  const { words, zoom, open, close, here, records } = field().dataset;
+  const { words, zoom, open, dismiss, here, records } = field().dataset;
   const bar = part("selection"), text = document.createElement("span");
   text.textContent = `${within(first, last).toLocaleString("en")} ${words}`;
   const links = [[zoom, here], [open, records]].map(([label, base]) => {
@@ -102,7 +102,7 @@ function offer(first, last) {
   });
   const button = document.createElement("button");
   button.type = "button";
-  button.textContent = close;
+  button.textContent = dismiss;
   button.addEventListener("click", clear);
   bar.replaceChildren(text, ...links, button);
   links[0].focus({ preventScroll: true });
