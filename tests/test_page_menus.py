@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from html import unescape
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ import time_machine
 from django.contrib.auth import get_user_model
 from django.test import Client
 
+import channels_app
 from channels_app.csv_file import csv_answer
 from channels_app.period import read_period
 from channels_app.records_page import export as records_export
@@ -160,3 +163,24 @@ def test_what_is_over_is_not_renewed(reader: Client, usage: Instance) -> None:
     for address in ("/", "/channels/", "/models/", "/explore/", "/errors/"):
         html = reader.get(f"{address}?range=yesterday").content.decode()
         assert "This period is over" in html and 'id="report" data-live>' in html
+
+
+@pytest.mark.parametrize(
+    ("address", "kilobytes"),
+    [
+        ("/models/", 15),
+        ("/keys/", 15),
+        ("/records/", 15),
+        ("/quota/", 15),
+        ("/collector/", 15),
+        ("/settings/", 15),
+        ("/", 20),
+        ("/explore/?mode=scatter", 20),
+    ],
+)
+def test_scripts_and_styles_are_little_to_load(reader: Client, usage: Instance, address: str, kilobytes: int) -> None:
+    html = reader.get(address).content.decode()
+    names = {*re.findall(r'(?:src|href)="[^"]*/channels_app/([\w.]+\.(?:js|css))"', html)} - {"app.css"}
+    folder = Path(channels_app.__file__).parent / "static" / "channels_app"
+    assert {"core.js", "live.js", "print.css"} <= names
+    assert sum(len(gzip.compress((folder / name).read_bytes())) for name in names) <= kilobytes * 1024
