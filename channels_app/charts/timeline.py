@@ -34,6 +34,8 @@ _PER = {
 # Sums are kept by hour and day. For drawings too small to show what lies between.
 _WIDTHS = {"1m": 2 * _HOUR, "1h": 8 * _DAY, "1d": 180 * _DAY, "1w": 731 * _DAY, "1M": timedelta.max}
 _MOST_LABELS = 8
+# In per cent of the width: a word that begins later would leave the plot.
+_LAST_LABEL = 94
 # A narrower gap would not be seen, in per cent of the width.
 _LEAST_HATCHED = 0.6
 
@@ -129,7 +131,8 @@ class Timeline:
         some = marks[:: -(-len(marks) // _MOST_LABELS) or 1]
         # Days stand in the middle of a bar that is of them alone, else where they begin.
         shift = 0.5 if self.is_of_days else 0
-        return [Label(100 * (at + shift) / self.count, self._word(at)) for at in some]
+        labels = [Label(100 * (at + shift) / self.count, self._word(at)) for at in some]
+        return [label for label in labels if self.is_of_days or label.x <= _LAST_LABEL]
 
     def _is_mark(self, at: int) -> bool:
         start, before = self.local[at], self.local[max(at - 1, 0)]
