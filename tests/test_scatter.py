@@ -74,6 +74,17 @@ def test_a_speed_is_that_of_the_record(requests: Instance) -> None:
     assert found == {pk: int(10 * speed) for pk, speed in speeds.items() if speed is not None} and found
 
 
+def test_speeds_have_bounds_here_and_in_the_list(reader: Client, requests: Instance) -> None:
+    speeds = {row.pk: tokens_per_second(row) or 0 for row in UsageRecord.objects.all()}
+    bound = sorted(speeds.values())[-40]
+    fast = {pk for pk, speed in speeds.items() if int(10 * speed) >= int(10 * bound)}
+    html = get(reader, f"&y=speed&min_speed={int(10 * bound) / 10}")
+    assert drawn(html) == len(fast) > 30
+    address = unescape(re.findall(r'id="open-records" href="([^"]*)"', html)[0])
+    listed = reader.get(f"{address}&limit=200").content.decode()
+    assert {int(pk) for pk in re.findall(r'id="record-(\d+)"', listed)} == fast
+
+
 def test_of_more_than_can_be_drawn_failures_and_the_largest_are_kept(
     requests: Instance, monkeypatch: pytest.MonkeyPatch
 ) -> None:

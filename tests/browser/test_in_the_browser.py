@@ -186,6 +186,7 @@ def test_figures_that_grow_renew_themselves(open_page: Open, sample: Instance) -
     expect(page.locator("tfoot")).to_contain_text("144")
     expect(page.locator("tr.account", has_text="alice@example.com")).to_be_visible()
     expect(page.locator("#toggle-codex")).to_be_focused()
+    expect(page.locator("#live")).to_have_text(re.compile(r"Updated \d\d:\d\d"))
     with page.expect_response(lambda answer: answer.status == 304):
         page.clock.fast_forward(61_000)
     expect(page.locator("tfoot")).to_contain_text("144")

@@ -10,7 +10,7 @@ const seconds = () => +(document.documentElement.dataset.refresh ?? report()?.da
 const wait = () => Math.max(seconds(), Math.min(seconds() * 2 ** failures, LONGEST));
 
 const isBusy = () => document.hidden || !navigator.onLine || isDragging || String(getSelection())
-  || document.querySelector("details.menu[open], dialog[open], [aria-busy=true]")
+  || document.querySelector("details.menu[open], dialog[open], [aria-busy=true], .plot[data-at], .selection")
   || [...document.querySelectorAll("[popover]")].some((popover) => popover.checkVisibility());
 
 async function renew() {
