@@ -46,17 +46,20 @@ def test_a_strip_narrows_the_list_by_mouse_and_by_keys(open_page: Open, sample: 
 
 
 def test_a_point_opens_its_record_beside_the_plot(open_page: Open, sample: Instance) -> None:
-    UsageRecord.objects.update(latency_ms=2_000)
-    page = open_page("/explore/?mode=scatter&y=latency&range=7d")
+    for number, row in enumerate(UsageRecord.objects.order_by("pk")):  # no two at one place
+        UsageRecord.objects.filter(pk=row.pk).update(latency_ms=100 + 900 * number)
+    page = open_page("/explore/?mode=scatter&y=latency&scale=linear&range=7d")
     dots, field = page.locator("path.dots").first, page.locator("[data-points]").bounding_box()
     assert field
     left, top = (dots.get_attribute("d") or "").removeprefix("M").partition("h0")[0].split()
     page.mouse.click(field["x"] + field["width"] * int(left) / 1000, field["y"] + field["height"] * int(top) / 1000)
     expect(page.locator("#record-title")).to_be_focused()
-    assert page.url.partition("/records/")[2].split("/")[0] in (dots.get_attribute("data-ids") or "").split()
+    opened = UsageRecord.objects.get(pk=page.url.partition("/records/")[2].split("/")[0])
+    assert str(opened.pk) == (dots.get_attribute("data-ids") or "").split()[0]
+    expect(page.locator("#record-title")).to_contain_text(f"{opened.requested_at:%H:%M:%S}")
     page.keyboard.press("Escape")
     expect(page.locator("#drawer")).to_be_hidden()
-    assert asked(page) == "mode=scatter&y=latency&range=7d"
+    assert asked(page) == "mode=scatter&y=latency&scale=linear&range=7d"
     page.locator("a[data-drawer]").first.click()
     expect(page.locator("#drawer")).to_be_visible()
 
