@@ -29,6 +29,8 @@ BUCKETS = {
     "1M": timedelta.max,
 }
 _STEPS = {"1m": _MINUTE, "5m": 5 * _MINUTE, "15m": 15 * _MINUTE, "1h": _HOUR}
+# Shorter than an hour, of which there are no sums.
+MINUTES = ("1m", "5m", "15m")
 # A finer one of a long span is more than anybody can see.
 MOST = 1_500
 

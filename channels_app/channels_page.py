@@ -13,6 +13,8 @@ from django.utils.translation import gettext_lazy as _
 from channels_app.address import Address
 from channels_app.charts import look
 from channels_app.charts.stacked_bars import StackedBars
+from channels_app.columns import PARAMETER as COLUMNS
+from channels_app.columns import read_columns, written
 from channels_app.dashboard.answers import Answers
 from channels_app.dashboard.query import DashboardQuery, listed
 from channels_app.dashboard.usage_chart import usage_chart
@@ -46,7 +48,7 @@ class ChannelsQuery(DashboardQuery):
     def address(self) -> Address:
         address = super().address.setting("sort", "" if self.sort == DEFAULT_SORT else self.sort)
         address = address.setting("idle", "1" if self.idle else "")
-        return address.setting("open", ",".join(sorted(self.open))).setting("cols", *self.columns)
+        return address.setting("open", ",".join(sorted(self.open))).setting(COLUMNS, *written("channels", self.columns))
 
     def drill_down(self, key: str) -> str:
         return ""
@@ -59,7 +61,7 @@ def read_channels_query(query: QueryDict, now: datetime) -> ChannelsQuery:
     scope = read_scope(query, now)
     warnings = [*scope.warnings]
     sort = read_sort(query.get("sort", ""), (*USUAL, *OPTIONAL), warnings)
-    columns = tuple(name for name in OPTIONAL if name in query.getlist("cols"))
+    columns = read_columns(query, "channels", OPTIONAL)
     found = ChannelsQuery(
         scope, ("channel",), warnings=tuple(warnings), sort=sort, open=listed(query, "open"), columns=columns,
         idle=query.get("idle") == "1",
@@ -69,6 +71,7 @@ def read_channels_query(query: QueryDict, now: datetime) -> ChannelsQuery:
 
 class ChannelsPage(TablePage):
     query: ChannelsQuery
+    has_chart = True
     usual, optional = USUAL, OPTIONAL
 
     def __init__(self, query: ChannelsQuery, now: datetime) -> None:
@@ -90,8 +93,9 @@ class ChannelsPage(TablePage):
     @cached_property
     def bar(self) -> FilterBar:
         return FilterBar(
-            self.scope, self.address, compares=True, template="usage_table/_columns.html", fields=("cols",)
-        )
+            self.scope, self.address, compares=True, template="usage_table/_columns.html", columns_of="channels",
+            intervals=self.query.intervals,
+        )  # fmt: skip
 
     @cached_property
     def usage_chart(self) -> StackedBars:

@@ -31,6 +31,14 @@ from usage.warnings import Survey, Warning, banners
 
 THEMES = {"light": _("Light"), "dark": _("Dark"), "system": _("System")}
 DEFAULT_THEME = "system"
+# How often figures that grow can be renewed.
+REFRESH_SECONDS: dict[str, Any] = {
+    "0": _("Off"),
+    "10": _("Every 10 seconds"),
+    "30": _("Every 30 seconds"),
+    "60": _("Every minute"),
+    "300": _("Every 5 minutes"),
+}
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
@@ -98,6 +106,10 @@ class Shell:
     @property
     def has_shortcuts(self) -> bool:
         return viewer.preferences().shortcuts
+
+    @property
+    def refreshes(self) -> dict[str, Any]:
+        return REFRESH_SECONDS
 
     @property
     def language(self) -> str:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from django.urls import path
 
 from channels_app import views
+from channels_app.columns import choose_columns
 from channels_app.entity_page import views as entity
 from channels_app.errors_page.views import errors
 from channels_app.explore_page.views import delete_view, explore, save_view
@@ -31,6 +32,8 @@ urlpatterns = [
     path("quota/", quota, name="quota"),
     path("filters/<str:name>/", choices, name="choices"),
     path("shortcuts/", shortcuts, name="shortcuts"),
+    path("preferences/columns/", choose_columns, name="columns"),
+    path("preferences/refresh/", views.choose_refresh, name="refresh"),
     path("preferences/privacy/", views.choose_privacy, name="privacy"),
     path("preferences/theme/", views.choose_theme, name="theme"),
 ]

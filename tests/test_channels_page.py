@@ -371,7 +371,7 @@ def test_columns_can_be_added(reader: Client, sample: Instance) -> None:
     first = rows(html)[0]
     assert (first["failed"], first["last"], first["p95"], first["each"]) == ("9", "1 m ago", "—", "$0.1645")
     assert [row["last"] for row in rows(html) if row["row"] == "account"] == ["1 m ago"] * 3
-    assert re.search(r'<input type="checkbox" name="cols" value="p95" checked>', html)
+    assert re.search(r'<input type="checkbox" form="columns" name="cols" value="p95" checked>', html)
     assert "p50" in rows(page(reader, "?sort=p50"))[0]  # what it is sorted by
 
 

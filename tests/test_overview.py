@@ -434,7 +434,7 @@ def test_only_a_period_with_now_in_it_renews_itself(reader: Client, sample: Inst
 def test_days_are_those_of_the_report_zone(reader: Client, sample: Instance, settings: Any) -> None:
     settings.TIME_ZONE = "Asia/Shanghai"
     html = page(reader, "?range=today")
-    assert "11-23 00:00 – 11-23 18:30 (UTC+8)" in html and "11-23 17:00–18:00" in html
+    assert "11-23 00:00 – 11-23 18:30 (UTC+8)" in html and "11-23 17:45–18:00" in html
 
 
 def test_attributes_are_well_formed(reader: Client, sample: Instance) -> None:

@@ -57,6 +57,7 @@ class TopList(NamedTuple):
 class OverviewPage(DataPage):
     query: OverviewQuery
     now: datetime
+    has_chart = True
 
     @cached_property
     def answers(self) -> Answers:
@@ -77,7 +78,7 @@ class OverviewPage(DataPage):
 
     @cached_property
     def bar(self) -> FilterBar:
-        return FilterBar(self.scope, self.address, compares=True)
+        return FilterBar(self.scope, self.address, compares=True, intervals=self.query.intervals)
 
     @property
     def compared_text(self) -> str:

@@ -16,7 +16,7 @@ from channels_app.comparison import OFF, PREVIOUS, WEEK
 from channels_app.filter_bar.scope import default_comparison, default_range
 from channels_app.period import RANGES
 from channels_app.settings_page.sections import PERSONAL, SectionView
-from channels_app.shell import THEMES, Shell
+from channels_app.shell import REFRESH_SECONDS, THEMES, Shell
 from channels_app.views import keep_in_browser
 
 _COMPARISONS: dict[str, Promise] = {
@@ -31,11 +31,7 @@ _UNITS: dict[str, Promise | str] = {_THOUSANDS: "K, M, B", _MYRIADS: _("万 and 
 _AS_THE_PAGE = ""
 _REFRESH: dict[str, Promise] = {
     _AS_THE_PAGE: _("As each page does by itself"),
-    "0": _("Off"),
-    "10": _("Every 10 seconds"),
-    "30": _("Every 30 seconds"),
-    "60": _("Every minute"),
-    "300": _("Every 5 minutes"),
+    **REFRESH_SECONDS,
 }
 
 

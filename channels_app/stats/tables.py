@@ -318,6 +318,14 @@ def _grains(conditions: Conditions, by: Sequence[str]) -> tuple[Grain, ...]:
     return (*(weeks[:1] if is_long and not is_odd else []), *([] if is_odd else days[:1]), hours[0])
 
 
+def are_hours_few(span: Span, conditions: Conditions, by: Sequence[str], few: int) -> bool:
+    """Whether the sums by hour that know such a question have `few` rows in `span`, or are those of a small table."""
+    grain = _grains(conditions, _asked_of_tables(conditions, by))[-1]
+    if grain is HOURLY_BY_SOURCE:
+        return (span.until - span.since) // HOUR * Source.objects.using(database().alias).count() <= few
+    return grain in (HOURLY_BY_CHANNEL, HOURLY_BY_MODEL, FAILURES)
+
+
 def _knows(grain: Grain, needed: Collection[str]) -> bool:
     """A source tells its channel."""
     known = {*grain.dimensions, "channel_id"} if "source_id" in grain.dimensions else {*grain.dimensions}

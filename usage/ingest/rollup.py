@@ -60,6 +60,8 @@ TOTAL = f"CAST({TOKENS[0]} AS BIGINT) + {' + '.join(TOKENS[1:])}"
 _SUCCEEDED = "NOT failed AND generate"
 # A speed needs a first token, and a while after it (ui.md M24).
 _TIMED = f"{_SUCCEEDED} AND ttft_ms > 0 AND latency_ms - ttft_ms >= 100 AND output + reasoning > 0"
+# Of one record, in tenths of tokens a second; null where it has none.
+SPEED = f"CASE WHEN {_TIMED} THEN (CAST(output AS BIGINT) + reasoning) * 10000 / (latency_ms - ttft_ms) END"
 _ESTIMATED, _UNCLASSIFIED, _INCONSISTENT = (
     int(quality) for quality in (UsageRecord.Quality.ESTIMATED, UsageRecord.Quality.UNCLASSIFIED,
                                  UsageRecord.Quality.INCONSISTENT)

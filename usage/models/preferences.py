@@ -22,6 +22,8 @@ class Preferences(models.Model):
     # Large numbers in 万 and 亿, where the page is Chinese.
     counts_in_myriads = models.BooleanField(_("万 and 亿"), default=False)
     shortcuts = models.BooleanField(_("keyboard shortcuts"), default=True)
+    # Of each table the columns besides the usual ones.
+    columns = models.JSONField(_("columns"), default=dict, blank=True)
     privacy = models.BooleanField(_("privacy mode"), default=False)
 
     class Meta:

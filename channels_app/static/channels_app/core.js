@@ -1,5 +1,5 @@
-// Comfort only: every page works without this file. Links marked data-swap show the next state without a reload, and
-// a page whose figures still grow renews itself: both replace what is marked data-live by what the server draws.
+// Comfort only: every page works without this file. Links marked data-swap show the next state without a reload: what is
+// marked data-live is replaced by what the server draws.
 "use strict";
 
 const announcer = document.getElementById("live");
@@ -44,18 +44,6 @@ function replaceLive(page) {
   }
   if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
 }
-
-// Not while the tab is hidden, a menu is open or text is selected. Three failures in a row are told. What the viewer
-// prefers stands on the whole page: seconds, 0 for never.
-let failures = 0;
-const every = +(document.documentElement.dataset.refresh ?? report()?.dataset.refresh ?? 60);
-if (every) setInterval(async () => {
-  if (!report()?.dataset.refresh || document.hidden) return;
-  if (document.querySelector("details.menu[open], dialog[open], [aria-busy=true]:not(#report)") || String(getSelection())) return;
-  if ([...document.querySelectorAll("[popover]")].some((popover) => popover.checkVisibility())) return;
-  failures = (await swap(location.href, { quiet: true })) ? 0 : failures + 1;
-  document.getElementById("stale").hidden = failures < 3;
-}, 1000 * every);
 
 function applyFilter(input) {
   const wanted = input.value.trim().toLocaleLowerCase();
