@@ -116,6 +116,14 @@ def test_what_does_not_add_up_is_asked_of_all_together(usage: Instance, metric: 
     )  # one model has a price
 
 
+def test_what_has_no_price_says_so_instead_of_an_empty_chart(reader: Client, usage: Instance) -> None:
+    html = get(reader, "?range=30d&metric=cost&model=m1-FAKE")
+    assert (
+        "No price is known for its models" in text(html) and "<figure" not in html and 'class="table pivot' not in html
+    )
+    assert "None in this period" in text(get(reader, "?range=30d&metric=failed&status=ok"))
+
+
 def test_groups_beyond_the_limit_are_one(reader: Client, usage: Instance) -> None:
     html = get(reader, "?range=30d&by=model&metric=requests&limit=5")
     found = rows(html)

@@ -30,7 +30,7 @@ from channels_app.explore_page.query import DIVISIONS, GROUPINGS, LIMITS, PARAME
 from channels_app.filter_bar.bar import FilterBar, text_of
 from channels_app.filter_bar.page import DataPage
 from channels_app.filters import UNKNOWN_CHANNEL
-from channels_app.stats import name_groups
+from channels_app.stats import name_groups, totals
 from usage.models import Instance, SavedView, UsageRecord
 
 _LABELS: dict[str, Promise] = {
@@ -101,7 +101,7 @@ class ExplorePage(DataPage):
     @cached_property
     def empty(self) -> str:
         """Why there is nothing to show: `no_server`, `no_records` or `no_match`; empty where there is."""
-        if self.answers.weights:
+        if self.answers.weights or totals(self.answers.span, self.answers.conditions).requests:
             return ""
         if UsageRecord.objects.exists():
             return "no_match"
@@ -153,6 +153,11 @@ class ExplorePage(DataPage):
         return self.query.measured.adds_up
 
     @property
+    def is_unpriced(self) -> bool:
+        """Where there is no total: whether that is for want of a price."""
+        return self.shows_money and bool(self.answers.weights)
+
+    @property
     def shows_money(self) -> bool:
         return self.query.measured.unit is NANOUSD
 
@@ -177,7 +182,7 @@ class ExplorePage(DataPage):
     @cached_property
     def _whole(self) -> int | None:
         """Of what does not add up, all together have a value of their own."""
-        return self.answers.line(self.answers.weights).total
+        return self.answers.line(self.answers.weights).total if self.answers.weights else None
 
     @cached_property
     def rows(self) -> list[Row]:
