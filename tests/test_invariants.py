@@ -120,7 +120,7 @@ class Pages:
 
 # To make a failing example smaller would take minutes.
 @settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(8), phases=[Phase.generate]
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(12), phases=[Phase.generate]
 )
 @given(draft=drafts, metric=st.sampled_from([*WRITTEN]), number=st.integers(0, 99))
 def test_each_page_adds_up_and_all_tell_the_same(
