@@ -32,7 +32,7 @@ _STORM_RATE, _STORM_CHANNEL = 0.5, 1
 _RETRIES = 2
 # Besides, a client that gives up on nothing asks a channel that is at its limit, two nights before the end at three:
 # of all its calls one in so many, but not more than these.
-_NIGHT, _NIGHT_SHARE, _NIGHT_MOST, _NIGHT_CLIENT = timedelta(days=2), 20, 400, 4
+_NIGHT, _NIGHT_SHARE, _NIGHT_MOST, _NIGHT_CLIENT = timedelta(days=2), 100, 400, 4
 # What was lost in the oldest gap of collection.py.
 _LOST_BEFORE_END, _LOST = timedelta(hours=30), timedelta(minutes=14)
 
