@@ -193,7 +193,7 @@ def test_running_totals_end_at_the_total(usage: Instance) -> None:
 def test_a_logarithmic_axis_has_powers_of_ten(usage: Instance) -> None:
     chart = page_of("range=30d&metric=p95&by=model&log=1").chart
     assert isinstance(chart, LogLines)
-    assert [tick.text for tick in chart.ticks] == ["1 s", "10 s", "1 m 40 s"]
+    assert [tick.text for tick in chart.ticks] == ["1 s", "10 s", "100 s"]
     assert [round(tick.y) for tick in chart.ticks] == [100, 50, 0]
     heights = [int(one) for layer in chart.layers for one in re.findall(r" (\d+)", layer.path)]
     assert heights and all(0 <= height <= 1000 for height in heights)
