@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from channels_app.stats.tables import NOTHING, CodeRange, Conditions
 from usage.models import Account, ApiKey, Channel, Instance, ModelName, Source
 from usage.models.record import NO_KEY
+from usage.models.rollup import NO_CHANNEL
 
 UNKNOWN_CHANNEL = "unknown"
 OK, FAIL = "ok", "fail"
@@ -50,11 +51,19 @@ class Filters:
             return NOTHING  # codes are those of failures
         return Conditions(
             sources=self._sources() if self.servers or self.channels or self.accounts else None,
+            channels=self._whole_channels,
             models=self.models or None,
             api_keys=self.keys or None,
             failed=True if self.status == FAIL or self.codes else False if self.status == OK else None,
             codes=self.codes,
         )
+
+    @property
+    def _whole_channels(self) -> frozenset[int] | None:
+        """The channels, where nothing else is asked of sources."""
+        if not self.channels or self.servers or self.accounts:
+            return None
+        return frozenset(NO_CHANNEL if channel is None else channel for channel in self.channels)
 
     def _sources(self) -> frozenset[int]:
         sources = Source.objects.all()
