@@ -30,7 +30,7 @@ class QuotaPage:
     def holders(self) -> Page[Holder]:
         return Paginator(self._holders, _HOLDERS).get_page(self.number)
 
-    @property
+    @cached_property
     def pools(self) -> list[Pool]:
         """The accounts of a channel together."""
         return pools(self._holders, self.now)
