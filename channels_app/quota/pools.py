@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 from functools import cached_property
 
 from channels_app.quota.windows import LEAST_USED, Holder, Window
@@ -72,12 +73,12 @@ class Pool:
         left = self.remaining_percent
         if not left or 100 - left < LEAST_USED:
             return None
-        pace = Decimal(0)
+        pace = Fraction(0)
         for window in self.known:
             if window.elapsed is None:
                 return None
-            pace += window.used_percent / Decimal(window.elapsed // timedelta(microseconds=1))
-        lasts = timedelta(microseconds=int(left * len(self.known) / pace))
+            pace += Fraction(window.used_percent) / (window.elapsed // timedelta(microseconds=1))
+        lasts = timedelta(microseconds=int(Fraction(left) * len(self.known) / pace))
         ends = max(window.seen_at for window in self.known) + lasts
         return ends if ends > self.now else None
 
