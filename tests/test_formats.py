@@ -176,6 +176,9 @@ def test_percent_says_100_only_when_exact(whole: int, missing: int) -> None:
         (184_000, "3 m 04 s"),
         (900_000, "15 m 00 s"),
         (7_500_000, "2 h 05 m"),
+        (86_369_999, "23 h 59 m"),
+        (86_400_000, "1 d 0 h"),
+        (106 * 3_600_000, "4 d 10 h"),
     ],
 )
 def test_durations(milliseconds: int, text: str) -> None:

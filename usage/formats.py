@@ -152,7 +152,10 @@ def duration(span: timedelta) -> str:
     if minutes < 60:
         return _("%(minutes)s m %(seconds)s s") % {"minutes": minutes, "seconds": f"{seconds:02d}"}
     hours, minutes = divmod(minutes, 60)
-    return _("%(hours)s h %(minutes)s m") % {"hours": hours, "minutes": f"{minutes:02d}"}
+    if hours < 24:
+        return _("%(hours)s h %(minutes)s m") % {"hours": hours, "minutes": f"{minutes:02d}"}
+    days, hours = divmod(hours, 24)
+    return _("%(days)s d %(hours)s h") % {"days": days, "hours": hours}
 
 
 def ago(moment: datetime, now: datetime) -> str:

@@ -14,7 +14,7 @@ from channels_app.errors_page.query import ErrorsQuery
 from channels_app.interval import interval_of
 from channels_app.period import Period
 from channels_app.records import records
-from channels_app.stats import Conditions, Span, aggregate, series, span_of
+from channels_app.stats import Conditions, Span, Usage, aggregate, series, span_of, totals
 from channels_app.stats.client_requests import Calls, calls
 from channels_app.stats.elapsed import gaps
 from channels_app.stats.failures import Kind, Spreading, of_failures, spreading, whatever_became
@@ -86,6 +86,11 @@ class ErrorsAnswers:
     @cached_property
     def counts(self) -> Counter[Kind]:
         return Counter({kind: sum(line) for kind, line in self.lines.items()})
+
+    @cached_property
+    def usage(self) -> Usage:
+        """Of the failures: what upstream read before it failed is billed."""
+        return totals(self.span, self.conditions, self.query.scope.basis)
 
     @cached_property
     def by_code(self) -> Counter[int]:

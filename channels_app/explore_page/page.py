@@ -29,7 +29,7 @@ from channels_app.filter_bar.bar import FilterBar, text_of
 from channels_app.filter_bar.page import DataPage
 from channels_app.filters import UNKNOWN_CHANNEL
 from channels_app.interval import offered
-from channels_app.stats import name_groups
+from channels_app.stats import name_groups, totals
 from channels_app.volume_strip import VolumeStrip, volume_strip
 from usage.models import Instance, SavedView, UsageRecord
 
@@ -102,7 +102,7 @@ class ExplorePage(DataPage):
     @cached_property
     def empty(self) -> str:
         """Why there is nothing to show: `no_server`, `no_records` or `no_match`; empty where there is."""
-        if self.answers.weights:
+        if self.answers.weights or totals(self.answers.span, self.answers.conditions).requests:
             return ""
         if UsageRecord.objects.exists():
             return "no_match"
@@ -159,6 +159,11 @@ class ExplorePage(DataPage):
         return self.query.measured.adds_up
 
     @property
+    def is_unpriced(self) -> bool:
+        """Where there is no total: whether that is for want of a price."""
+        return self.shows_money and bool(self.answers.weights)
+
+    @property
     def shows_money(self) -> bool:
         return self.query.measured.unit is NANOUSD
 
@@ -183,7 +188,7 @@ class ExplorePage(DataPage):
     @cached_property
     def _whole(self) -> int | None:
         """Of what does not add up, all together have a value of their own."""
-        return self.answers.line(self.answers.weights).total
+        return self.answers.line(self.answers.weights).total if self.answers.weights else None
 
     @cached_property
     def rows(self) -> list[Row]:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from channels_app.charts import look
 from channels_app.charts.heatmap import Heatmap, Hour
@@ -37,6 +38,12 @@ from usage.models.fields import to_micros
 _HOUR = timedelta(hours=1) // timedelta(microseconds=1)
 _STRIPS = 8
 _MESSAGE = 80
+_SHARES: dict[str, Promise] = {
+    "tokens": gettext_lazy("Share of tokens"),
+    "cost": gettext_lazy("Share of cost"),
+    "requests": gettext_lazy("Share of requests"),
+    "failed": gettext_lazy("Share of errors"),
+}
 
 
 class Error(NamedTuple):
@@ -144,6 +151,10 @@ class OverviewPage(DataPage):
     @property
     def metric_label(self) -> Promise:
         return METRICS[self.query.metric].label
+
+    @property
+    def share_label(self) -> Promise:
+        return _SHARES[self.query.metric]
 
     @cached_property
     def heatmap(self) -> Heatmap:

@@ -161,12 +161,6 @@ def test_the_system_decides_where_nobody_has(open_page: Open, sample: Instance) 
     assert background(page) != dark
 
 
-def test_nothing_waits_for_javascript(open_page: Open, sample: Instance) -> None:
-    page = open_page("/channels/", javascript=False)
-    expect(page.locator("tfoot")).to_contain_text("174")
-    expect(page.locator("[data-filter-box], [data-copy]").filter(visible=True)).to_have_count(0)
-
-
 def test_on_a_wide_screen_the_header_stays(open_page: Open, sample: Instance) -> None:
     page = open_page("/channels/?open=claude,codex,unknown", width=1440)
     page.set_viewport_size({"width": 1440, "height": 400})

@@ -25,6 +25,8 @@ def views() -> dict[str, str]:
         "overview-failed": "/?metric=failed&by=model&open=claude&range=24h",
         "overview-gap": "/?range=1h",
         "overview-quarters": "/?range=24h&bucket=15m&by=model",
+        "overview-compare-off": "/?cmp=off",
+        "overview-empty-filter": "/?channel=xai&range=24h",
         "channels": "/channels/",
         "channels-expanded": "/channels/?open=claude,codex,unknown&sort=-cost",
         "channels-filtered": "/channels/?channel=claude&channel=codex&model=claude-opus-4-6&status=fail&tz=America/St_Johns&range=24h",

@@ -77,6 +77,7 @@ function part(name) {
 
 function clear() {
   for (const name of ["box", "selection"]) field()?.querySelector(`:scope > .${name}`)?.remove();
+  field()?.setAttribute("role", "img");
 }
 
 function ends(one, other) {
@@ -92,6 +93,7 @@ function draw([left, top], [right, bottom]) {
 function offer(first, last) {
   const { words, zoom, open, dismiss, here, records } = field().dataset;
   const bar = part("selection"), text = document.createElement("span");
+  field().setAttribute("role", "group"); // an image may hold no links
   text.textContent = `${within(first, last).toLocaleString("en")} ${words}`;
   const links = [[zoom, here], [open, records]].map(([label, base]) => {
     const link = document.createElement("a");
