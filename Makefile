@@ -2,10 +2,10 @@
 PYTHON ?= python3
 BIND ?= 127.0.0.1:8000
 BIN := .venv/bin
-# Many tests wait for something: two more at a time than there are cores.
-JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 2)))
+# Many tests wait for something: on each database one more at a time than there are cores.
+JOBS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
-.PHONY: run demo test lint pins messages
+.PHONY: run demo test test-sqlite test-postgresql lint pins messages
 
 run: .venv/installed
 	$(BIN)/python manage.py serve --bind $(BIND)
@@ -13,9 +13,17 @@ run: .venv/installed
 demo: .venv/installed
 	$(BIN)/python -m tests.demo --bind $(BIND)
 
-# The suite on SQLite, then what touches the database on a real PostgreSQL that comes from PyPI.
+# The suite on SQLite, and beside it what touches the database on a real PostgreSQL that comes from PyPI.
 test: .venv/installed-for-tests
+	$(MAKE) --jobs=2 test-sqlite test-postgresql
+
+# Each worker and each process that a test starts would compile the sources anew where Python may not keep bytecode.
+test-sqlite test-postgresql: export PYTHONDONTWRITEBYTECODE =
+
+test-sqlite: .venv/installed-for-tests
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+test-postgresql: .venv/installed-for-tests
 	$(BIN)/python -m tests.on_postgres $(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 lint: .venv/installed-for-tests

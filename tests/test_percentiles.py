@@ -117,7 +117,7 @@ def within(first: int, end: int, conditions: Conditions = EVERYTHING) -> list[Us
     for name, ids in conditions.ids.items():
         values = [one or None for one in ids]
         records = records.filter(**{f"{name}__in": values}) if None not in values else records.filter(**{name: None})
-    return list(records)
+    return list(records.select_related("source__account"))
 
 
 def _moment(micros: int) -> datetime:

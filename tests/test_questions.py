@@ -105,15 +105,16 @@ OF_RECORD: dict[str, Callable[[UsageRecord], int | None]] = {
 def words_of(name: str) -> dict[str, int | None]:
     """What may be asked of a parameter, and the value in a record that it means."""
     return {
-        "server": dict(Instance.objects.values_list("slug", "pk")),
-        "channel": dict(Channel.objects.values_list("slug", "pk")) | {"unknown": None},
-        "account": {str(pk): pk for pk in Account.objects.values_list("pk", flat=True)},
-        "model": dict(ModelName.objects.values_list("name", "pk")),
-        "key": {str(pk): pk for pk in (*ApiKey.objects.values_list("pk", flat=True), NO_KEY)},
-    }[name]
+        "server": lambda: dict(Instance.objects.values_list("slug", "pk")),
+        "channel": lambda: dict(Channel.objects.values_list("slug", "pk")) | {"unknown": None},
+        "account": lambda: {str(pk): pk for pk in Account.objects.values_list("pk", flat=True)},
+        "model": lambda: dict(ModelName.objects.values_list("name", "pk")),
+        "key": lambda: {str(pk): pk for pk in (*ApiKey.objects.values_list("pk", flat=True), NO_KEY)},
+    }[name]()
 
 
-def fulfils(row: UsageRecord, asked: dict[str, list[str]]) -> bool:
+def fulfils(row: UsageRecord, asked: dict[str, list[str]], meant: dict[str, set[int | None]]) -> bool:
+    """Whether `row` is asked for; `meant` has the values that the words of `asked` mean, but of status and code."""
     for name, values in asked.items():
         if name == "status":
             if len(values) == 1 and row.failed != (values == ["fail"]):
@@ -122,7 +123,7 @@ def fulfils(row: UsageRecord, asked: dict[str, list[str]]) -> bool:
             code = str(row.status_code or "")
             if not row.failed or not any(code == one or (code and one == f"{code[0]}xx") for one in values):
                 return False
-        elif OF_RECORD[name](row) not in [words_of(name)[value] for value in values]:
+        elif OF_RECORD[name](row) not in meant[name]:
             return False
     return True
 
@@ -155,7 +156,12 @@ moments = st.builds(
 
 
 def inside(rows: Iterable[UsageRecord], since: int, until: int, asked: dict[str, list[str]]) -> list[UsageRecord]:
-    return [row for row in rows if since <= to_micros(row.requested_at) < until and fulfils(row, asked)]
+    meant = {
+        name: {words_of(name)[value] for value in values}
+        for name, values in asked.items()
+        if name not in ("status", "code")
+    }
+    return [row for row in rows if since <= to_micros(row.requested_at) < until and fulfils(row, asked, meant)]
 
 
 @with_database
