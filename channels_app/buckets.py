@@ -12,6 +12,7 @@ from itertools import takewhile
 from zoneinfo import ZoneInfo
 
 from channels_app.period import Period
+from channels_app.site import site
 from usage.models.fields import to_micros
 
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -28,6 +29,8 @@ BUCKETS = {
     "1M": timedelta.max,
 }
 _STEPS = {"1m": _MINUTE, "5m": 5 * _MINUTE, "15m": 15 * _MINUTE, "1h": _HOUR}
+# Shorter than an hour, of which there are no sums.
+MINUTES = ("1m", "5m", "15m")
 # A finer one of a long span is more than anybody can see.
 MOST = 1_500
 
@@ -69,7 +72,7 @@ def _starts(since: datetime, zone: ZoneInfo, bucket: str) -> Iterator[datetime]:
         while True:
             yield _midnight(month, zone)
             month = (month + 32 * _DAY).replace(day=1)
-    first = day - timedelta(days=day.weekday()) if bucket == "1w" else day
+    first = day - timedelta(days=(day.weekday() - site().week_start) % 7) if bucket == "1w" else day
     while True:
         yield _midnight(first, zone)
         if bucket == "6h":

@@ -13,6 +13,8 @@ from django.utils.translation import gettext_lazy as _
 from channels_app.address import Address
 from channels_app.charts import look
 from channels_app.charts.stacked_bars import StackedBars
+from channels_app.columns import PARAMETER as COLUMNS
+from channels_app.columns import read_columns, written
 from channels_app.dashboard.answers import Answers
 from channels_app.dashboard.query import DashboardQuery, listed
 from channels_app.dashboard.usage_chart import usage_chart
@@ -33,16 +35,20 @@ OPTIONAL = ("failed", "blended", "each", "p50", "p95", "ttft", "speed", "delta",
 
 @dataclass(frozen=True)
 class ChannelsQuery(DashboardQuery):
-    """`open` are slugs of channels and keys of accounts, `columns` those that are shown besides the usual ones."""
+    """`open` are slugs of channels and keys of accounts, `columns` those that are shown besides the usual ones, and `idle`
+    says to show channels without requests too.
+    """
 
     sort: str = DEFAULT_SORT
     open: frozenset[str] = frozenset()
     columns: tuple[str, ...] = ()
+    idle: bool = False
 
     @property
     def address(self) -> Address:
         address = super().address.setting("sort", "" if self.sort == DEFAULT_SORT else self.sort)
-        return address.setting("open", ",".join(sorted(self.open))).setting("cols", *self.columns)
+        address = address.setting("idle", "1" if self.idle else "")
+        return address.setting("open", ",".join(sorted(self.open))).setting(COLUMNS, *written("channels", self.columns))
 
     def drill_down(self, key: str) -> str:
         return ""
@@ -55,15 +61,17 @@ def read_channels_query(query: QueryDict, now: datetime) -> ChannelsQuery:
     scope = read_scope(query, now)
     warnings = [*scope.warnings]
     sort = read_sort(query.get("sort", ""), (*USUAL, *OPTIONAL), warnings)
-    columns = tuple(name for name in OPTIONAL if name in query.getlist("cols"))
+    columns = read_columns(query, "channels", OPTIONAL)
     found = ChannelsQuery(
-        scope, ("channel",), warnings=tuple(warnings), sort=sort, open=listed(query, "open"), columns=columns
-    )
+        scope, ("channel",), warnings=tuple(warnings), sort=sort, open=listed(query, "open"), columns=columns,
+        idle=query.get("idle") == "1",
+    )  # fmt: skip
     return found.read(query)
 
 
 class ChannelsPage(TablePage):
     query: ChannelsQuery
+    has_chart = True
     usual, optional = USUAL, OPTIONAL
 
     def __init__(self, query: ChannelsQuery, now: datetime) -> None:
@@ -85,8 +93,9 @@ class ChannelsPage(TablePage):
     @cached_property
     def bar(self) -> FilterBar:
         return FilterBar(
-            self.scope, self.address, compares=True, template="usage_table/_columns.html", fields=("cols",)
-        )
+            self.scope, self.address, compares=True, template="usage_table/_columns.html", columns_of="channels",
+            intervals=self.query.intervals,
+        )  # fmt: skip
 
     @cached_property
     def usage_chart(self) -> StackedBars:
@@ -105,6 +114,28 @@ class ChannelsPage(TablePage):
     @property
     def account_count(self) -> int:
         return sum(len(channel.accounts) for channel in self.known)
+
+    @cached_property
+    def all_account_count(self) -> int:
+        """With those that were not used, as far as servers list them."""
+        used = {account.account_id for channel in self.known for account in channel.accounts}
+        listed = Account.objects.exclude(state=Account.State.REMOVED)
+        if self.scope.filters.channels:
+            listed = listed.filter(channel__in=self.scope.filters.channels - {None})
+        return self.account_count + len(set(listed.values_list("pk", flat=True)) - used)
+
+    @cached_property
+    def idle(self) -> list[Channel]:
+        """Channels without requests in the period; not told where it is for another filter that they have none."""
+        if {name for name, _value in self.scope.filters.parameters} - {"channel"}:
+            return []
+        used, asked = {channel.slug for channel in self.report.channels}, self.scope.filters.channels
+        return [one for one in Channel.objects.all() if one.slug not in used and (not asked or one.pk in asked)]
+
+    @property
+    def other_idle(self) -> str:
+        """The address with idle channels shown, or hidden again."""
+        return str(replace(self.query, idle=not self.query.idle).address)
 
     @property
     def unmatched(self) -> int:
@@ -126,6 +157,7 @@ class ChannelsPage(TablePage):
     @cached_property
     def table(self) -> Table:
         rows = [self._channel(channel) for channel in self.report.channels]
+        rows += [self._idle(channel) for channel in self.idle if self.query.idle]
         self.tell(rows, ["channel"])
         self.tell([account for row in rows for account in row.children if account.value], ["channel", "account"])
         return Table(
@@ -150,13 +182,21 @@ class ChannelsPage(TablePage):
             row.children = [self._account(account, row) for account in channel.accounts]
         return row
 
+    def _idle(self, channel: Channel) -> Row:
+        row = ChannelRow(channel.slug, channel.name, channel.kind, channel.color_slot, channel.shape)
+        return replace(self._channel(row), toggle="")
+
     def _account(self, account: AccountRow, channel: Row) -> Row:
         """An account; of what is not known, a source."""
         pk = account.account_id
+        details = {
+            "server": account.instance if self.many_servers else "",
+            "source": account.source_id if channel.is_last else None,  # that anybody may say something of
+        }
         row = Row(
             account.key, account.name, account.usage, channel.usage, "account", str(pk or ""),
             page_of("account", pk, self.scope.address) if pk else "", channel.look, (*channel.group, pk),
-            models=account.models, details={"server": account.instance if self.many_servers else ""}, css="account",
+            models=account.models, details=details, css="account",
         )  # fmt: skip
         row.account = self._accounts.get(pk or 0)
         self._open(row)

@@ -41,7 +41,7 @@ def file_name(name: str, period: Period, ending: str) -> str:
 def _lines(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
     """Yield a mark by which spreadsheets know UTF-8, then lines."""
     writer = csv.writer(_Echo())
-    yield "\ufeff" + writer.writerow(header)
+    yield "\ufeff" + writer.writerow([_inert(name) for name in header])
     for row in rows:
         yield writer.writerow([_inert(value) for value in row])
 

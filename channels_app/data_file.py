@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
-from django.http import JsonResponse
+from django.core.serializers.json import DjangoJSONEncoder
+from django.http import JsonResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 
@@ -27,6 +30,23 @@ def data_file(
     answer = JsonResponse({"meta": _meta(scope), "rows": [dict(zip(header, row, strict=True)) for row in told]})
     answer["Content-Disposition"] = f'attachment; filename="{file_name(name, scope.period, JSON)}"'
     return answer
+
+
+def json_stream(
+    name: str, scope: Scope, header: Sequence[str], rows: Iterator[Sequence[object]], most: int
+) -> StreamingHttpResponse:
+    """Return the first `most` of these rows as JSON that is sent while they are made; `truncated` says if there are more."""
+    answer = StreamingHttpResponse(_pieces(_meta(scope), header, rows, most), content_type="application/json")
+    answer["Content-Disposition"] = f'attachment; filename="{file_name(name, scope.period, JSON)}"'
+    return answer
+
+
+def _pieces(meta: dict[str, Any], header: Sequence[str], rows: Iterator[Sequence[object]], most: int) -> Iterator[str]:
+    """Yield a row at a time, each whole."""
+    yield f'{{"meta": {json.dumps(meta, cls=DjangoJSONEncoder)}, "rows": ['
+    for number, row in enumerate(islice(rows, most)):
+        yield f"{',' if number else ''}\n{json.dumps(dict(zip(header, row, strict=True)), cls=DjangoJSONEncoder)}"
+    yield f'\n], "truncated": {json.dumps(next(rows, None) is not None)}}}'
 
 
 def _told(value: object, scope: Scope) -> object:

@@ -6,7 +6,7 @@ Different parameters must all be fulfilled, repeated ones any of them. What is n
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,8 +15,9 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 
 from channels_app.stats.tables import NOTHING, CodeRange, Conditions
-from usage.models import Account, ApiKey, Channel, Instance, ModelName, Source
+from usage.models import Account, ApiKey, Channel, ChannelName, Instance, ModelName, Source
 from usage.models.record import NO_KEY
+from usage.models.rollup import NO_CHANNEL
 
 UNKNOWN_CHANNEL = "unknown"
 OK, FAIL = "ok", "fail"
@@ -50,11 +51,19 @@ class Filters:
             return NOTHING  # codes are those of failures
         return Conditions(
             sources=self._sources() if self.servers or self.channels or self.accounts else None,
+            channels=self._whole_channels,
             models=self.models or None,
             api_keys=self.keys or None,
             failed=True if self.status == FAIL or self.codes else False if self.status == OK else None,
             codes=self.codes,
         )
+
+    @property
+    def _whole_channels(self) -> frozenset[int] | None:
+        """The channels, where nothing else is asked of sources."""
+        if not self.channels or self.servers or self.accounts:
+            return None
+        return frozenset(NO_CHANNEL if channel is None else channel for channel in self.channels)
 
     def _sources(self) -> frozenset[int]:
         sources = Source.objects.all()
@@ -79,10 +88,12 @@ class _Reading:
     query: Mapping[str, Any]
     parameters: list[tuple[str, str]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    # What values of parameters are called by now.
+    renamed: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def values(self, name: str) -> list[str]:
         values = self.query.getlist(name) if isinstance(self.query, QueryDict) else [self.query.get(name, "")]
-        return sorted({value.strip() for value in values} - {""})
+        return sorted({self.renamed.get((name, value.strip()), value.strip()) for value in values} - {""})
 
     def found(self, name: str, known: Mapping[str, Any]) -> list[Any]:
         """Return what the values of a parameter mean, of those that are known."""
@@ -103,7 +114,10 @@ def read_filters(query: Mapping[str, Any]) -> Filters:
     """Return what `query` (a QueryDict, or a plain mapping of single values) asks for. A query for each parameter given."""
     reading = _Reading(query)
     servers = reading.found("server", _by(Instance, "slug", reading.values("server")))
-    channels = _by(Channel, "slug", reading.values("channel")) | {UNKNOWN_CHANNEL: None}
+    channels = {UNKNOWN_CHANNEL: None} | _by(Channel, "slug", reading.values("channel"))
+    for former, channel in _merged({*reading.values("channel")} - {*channels}):
+        channels[channel.slug] = channel.pk
+        reading.renamed["channel", former] = channel.slug
     accounts = _by(Account, "pk", reading.values("account"))
     models = _by(ModelName, "name", reading.values("model"))
     keys = _by(ApiKey, "pk", reading.values("key")) | {str(NO_KEY): NO_KEY}
@@ -119,6 +133,14 @@ def read_filters(query: Mapping[str, Any]) -> Filters:
         parameters=tuple(sorted(reading.parameters)),
         warnings=tuple(reading.warnings),
     )
+
+
+def _merged(slugs: Collection[str]) -> list[tuple[str, Channel]]:
+    """Return into which channels those were merged that had these slugs."""
+    if not slugs:
+        return []
+    names = ChannelName.objects.select_related("channel").filter(former_slug__in=slugs)
+    return [(name.former_slug, name.channel) for name in names]
 
 
 def _by(model: type[Model], column: str, values: Iterable[str]) -> dict[str, int]:

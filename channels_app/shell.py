@@ -31,6 +31,14 @@ from usage.warnings import Survey, Warning, banners
 
 THEMES = {"light": _("Light"), "dark": _("Dark"), "system": _("System")}
 DEFAULT_THEME = "system"
+# How often figures that grow can be renewed.
+REFRESH_SECONDS: dict[str, Any] = {
+    "0": _("Off"),
+    "10": _("Every 10 seconds"),
+    "30": _("Every 30 seconds"),
+    "60": _("Every minute"),
+    "300": _("Every 5 minutes"),
+}
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
@@ -89,6 +97,19 @@ class Shell:
     def refresh(self) -> int | None:
         """How often, in seconds, the viewer wants figures that grow to be renewed, 0 for never; None: as the page does."""
         return viewer.preferences().refresh_seconds
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether the viewer wants rows to stand closer together."""
+        return viewer.preferences().is_dense
+
+    @property
+    def has_shortcuts(self) -> bool:
+        return viewer.preferences().shortcuts
+
+    @property
+    def refreshes(self) -> dict[str, Any]:
+        return REFRESH_SECONDS
 
     @property
     def language(self) -> str:

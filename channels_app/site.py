@@ -20,8 +20,12 @@ _KEPT_SECONDS = 10
 
 @dataclass(frozen=True, slots=True)
 class Site:
+    """`week_start` is a weekday as Python counts them (Monday is 0), `top_series` how many of the largest charts show."""
+
     name: str
     currency: Currency
+    week_start: int
+    top_series: int
 
 
 def is_of_environment(name: str) -> bool:
@@ -39,7 +43,7 @@ def site() -> Site:
         except DatabaseError:
             kept = SiteSettings()
     name = "" if is_of_environment("SITE_NAME") else kept.site_name
-    return Site(name or str(settings.SITE_NAME), _currency(kept))
+    return Site(name or str(settings.SITE_NAME), _currency(kept), kept.week_start, kept.top_series)
 
 
 def forget() -> None:

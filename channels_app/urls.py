@@ -3,6 +3,7 @@ from __future__ import annotations
 from django.urls import path
 
 from channels_app import views
+from channels_app.columns import choose_columns
 from channels_app.entity_page import views as entity
 from channels_app.errors_page.views import errors
 from channels_app.explore_page.views import delete_view, explore, save_view
@@ -11,6 +12,7 @@ from channels_app.keys_page.views import alias, keys
 from channels_app.models_page.views import models
 from channels_app.overview.views import overview
 from channels_app.quota.views import quota
+from channels_app.shortcuts import shortcuts
 
 app_name = "channels_app"
 urlpatterns = [
@@ -29,6 +31,9 @@ urlpatterns = [
     path("explore/views/<int:pk>/delete/", delete_view, name="delete_view"),
     path("quota/", quota, name="quota"),
     path("filters/<str:name>/", choices, name="choices"),
+    path("shortcuts/", shortcuts, name="shortcuts"),
+    path("preferences/columns/", choose_columns, name="columns"),
+    path("preferences/refresh/", views.choose_refresh, name="refresh"),
     path("preferences/privacy/", views.choose_privacy, name="privacy"),
     path("preferences/theme/", views.choose_theme, name="theme"),
 ]

@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import ResolverMatch
+from django.utils.translation import get_language
 
 from channels_app.site import site
 from config.currency import Currency
@@ -33,18 +34,29 @@ def preferences() -> Preferences:
 
 
 def _preferences_of(request: HttpRequest) -> Preferences:
+    """Kept with whose they are: whoever signs in, or is known by a token, is another object. Asked for a thousand times a
+    page, of which the user's own attributes would each be a look-up.
+    """
     user = getattr(request, "user", None)
-    if user is None or not user.is_authenticated:
-        return Preferences()
-    kept: Preferences | None = getattr(request, "_preferences", None)
-    if kept is None or kept.pk != user.pk:
-        kept = Preferences.objects.filter(pk=user.pk).first() or Preferences(pk=user.pk)
-        request._preferences = kept  # type: ignore[attr-defined]
-    return kept
+    whose, kept = getattr(request, "_preferences", (None, None))
+    if kept is None or whose is not user:
+        kept = Preferences() if user is None or not user.is_authenticated else _stored(user.pk)
+        request._preferences = user, kept  # type: ignore[attr-defined]
+    return cast(Preferences, kept)
+
+
+def _stored(user: int) -> Preferences:
+    return Preferences.objects.filter(pk=user).first() or Preferences(pk=user)
 
 
 def _is_private(request: HttpRequest) -> bool:
     return _preferences_of(request).privacy
+
+
+def _units(request: HttpRequest) -> formats.CompactUnits:
+    """Words of one language do not stand among those of another."""
+    in_myriads = (get_language() or "").startswith("zh") and _preferences_of(request).counts_in_myriads
+    return formats.MYRIADS if in_myriads else formats.THOUSANDS
 
 
 def _currency() -> Currency:
@@ -60,7 +72,11 @@ class ViewerMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         token = _request.set(request)
         try:
-            with privacy.decided_by(partial(_is_private, request)), formats.currency_decided_by(cache(_currency)):
+            with (
+                privacy.decided_by(partial(_is_private, request)),
+                formats.currency_decided_by(cache(_currency)),
+                formats.units_decided_by(cache(partial(_units, request))),
+            ):
                 response = self._get_response(request)
                 return _masked(response) if _shows_text(response) and privacy.is_on() else response
         finally:

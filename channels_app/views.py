@@ -10,10 +10,11 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from channels_app.channels_page import ChannelsPage, read_channels_query
+from channels_app.chart_file import CHART, chart_file
 from channels_app.data_file import FORMATS
 from channels_app.filter_bar.views import answer
 from channels_app.renewal import renewable
-from channels_app.shell import THEMES
+from channels_app.shell import REFRESH_SECONDS, THEMES
 from channels_app.usage_table.export import export
 from channels_app.way_back import way_back
 from usage.models import Preferences
@@ -28,6 +29,8 @@ def channels(request: HttpRequest) -> HttpResponseBase:
     now = timezone.now()
     page = ChannelsPage(read_channels_query(request.GET, now), now)
     file_format = request.GET.get("format", "")
+    if file_format in FORMATS and request.GET.get("section") == CHART:
+        return chart_file(page.usage_chart, "channels", page.scope, file_format)
     if file_format in FORMATS:
         return export(page.table, page.scope, "channels", file_format)
     return answer(request, "channels/channels.html", page)
@@ -48,6 +51,16 @@ def keep_in_browser(response: HttpResponse, name: str, value: str) -> None:
     response.set_cookie(
         name, value, max_age=_YEAR, httponly=True, samesite="Lax", secure=settings.SESSION_COOKIE_SECURE
     )
+
+
+@require_POST
+@login_required
+def choose_refresh(request: HttpRequest) -> HttpResponse:
+    """Keep how often figures that grow are renewed for whoever asks; then back to the page."""
+    seconds = request.POST.get("refresh", "")
+    if seconds in REFRESH_SECONDS:
+        Preferences.objects.update_or_create(pk=request.user.pk, defaults={"refresh_seconds": int(seconds)})
+    return way_back(request)
 
 
 @require_POST

@@ -11,12 +11,25 @@ from django.contrib.auth import get_user_model
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from tests.factories import book, payload
 from tests.traffic import SECRETS, fake_cpa, read_from, send_traffic
 from usage.collection import sync_instance
 from usage.ingest.prices import price_unpriced
-from usage.models import Account, Instance, ModelPrice, PriceMultiplier, UsageRecord
+from usage.models import (
+    Account,
+    Channel,
+    Instance,
+    ModelPrice,
+    Preferences,
+    PriceMultiplier,
+    QuotaWindow,
+    SavedView,
+    SiteSettings,
+    Source,
+    UsageRecord,
+)
 
 pytestmark = pytest.mark.django_db
 MODELS = [model for model in admin.site._registry if model._meta.app_label == "usage"]
@@ -92,6 +105,34 @@ def test_the_list_of_records_never_counts_nor_sorts_the_whole_table(staff: Clien
             plan = " ".join(row[3] for row in cursor.fetchall())
         assert "SCAN usage_usagerecord USING INDEX" in plan
         assert "TEMP B-TREE" not in plan
+
+
+def test_windows_views_and_settings_are_there_to_look_at(staff: Client, traffic: Instance) -> None:
+    operator = get_user_model().objects.get(username="operator")
+    source = Source.objects.earliest("pk")
+    QuotaWindow.objects.create(source=source, name="5h", minutes=300, used_percent=12, seen_at=timezone.now())
+    SavedView.objects.create(user=operator, name="Mondays", query="range=7d&by=model")
+    SiteSettings.objects.create(week_start=6, top_series=5)
+    Preferences.objects.create(user=operator, is_dense=True)
+    for name, shown in (
+        ("quotawindow", ">12<"), ("savedview", "range=7d&amp;by=model"), ("sitesettings", "Sunday"), ("preferences", "operator"),
+    ):  # fmt: skip
+        html = staff.get(f"/admin/usage/{name}/").content.decode()
+        assert shown in html and f"/admin/usage/{name}/add/" not in html.partition("content-main")[2]
+        row = MODELS[[model._meta.model_name for model in MODELS].index(name)]._default_manager.get()
+        assert b'name="_save"' not in staff.get(f"/admin/usage/{name}/{row.pk}/change/").content
+    view = SavedView.objects.get()
+    staff.post(f"/admin/usage/savedview/{view.pk}/delete/", {"post": "yes"})
+    assert not SavedView.objects.exists()
+
+
+@pytest.mark.parametrize("slot", ["0", "9"])
+def test_a_colour_that_there_is_not_is_refused(staff: Client, traffic: Instance, slot: str) -> None:
+    channel = Channel.objects.earliest("pk")
+    sent = {"color_slot": slot, "shape": "circle", "position": "0"}
+    sent |= {f"listed_names-{name}": "0" for name in ("TOTAL_FORMS", "INITIAL_FORMS")}
+    page = staff.post(f"/admin/usage/channel/{channel.pk}/change/", sent)
+    assert page.status_code == 200 and list(page.context["adminform"].form.errors) == ["color_slot"]
 
 
 def test_a_price_is_entered_in_usd_per_million_and_prices_what_had_none(staff: Client, traffic: Instance) -> None:

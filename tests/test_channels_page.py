@@ -3,20 +3,22 @@ from __future__ import annotations
 import csv
 import re
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 import time_machine
+from django.contrib.auth import get_user_model
 from django.test import Client
 from django.utils import timezone
 
 from channels_app.stats import ModelRow, Usage
 from channels_app.stats.confidence import Confidence
-from tests.pages import rows
+from tests.pages import rows, text
 from tests.sample_usage import PRICE, TOKENS, make_sample_usage
 from usage.ingest import rollup
-from usage.models import Account, Instance, ModelName, UsageRecord
+from usage.models import Account, Channel, Instance, ModelName, UsageRecord
 
 # Half past: the records of the last hour lie in two hours of the rollup.
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
@@ -40,6 +42,12 @@ def sample(instance: Instance) -> Instance:
     make_sample_usage(instance, timezone.now())
     Instance.objects.update(state=Instance.State.OK, state_since=NOW, synced_at=NOW - timedelta(seconds=8))
     return instance
+
+
+def get(client: Client, query: str = "") -> str:
+    answer = client.get(f"/channels/{query}")
+    assert answer.status_code == 200
+    return str(answer.content.decode())
 
 
 class Attributes(HTMLParser):
@@ -363,7 +371,7 @@ def test_columns_can_be_added(reader: Client, sample: Instance) -> None:
     first = rows(html)[0]
     assert (first["failed"], first["last"], first["p95"], first["each"]) == ("9", "1 m ago", "—", "$0.1645")
     assert [row["last"] for row in rows(html) if row["row"] == "account"] == ["1 m ago"] * 3
-    assert re.search(r'<input type="checkbox" name="cols" value="p95" checked>', html)
+    assert re.search(r'<input type="checkbox" form="columns" name="cols" value="p95" checked>', html)
     assert "p50" in rows(page(reader, "?sort=p50"))[0]  # what it is sorted by
 
 
@@ -417,3 +425,104 @@ def test_the_page_holds_nothing_that_the_csp_forbids(reader: Client, sample: Ins
     answer = reader.get("/channels/")
     assert "style-src 'self'" in answer["Content-Security-Policy"]
     assert "unsafe" not in answer["Content-Security-Policy"]
+
+
+class TestIdleChannels:
+    """Channels without requests in the period stand behind a link."""
+
+    @pytest.fixture
+    def idle(self, sample: Instance) -> None:
+        _xai, kimi = (Channel.objects.create(name=name, kind="oauth") for name in ("xai", "kimi"))
+        for at, state in enumerate(("active", "removed")):
+            Account.objects.create(
+                instance=sample, channel=kimi, label=f"{at}", state=state, listed_in="test", provider="kimi"
+            )
+
+    def test_they_are_counted_and_shown_when_asked_for(self, staff: Client, idle: None) -> None:
+        html = get(staff)
+        names = [row["name"] for row in rows(html)]
+        assert "Show 2 idle channels" in html and not {"xai", "kimi"} & set(names)
+        assert "3 channels" in text(html) and "5 accounts active of 6" in text(html)
+        shown = get(staff, "?idle=1&sort=name")
+        assert "Hide 2 idle channels" in shown
+        found = rows(shown)
+        assert [row["name"] for row in found] == [
+            "claude", "codex", "https://openrouter.ai/api/v1", "kimi", "xai", "Unknown channel", "Total",
+        ]  # fmt: skip
+        assert found[3]["requests"] == "0" and found[3]["success"] == "—"
+        assert rows(html)[-1] == rows(get(staff, "?idle=1"))[-1]
+
+    def test_links_of_the_page_keep_them(self, staff: Client, idle: None) -> None:
+        html = get(staff, "?idle=1")
+        addresses = re.findall(r'id="(?:sort-requests|expand-all|csv)"[^>]*href="([^"]*)"', html)
+        assert len(addresses) == 3 and all("idle=1" in address for address in addresses)
+
+    def test_only_among_the_channels_asked_for(self, staff: Client, idle: None) -> None:
+        assert "Show 1 idle channel<" in get(staff, "?channel=claude&channel=xai")
+        assert "idle channel" not in get(staff, "?channel=claude")
+
+    def test_another_filter_makes_nobody_idle(self, staff: Client, idle: None) -> None:
+        assert "idle channel" not in get(staff, "?model=gpt-5-codex")
+
+
+class TestMenusOfRows:
+    def links(self, html: str, name: str) -> dict[str, str]:
+        """Return what the menu of the first row of this name offers."""
+        menu = re.findall(rf'aria-label="Actions: {re.escape(name)}".*?popover>(.*?)</span>', html)[0]
+        return {label: unescape(address) for address, label in re.findall(r'<a href="([^"]*)"[^>]*>([^<]*)</a>', menu)}
+
+    def test_each_leads_on_with_the_scope(self, staff: Client, sample: Instance) -> None:
+        html = get(staff, "?open=claude&range=30d&sort=-cost")
+        alice = Account.objects.get(label="alice@example.com").pk
+        assert self.links(html, "claude") == {
+            "Open": "/channels/claude/?range=30d",
+            "Filter by this": "?channel=claude&open=claude&range=30d&sort=-cost",
+            "View records": "/records/?channel=claude&range=30d",
+            "Edit name": "/settings/channels/#channel-claude",
+        }
+        assert self.links(html, "alice@example.com") == {
+            "Open": f"/accounts/{alice}/?range=30d",
+            "Filter by this": f"?account={alice}&open=claude&range=30d&sort=-cost",
+            "View records": f"/records/?account={alice}&range=30d",
+            "Edit name": f"/settings/names/?of=accounts&q=%23{alice}",
+        }
+        assert "alice@example.com" in (
+            names := text(staff.get(self.links(html, "alice@example.com")["Edit name"]).content.decode())
+        )
+        assert "bob@example.com" not in names
+
+    def test_each_address_answers_with_the_requests_of_its_row(self, staff: Client, sample: Instance) -> None:
+        html = get(staff, "?open=claude,unknown")
+        for row in rows(html)[:-1]:
+            if row["row"] == "account" and row["name"].startswith("claude ·"):
+                continue  # a source that nothing names cannot be asked for
+            links = self.links(html, row["name"])
+            filtered = get(staff, links["Filter by this"])
+            assert rows(filtered)[-1]["requests"] == row["requests"]
+            answer = staff.get(links["View records"])
+            assert answer.status_code == 200
+            found = staff.get("/api/usage/" + links["View records"].partition("/records/")[2])
+            assert str(found.json()["total"]["requests"]) == row["requests"]
+
+    def test_a_part_is_asked_for_with_what_it_is_a_part_of(self, staff: Client, sample: Instance) -> None:
+        pk = ModelName.objects.get(name="claude-opus-4-6").pk
+        html = staff.get(f"/models/?open=model-{pk}").content.decode()
+        parts = re.findall(r'aria-label="Actions: claude".*?popover>(.*?)</span>', html)[0]
+        assert 'href="/records/?channel=claude&amp;model=claude-opus-4-6"' in parts
+
+    def test_unknown_is_not_named_and_readers_name_nothing(self, staff: Client, sample: Instance) -> None:
+        assert "Edit name" not in self.links(get(staff), "Unknown channel")
+        reader = Client()
+        reader.force_login(get_user_model().objects.create_user("looks-only"))
+        html = get(reader, "?open=claude")
+        assert "View records" in html and "Edit name" not in html
+
+    def test_what_is_filtered_by_already_offers_no_filter(self, staff: Client, sample: Instance) -> None:
+        assert "Filter by this" not in self.links(get(staff, "?channel=claude"), "claude")
+
+    @pytest.mark.parametrize("address", ["/", "/?open=claude", "/models/", "/keys/", "/channels/claude/"])
+    def test_every_table_has_them(self, staff: Client, sample: Instance, address: str) -> None:
+        html = staff.get(address).content.decode()
+        ids = re.findall(r'id="(menu-[^"]*)" popover', html)
+        assert len(ids) == len(set(ids)) > 0 and set(ids) == set(re.findall(r'popovertarget="(menu-[^"]*)"', html))
+        assert not [one for one in ids if " " in one]

@@ -17,7 +17,7 @@ from django.utils import timezone
 from tests.pages import exact, rows, text
 from tests.sample_usage import PRICE, TOKENS, make_sample_usage
 from usage.ingest import rollup
-from usage.models import Account, ApiKey, Channel, Instance, ModelName, ModelPrice, PriceMultiplier, UsageRecord
+from usage.models import Account, ApiKey, Instance, ModelName, ModelPrice, PriceMultiplier, UsageRecord
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
 EACH = sum(TOKENS)
@@ -205,8 +205,7 @@ def test_what_is_known_of_an_account(reader: Client, sample: Instance) -> None:
 def test_what_is_known_of_a_channel(reader: Client, staff: Client, sample: Instance) -> None:
     html = page(staff, "/channels/claude/")
     assert "Kind OAuth Accounts Active: 1 · Cooling down: 1 · Disabled: 1" in text(html)
-    pk = Channel.objects.get(slug="claude").pk
-    assert f'href="/admin/usage/channel/{pk}/change/">Edit' in html
+    assert 'href="/settings/channels/#channel-claude">Edit' in html
 
 
 def test_what_was_not_used_says_so_and_tells_what_is_known(reader: Client, sample: Instance) -> None:

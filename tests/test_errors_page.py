@@ -19,6 +19,7 @@ from django.utils import translation
 from channels_app.errors_page.classes import CLASSES, class_of
 from tests.factories import auth_file, auth_files, book, list_names, payload
 from tests.test_overview import card, columns, section, text
+from tests.test_pricing import add_price
 from usage.ingest.attempts import derive
 from usage.models import Account, FailureMessage, Instance
 
@@ -91,14 +92,27 @@ def link(html: str, words: str) -> str:
     return unescape(found[1])
 
 
-def test_five_figures(reader: Client, failures: Instance) -> None:
+def test_six_figures(reader: Client, failures: Instance) -> None:
     html = page(reader)
     assert 'href="/errors/" title="Errors" aria-current="page"' in html
     assert card(html, "failed").startswith("Failed") and "30 of 130 requests" in card(html, "failed")
     assert "23.1%" in card(html, "rate") and "one account has 50.0% of the failures" in card(html, "rate")
     assert "2 in 3 channels" in card(html, "accounts")
     assert "429 66.7% of the failures" in card(html, "code")
+    assert "≥ $0.0055 30 failed requests used tokens" in card(html, "cost")
     assert "30 0 rescued by a further attempt" in card(html, "lost")
+
+
+def test_what_was_read_before_it_failed_has_its_cost(reader: Client, failures: Instance) -> None:
+    add_price("dear-FAKE", "2", "10")
+    failed = {"failed": True, "fail": {"status_code": 418}, "auth_index": "dave", "model": "dear-FAKE"}
+    book(
+        failures,
+        payload(NOW, **failed, request_id="read", tokens={"input_tokens": 1_000_000}),
+        payload(NOW, **failed, request_id="refused", tokens={}),
+    )
+    assert "$2.00 1 failed request used tokens" in card(page(reader, "?code=418"), "cost")
+    assert "≥ $2.01 31 failed requests used tokens" in card(page(reader), "cost")
 
 
 def test_a_client_request_that_another_attempt_served_is_not_lost(reader: Client, failures: Instance) -> None:
@@ -178,10 +192,15 @@ def test_an_empty_installation_says_what_to_do(reader: Client) -> None:
 
 def test_accounts_by_error_rate(reader: Client, failures: Instance) -> None:
     rows = re.findall(r"<tr>\s*<th scope=\"row\">(.*?)</tr>", section(page(reader), "accounts-title"), re.DOTALL)
-    assert [text(row) for row in rows] == ["dave@example.com codex Active 112 12 10.7%"]  # bob has 15 requests
+    assert [text(row) for row in rows] == [
+        "dave@example.com Open Filter by this View records codex Active 112 12 10.7%"
+    ]  # bob has 15 requests
     book(failures, *(at(600 + number, 500, "x", "bob") for number in range(5)))
     rows = re.findall(r"<tr>\s*<th scope=\"row\">(.*?)</tr>", section(page(reader), "accounts-title"), re.DOTALL)
-    assert text(rows[0]) == "bob@example.com claude Cooling down until 11-23 10:45 20 20 100%"
+    assert (
+        text(rows[0])
+        == "bob@example.com Open Filter by this View records claude Cooling down until 11-23 10:45 20 20 100%"
+    )
 
 
 def test_what_came_last_first(reader: Client, failures: Instance) -> None:

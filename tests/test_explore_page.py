@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import re
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from random import Random
@@ -18,14 +19,16 @@ from django.http import QueryDict
 from django.test import Client
 
 from channels_app.charts.log_lines import LogLines
+from channels_app.explore_page import query as explore_query
 from channels_app.explore_page.metrics import METRICS, Metric, Percentile
 from channels_app.explore_page.page import ExplorePage
 from channels_app.explore_page.query import DIVISIONS, GROUPINGS, VIEWS, read_explore_query
-from channels_app.stats import EVERYTHING, Span, timing, totals
+from channels_app.stats import EVERYTHING, Span, span_of, timing, totals
+from channels_app.stats.traits import TRAITS
 from tests.factories import auth_file, auth_files, book, list_names, payload
 from tests.test_overview import columns, text, total
 from tests.test_pricing import add_price
-from usage.models import CollectionGap, Instance
+from usage.models import CollectionGap, Instance, UsageRecord
 from usage.models.fields import to_micros
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
@@ -50,13 +53,15 @@ def usage(instance: Instance) -> Instance:
         ),
     )
     add_price("m0-FAKE", "2.5", "10", cached_input="0.25")
-    random = Random(4)
+    random, traits = Random(4), Random(6)
     book(instance, *(
         payload(
             NOW - random.random() * 140 * HOUR, request_id=f"{number}", model=f"m{number % 12}-FAKE",
             auth_index=(account := random.choice(["dave", "bob", "eve", "gone"])),
             provider="claude" if account in ("bob", "eve") else "codex", latency_ms=random.randrange(900, 90_000), ttft_ms=800,
             failed=(failed := number % 9 == 0), fail={"status_code": random.choice([429, 500]) if failed else 200},
+            endpoint=traits.choice(["POST /v1/messages", "POST /v1/responses"]), service_tier=traits.choice(["", "priority"]),
+            reasoning_effort=traits.choice(["", "low", "high"]),
             tokens={"input_tokens": random.randrange(9_000), "cached_tokens": 100, "output_tokens": 70, "reasoning_tokens": 40},
         )
         for number in range(150)
@@ -116,6 +121,14 @@ def test_what_does_not_add_up_is_asked_of_all_together(usage: Instance, metric: 
     )  # one model has a price
 
 
+def test_what_has_no_price_says_so_instead_of_an_empty_chart(reader: Client, usage: Instance) -> None:
+    html = get(reader, "?range=30d&metric=cost&model=m1-FAKE")
+    assert (
+        "No price is known for its models" in text(html) and "<figure" not in html and 'class="table pivot' not in html
+    )
+    assert "None in this period" in text(get(reader, "?range=30d&metric=failed&status=ok"))
+
+
 def test_groups_beyond_the_limit_are_one(reader: Client, usage: Instance) -> None:
     html = get(reader, "?range=30d&by=model&metric=requests&limit=5")
     found = rows(html)
@@ -152,6 +165,41 @@ def test_outcomes_codes_and_types(reader: Client, usage: Instance) -> None:
     assert set(only_failed) == {"Failed", "Total"}
 
 
+@pytest.mark.parametrize("by", TRAITS)
+def test_what_no_sum_knows_is_read_from_the_records(reader: Client, usage: Instance, by: str) -> None:
+    page = page_of(f"range=30d&by={by}&metric=requests")
+    expected = Counter(getattr(row.traits, TRAITS[by]) or "Not told" for row in UsageRecord.objects.all())
+    assert len(expected) > 1 and {row.name: row.total for row in page.rows} == expected
+    assert page.chart.title.startswith(f"Requests by {GROUPINGS[by].lower()}")
+    some = page_of(f"range=30d&by={by}&metric=failed&channel=codex")
+    assert sum(row.total or 0 for row in some.rows) == totals(EVER, some.answers.conditions).failed
+    before = page_of(f"range=24h&by={by}&metric=tokens")
+    span = span_of(before.answers.before) if before.answers.before else EVER
+    assert before.total and before.total.before == totals(span, EVERYTHING).total_tokens > 0
+
+
+def test_endpoints_lead_to_their_records(reader: Client, usage: Instance) -> None:
+    (row, _other) = page_of("range=30d&by=endpoint&metric=requests").rows
+    assert len(re.findall(r'id="record-\d+"', reader.get(f"{row.records}&limit=200").content.decode())) == row.total
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("metric=p95", "Percentiles are not kept by endpoint"),
+        ("metric=cost&basis=current", "Costs at current prices are not told by endpoint"),
+        ("range=30d", "of 100 at most; this period has 150"),
+    ],
+)
+def test_where_records_cannot_tell_or_are_too_many_it_is_said(
+    reader: Client, usage: Instance, monkeypatch: pytest.MonkeyPatch, query: str, reason: str
+) -> None:
+    monkeypatch.setattr(explore_query, "MOST", 100)
+    html = get(reader, f"?by=endpoint&{query}")
+    assert reason in html and '<option value="channel" selected>' in html
+    assert '<option value="endpoint" selected>' in get(reader, "?by=endpoint&range=24h")
+
+
 def test_rows_lead_to_their_records(reader: Client, usage: Instance) -> None:
     html = get(reader, "?range=30d&by=key&metric=requests")
     address = unescape(re.findall(r'<a class="name" href="(/records/[^"]*)"', html)[0])
@@ -179,13 +227,13 @@ def test_running_totals_end_at_the_total(usage: Instance) -> None:
     page = page_of("range=30d&metric=requests&by=none&view=sum")
     (line,) = page.chart.series
     assert line.values[-1] == 150 and [*line.values] == sorted(value or 0 for value in line.values)
-    assert page.title == "Requests, running total"
+    assert page.title == "Requests, running total · Last 30 days"
 
 
 def test_a_logarithmic_axis_has_powers_of_ten(usage: Instance) -> None:
     chart = page_of("range=30d&metric=p95&by=model&log=1").chart
     assert isinstance(chart, LogLines)
-    assert [tick.text for tick in chart.ticks] == ["1 s", "10 s", "1 m 40 s"]
+    assert [tick.text for tick in chart.ticks] == ["1 s", "10 s", "100 s"]
     assert [round(tick.y) for tick in chart.ticks] == [100, 50, 0]
     heights = [int(one) for layer in chart.layers for one in re.findall(r" (\d+)", layer.path)]
     assert heights and all(0 <= height <= 1000 for height in heights)

@@ -62,6 +62,40 @@ def test_compact_is_within_half_of_its_last_digit(value: int) -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
+    [
+        (0, "0"),
+        (9_999, "9,999"),
+        (10_000, "1.00万"),
+        (12_345, "1.23万"),
+        (123_456, "12.3万"),
+        (9_999_499, "1,000万"),
+        (12_345_678, "1,235万"),
+        (99_994_999, "9,999万"),
+        (99_995_000, "1.00亿"),
+        (5_120_000_000, "51.2亿"),
+        (10**12, "1.00万亿"),
+        (-12_345, "\u22121.23万"),
+    ],
+)
+def test_units_of_ten_thousand(value: int, text: str) -> None:
+    with formats.units_decided_by(lambda: formats.MYRIADS):
+        assert formats.compact(value) == text
+    assert "万" not in formats.compact(value)
+
+
+@given(st.integers(0, 10**15))
+def test_units_of_ten_thousand_are_within_half_of_their_last_digit(value: int) -> None:
+    with formats.units_decided_by(lambda: formats.MYRIADS):
+        text = formats.compact(value)
+    digits = text.rstrip("万亿").replace(",", "")
+    unit = {"万": 10**4, "亿": 10**8, "万亿": 10**12, "": 1}[text.replace(",", "")[len(digits) :]]
+    step = unit // 10 ** len(digits.partition(".")[2])
+    assert abs(int(digits.replace(".", "")) * step - value) * 2 <= step
+    assert float(digits) < 10_000 or value >= 9_999 * 10**12
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
     [(49_421, "49,421"), (9_999_999, "9,999,999"), (10_000_000, "10.0M"), (-49_421, "\u221249,421"), (0, "0")],
 )
 def test_counts_are_exact_up_to_seven_digits(value: int, text: str) -> None:
@@ -142,6 +176,9 @@ def test_percent_says_100_only_when_exact(whole: int, missing: int) -> None:
         (184_000, "3 m 04 s"),
         (900_000, "15 m 00 s"),
         (7_500_000, "2 h 05 m"),
+        (86_369_999, "23 h 59 m"),
+        (86_400_000, "1 d 0 h"),
+        (106 * 3_600_000, "4 d 10 h"),
     ],
 )
 def test_durations(milliseconds: int, text: str) -> None:

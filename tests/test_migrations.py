@@ -11,6 +11,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.db import connection, connections
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
@@ -25,11 +26,15 @@ from usage.ingest import rollup
 from usage.ingest.attempts import derive
 from usage.ingest.pruning import prune
 from usage.models import (
+    AttemptHour,
     Instance,
     ModelPrice,
     Source,
     UsageDailyByChannel,
     UsageDailyByChannelKey,
+    UsageDailyFailures,
+    UsageDailyFailuresByKey,
+    UsageFailuresByChannel,
     UsageHourlyByChannel,
     UsagePeak,
     UsageWeeklyByKeyModel,
@@ -262,6 +267,32 @@ def test_sums_by_channel_and_peaks_of_failures_are_made_of_what_is_there(instanc
     assert bounds.keys() == {row[:3] for row in peaks if row[2] < kept_since}
     assert all(bounds[row[:3]][3] >= row[3] and bounds[row[:3]][5] is None for row in peaks if row[2] < kept_since)
     assert bool(bounds) == bool(pruned_days)
+
+
+def test_sums_of_failures_and_attempts_are_made_of_what_is_there(instance: Instance) -> None:
+    random = Random(6)
+    for number in range(60):
+        at = NOON - timedelta(hours=number // 2 * 3, minutes=number % 2 * 5)
+        fail = {"status_code": random.choice([429, 500])}
+        book(
+            instance,
+            payload(
+                at, request_id=str(number // 2), endpoint="POST /v1/messages", failed=random.random() < 0.5, fail=fail
+            ),
+        )
+    derive()
+    new = (UsageDailyFailures, UsageDailyFailuresByKey, UsageFailuresByChannel, AttemptHour)
+    expected = [set(model.objects.values_list()) for model in new]
+    assert all(expected)
+    for model in new:
+        model.objects.all().delete()
+    migration = import_module("usage.migrations.0022_failures_by_key_and_channel")
+    with connection.schema_editor() as editor:
+        migration._add_to_key(apps, editor)
+        migration._fill(apps, editor)
+    for sql in statements_of("0023_hours_of_attempts"):
+        _execute(sql)
+    assert [set(model.objects.values_list()) for model in new] == expected
 
 
 @pytest.mark.parametrize("table", ["usage_usagerecord", "usage_usagehourly", "usage_usagedailybysourcekey"])

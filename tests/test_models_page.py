@@ -191,10 +191,10 @@ def test_bubbles_and_their_words_stay_within_the_plot() -> None:
     assert marks[0] <= 20 and marks[-1] >= 97 and len(chart.prices) >= 3
     for label in chart.labels:
         ends = [
-            label.x * 6.4 + label.shift,
-            label.x * 6.4 + label.shift + (1 if label.anchor == "start" else -1) * 7 * len(label.text),
+            label.x * 8 + label.shift,
+            label.x * 8 + label.shift + (1 if label.anchor == "start" else -1) * 7 * len(label.text),
         ]
-        assert min(ends) >= 0 and max(ends) <= 640
+        assert min(ends) >= 0 and max(ends) <= 800
 
 
 def test_one_bubble_and_none() -> None:

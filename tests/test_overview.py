@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.contrib.auth import get_user_model
 from django.test import Client
 from django.utils import timezone
 
@@ -309,17 +310,20 @@ def test_the_channels_are_those_of_the_channels_page(reader: Client, sample: Ins
 
 
 def test_the_unknown_channel_is_last_and_can_be_assigned(reader: Client, sample: Instance) -> None:
+    assert ">Assign" not in page(reader)
+    reader.force_login(get_user_model().objects.create_user("operator", is_staff=True))
     for metric in ("tokens", "failed", "cost"):
         html = page(reader, f"?metric={metric}")
         assert channel_rows(html)[-1][0] == "unknown"
-        assert 'href="/collector/#unmatched">Assign' in html
+        assert 'href="/channels/?open=unknown#row-unknown">Assign' in html
 
 
 def test_a_channel_opens_to_its_accounts(reader: Client, sample: Instance) -> None:
     html = page(reader, "?open=claude")
     table = section(html, "channels-title")
     names = re.findall(
-        r'<tr class="account shut">\s*<th scope="row"><a class="name" href="/accounts/\d+/" title="(.*?)"', table
+        r'<tr class="account shut">\s*<th scope="row"><span class="line"><a class="name" href="/accounts/\d+/" title="(.*?)"',
+        table,
     )
     assert names == [
         "alice@example.com", "bob@example.com", "很长的账号名-用于测试截断的账号@example.com.cn",
@@ -430,7 +434,7 @@ def test_only_a_period_with_now_in_it_renews_itself(reader: Client, sample: Inst
 def test_days_are_those_of_the_report_zone(reader: Client, sample: Instance, settings: Any) -> None:
     settings.TIME_ZONE = "Asia/Shanghai"
     html = page(reader, "?range=today")
-    assert "11-23 00:00 – 11-23 18:30 (UTC+8)" in html and "11-23 17:00–18:00" in html
+    assert "11-23 00:00 – 11-23 18:30 (UTC+8)" in html and "11-23 17:45–18:00" in html
 
 
 def test_attributes_are_well_formed(reader: Client, sample: Instance) -> None:

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
+from channels_app.quota.pools import Pool
 from channels_app.quota.windows import Window, holder_of_account, holders_of_channel, quota_holders
 from tests.factories import NOON
 from tests.test_catalogue import chinese, leftovers  # noqa: F401
@@ -139,7 +140,7 @@ def windows(instance: Instance, clock: None) -> Instance:
 
 def rows(client: Client, address: str = "/quota/") -> list[str]:
     html = client.get(address).content.decode()
-    found = re.findall(r"<tr>(.*?)</tr>", html, re.S)
+    found = re.findall(r"<tr>(.*?)</tr>", html.partition('aria-label="Quota windows"')[2], re.S)
     return [" ".join(re.sub(r"<[^>]+>", " ", row).split()) for row in found[1:]]
 
 
@@ -153,6 +154,55 @@ def test_who_has_least_left_comes_first(reader: Client, windows: Instance) -> No
     ]
     html = reader.get("/quota/").content.decode()
     assert "3 accounts" in html and "1 exhausted" in html and 'aria-current="page"' in html
+
+
+def test_a_pool_is_exhausted_when_all_together_are() -> None:
+    """One began three hours ago and used half, one an hour ago and used a quarter: 125 % are left, and 41 ⅔ % an hour go."""
+    pool = Pool(None, [window(50, seen=timedelta()), window(25, seen=timedelta(), resets=4 * HOUR)], NOON)
+    assert (pool.remaining_percent, pool.first_reset) == (Decimal("62.5"), NOON + 2 * HOUR)
+    assert (pool.exhausted_at, pool.lasts) == (None, True)  # three hours, and one is reset after two
+    faster = Pool(None, [window(80, seen=timedelta()), window(100, seen=timedelta())], NOON)
+    assert (faster.exhausted, faster.level) == (1, "warn")
+    assert faster.exhausted_at == NOON + 20 * MINUTE  # both go on as before, on what the one has left
+
+
+@pytest.mark.parametrize(
+    "windows",
+    [
+        [window(4), window(5)],
+        [window(50), window(50, resets=None)],
+        [window(100), window(100)],
+        [window(9, resets=-HOUR)],
+    ],
+)
+def test_of_a_pool_nothing_is_concluded_without_ground(windows: list[Window]) -> None:
+    pool = Pool(None, windows, NOON)
+    assert pool.exhausted_at is None and not pool.lasts
+
+
+@given(used=st.lists(st.integers(0, 100), min_size=1, max_size=5))
+def test_a_pool_with_one_more_account_lasts_at_least_as_long(used: list[int]) -> None:
+    some = [window(one, seen=timedelta(), resets=4 * HOUR) for one in used]
+    pool, larger = Pool(None, some, NOON), Pool(None, [*some, window(0, seen=timedelta(), resets=4 * HOUR)], NOON)
+    if larger.exhausted_at:
+        assert pool.is_exhausted or (pool.exhausted_at and pool.exhausted_at <= larger.exhausted_at)
+
+
+@given(used=st.integers(1, 100))
+def test_a_pool_of_one_account_is_its_window(used: int) -> None:
+    one = window(used, seen=timedelta())
+    pool = Pool(None, [one], NOON)
+    assert (pool.lasts, pool.level, pool.remaining) == (one.lasts, one.level, one.remaining)
+    assert pool.exhausted_at == one.exhausted_at
+
+
+@pytest.mark.django_db
+def test_the_accounts_of_a_channel_are_shown_together(reader: Client, instance: Instance, clock: None) -> None:
+    for name, used in (("alice", 20), ("bob", 100), ("carol", 60)):
+        reading(source(instance, account(instance, f"{name}@example.com", "codex"), name), "5h", used)
+    html = reader.get("/quota/").content.decode().partition('aria-labelledby="pools-title"')[2]
+    row = " ".join(re.sub(r"<[^>]+>", " ", html.partition("<tbody>")[2].partition("</tr>")[0]).split())
+    assert row == "codex 5 hours 3 1 exhausted 40.0% 08-22 13:00 in 1 h 00 m lasts until the first reset"
 
 
 @pytest.mark.django_db

@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from channels_app.charts.look import OTHER
-from channels_app.charts.scatter import HEIGHT, WIDTH, Dot, Scale, ScatterPlot
+from channels_app.charts.scatter import BINS, HEIGHT, WIDTH, Dot, Scale, ScatterPlot
 from channels_app.charts.unit import MILLISECONDS, TOKENS
+from channels_app.records import tokens_per_second
 from channels_app.stats import EVERYTHING, Conditions, Span, scatter
 from channels_app.stats.scatter import VALUES, Axes, sample
 from tests.factories import book, payload
@@ -63,8 +64,25 @@ def test_of_few_requests_each_is_a_point(requests: Instance, x: str, y: str) -> 
     assert {point.id for point in found.points} == expected(axes) and len(found.points) == found.matching
     row = UsageRecord.objects.get(pk=found.points[-1].id)
     values = {"time": to_micros(row.requested_at), "input": row.input_tokens, "ttft": row.ttft_ms, "tokens": row.total_tokens,
-              "output": row.output_tokens, "latency": row.latency_ms, "cost": 7}  # fmt: skip
+              "output": row.output_tokens, "latency": row.latency_ms, "cost": 7, "speed": found.points[-1].y}  # fmt: skip
     assert (found.points[-1].x, found.points[-1].y) == (values[x], values[y]) and values.keys() == VALUES.keys()
+
+
+def test_a_speed_is_that_of_the_record(requests: Instance) -> None:
+    found = {point.id: point.y for point in sample(EVER, EVERYTHING, Axes("time", "speed", "model_id")).points}
+    speeds = {row.pk: tokens_per_second(row) for row in UsageRecord.objects.all()}
+    assert found == {pk: int(10 * speed) for pk, speed in speeds.items() if speed is not None} and found
+
+
+def test_speeds_have_bounds_here_and_in_the_list(reader: Client, requests: Instance) -> None:
+    speeds = {row.pk: tokens_per_second(row) or 0 for row in UsageRecord.objects.all()}
+    bound = sorted(speeds.values())[-40]
+    fast = {pk for pk, speed in speeds.items() if int(10 * speed) >= int(10 * bound)}
+    html = get(reader, f"&y=speed&min_speed={int(10 * bound) / 10}")
+    assert drawn(html) == len(fast) > 30
+    address = unescape(re.findall(r'id="open-records" href="([^"]*)"', html)[0])
+    listed = reader.get(f"{address}&limit=200").content.decode()
+    assert {int(pk) for pk in re.findall(r'id="record-(\d+)"', listed)} == fast
 
 
 def test_of_more_than_can_be_drawn_failures_and_the_largest_are_kept(
@@ -116,11 +134,12 @@ def test_every_value_has_its_place(values: list[int], is_log: bool) -> None:
 
 def test_a_plot_draws_points_and_crosses() -> None:
     plot = ScatterPlot(
-        [Dot(10, 100, False, "a"), Dot(100, 1000, False, "a"), Dot(55, 100, True, "a"), Dot(10, 0, False, "a")],
+        [Dot(10, 100, False, "a", 1), Dot(100, 1000, False, "a", 2), Dot(55, 100, True, "a", 3), Dot(10, 0, False, "a", 4)],
         {"a": OTHER, "b": OTHER}, Scale(10, 100), Scale(100, 1000, is_log=True),
     )  # fmt: skip
-    assert plot.layers == [("f-other", f"M0 {HEIGHT}h0M{WIDTH} 0h0")]
-    assert plot.crosses == [(50.0, 100.0)]
+    assert plot.layers == [("f-other", f"M0 {HEIGHT}h0M{WIDTH} 0h0", "1 2")]
+    assert plot.crosses == [(50.0, 100.0, 3)]
+    assert [(at, bar.width) for at, bar in enumerate(plot.histogram) if bar.width] == [(0, 50.0), (BINS - 1, 100.0)]
     assert [mark.text for mark in Scale(100, 10_000, is_log=True).marks(MILLISECONDS)] == ["100 ms", "1 s", "10 s"]
 
 
@@ -168,6 +187,26 @@ def test_bounds_work_without_javascript_and_lead_to_the_records(reader: Client, 
     without = unescape(re.findall(r'id="unbounded" href="([^"]*)"', html)[0])
     assert without == "?mode=scatter&range=24h"
     assert "min_latency=x is no number" in get(reader, "&min_latency=x")
+
+
+def test_failures_alone_are_asked_for_by_the_form(reader: Client, requests: Instance) -> None:
+    answer = reader.get("/explore/?mode=scatter&range=24h&status=fail&apply=explore")
+    assert answer.headers["Location"] == "/explore/?mode=scatter&range=24h&status=fail"
+    html = get(reader, "&status=fail")
+    assert drawn(html) == 40 == html.count('<use href="#m-cross" x=')
+    assert 'name="status" value="fail" checked>Only failures' in html
+    assert html.count('name="status"') - html.count('type="radio" name="status"') == 1  # nothing hidden says it again
+    for query in ("&status=ok", "&status=fail&code=599"):
+        assert "Only failures" not in get(reader, query)
+
+
+def test_each_point_and_each_of_the_largest_leads_to_its_record(reader: Client, requests: Instance) -> None:
+    html = get(reader)
+    ids = [int(one) for some in re.findall(r'data-ids="([\d ]*)"', html) for one in some.split()]
+    failed = [int(one) for one in re.findall(r'<use href="#m-cross"[^>]* data-id="(\d+)"', html)]
+    assert {*ids, *failed} == expected(AXES) and len(ids) + len(failed) == 396
+    assert {*failed} == {row.pk for row in UsageRecord.objects.filter(failed=True)}
+    assert len(re.findall(r'id="record-\d+" data-drawer', html)) == 10 and '<dialog class="drawer"' in html
 
 
 def test_nothing_to_draw(reader: Client, requests: Instance) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from io import StringIO
 
 import pytest
@@ -28,6 +28,8 @@ from usage.models import (
 )
 
 pytestmark = pytest.mark.django_db
+# Two nights before.
+STORM = NOON.replace(hour=3, minute=5) - timedelta(days=2)
 State, Quality = Account.State, UsageRecord.Quality
 
 
@@ -71,6 +73,10 @@ def _check_what_happened() -> None:
     assert costs["least"] < 100_000 and costs["most"] > 10_000 * 10**9
     assert records.filter(generate=False).exists() and records.filter(failed=False, ttft_ms=0).exists()
     assert records.filter(failed=True, cost_nanousd__gt=0).exists()
+    storm = records.filter(failed=True, requested_at__range=(STORM, STORM + timedelta(minutes=31)))
+    assert (
+        storm.filter(status_code=429, api_key__alias="CI").count() >= 36 and storm.filter(cost_nanousd__gt=0).exists()
+    )
     assert QuotaWindow.objects.count() >= 20
     assert set(Attempt.objects.values_list("attempts", flat=True)) >= {2, 3}
 

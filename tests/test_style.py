@@ -59,6 +59,11 @@ def test_marks_and_controls_stand_out(theme: dict[str, str]) -> None:
     assert contrast(theme["accent"], theme["on-accent"]) >= 4.5
 
 
+def test_paper_is_never_dark() -> None:
+    for selector in ('[data-theme="dark"] {', '[data-theme="system"] {'):
+        assert re.search(r"@media screen[^{]*\{\s*$", CSS[: CSS.index(selector)])
+
+
 def test_the_admin_uses_no_other_colours() -> None:
     ours = {*LIGHT.values(), *DARK.values()}
     assert set(re.findall(r"#[0-9a-f]{6}\b", (STATIC / "admin.css").read_text())) <= ours
@@ -66,7 +71,7 @@ def test_the_admin_uses_no_other_colours() -> None:
 
 def test_colours_stand_only_in_the_tokens() -> None:
     rules = CSS[CSS.index("/* Ground */") :]
-    assert re.findall(r"#[0-9a-f]{3,8}\b(?=[;, )])", rules) == ["#fff"]  # paper
+    assert re.findall(r"#[0-9a-f]{3,8}\b(?=[;, )])", rules) == []
 
 
 @pytest.mark.parametrize(("name", "kilobytes"), [("app.css", 14), ("core.js", 7)])

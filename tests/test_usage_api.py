@@ -134,6 +134,7 @@ def test_no_key_is_shown(api: APIClient, booked: Instance) -> None:
     "now", [NOON, datetime(2026, 11, 1, 9, 31, tzinfo=UTC), datetime(2026, 3, 8, 6, 59, tzinfo=UTC)]
 )
 @pytest.mark.parametrize("bucket", list(BUCKETS))
+@pytest.mark.django_db
 def test_buckets_cover_a_period_without_a_hole(zone: str, now: datetime, bucket: str) -> None:
     for name in RANGES.keys() - {"all"}:
         period = read_period({"range": name}, ZoneInfo(zone), now)

@@ -1,7 +1,7 @@
 """How numbers, money, ratios and times are written (`ui.md` 7), for the pages, the admin and the commands.
 
 Plain functions of plain values; what does not exist (None) is the template tags' business. Of the request they know its language
-and the currency of the site.
+and the currency of the site, and which units of large numbers its reader prefers.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta, tzinfo
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
+from typing import NamedTuple
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -23,7 +24,18 @@ NANO = 1_000_000_000
 
 _currency: ContextVar[Callable[[], Currency]] = ContextVar("currency", default=lambda: settings.CURRENCY)
 
-_UNITS = ((10**3, "K"), (10**6, "M"), (10**9, "B"), (10**12, "T"))
+
+class CompactUnits(NamedTuple):
+    """Of a number below `most` all digits are shown; each size is `most` times the one before, and has a word."""
+
+    most: int
+    sizes: tuple[tuple[int, str], ...]
+
+
+THOUSANDS = CompactUnits(1_000, ((10**3, "K"), (10**6, "M"), (10**9, "B"), (10**12, "T")))
+MYRIADS = CompactUnits(10_000, ((10**4, "万"), (10**8, "亿"), (10**12, "万亿")))
+
+_units: ContextVar[Callable[[], CompactUnits]] = ContextVar("units", default=lambda: THOUSANDS)
 _LARGEST_GROUPED_COUNT = 9_999_999
 _SMALLEST_MONEY = NANO // 10_000
 
@@ -43,6 +55,16 @@ def currency_decided_by(decide: Callable[[], Currency]) -> Iterator[None]:
         _currency.reset(token)
 
 
+@contextmanager
+def units_decided_by(decide: Callable[[], CompactUnits]) -> Iterator[None]:
+    """Have `decide` asked for the units of compact numbers while the block lasts, for each of them."""
+    token = _units.set(decide)
+    try:
+        yield
+    finally:
+        _units.reset(token)
+
+
 def grouped(value: int) -> str:
     """Return the exact integer in groups of three."""
     return f"{MINUS if value < 0 else ''}{abs(value):,}"
@@ -53,13 +75,16 @@ def count(value: int) -> str:
 
 
 def compact(value: int) -> str:
-    """Return `value` with three significant digits and a unit, rounded half up: 1.23K, 12.3K, 123K, 1.00M."""
+    """Return `value` with three significant digits and a unit, rounded half up: 1.23K, 12.3K, 123K, 1.00M; four before
+    the next unit where units are myriads: 1.23万, 1,235万.
+    """
     if value < 0:
         return MINUS + compact(-value)
-    if value < 1000:
-        return str(value)
+    most, sizes = _units.get()()
+    if value < most:
+        return grouped(value)
     # 999.5 of one unit is 1.00 of the next: "1000K" never appears.
-    size, letter = next((unit for unit in _UNITS if 2 * value < 1999 * unit[0]), _UNITS[-1])
+    size, letter = next((unit for unit in sizes if 2 * value < (2 * most - 1) * unit[0]), sizes[-1])
     for decimals in (2, 1):
         digits = _rounded(value * 10**decimals, size)
         if digits < 1000:
@@ -127,7 +152,10 @@ def duration(span: timedelta) -> str:
     if minutes < 60:
         return _("%(minutes)s m %(seconds)s s") % {"minutes": minutes, "seconds": f"{seconds:02d}"}
     hours, minutes = divmod(minutes, 60)
-    return _("%(hours)s h %(minutes)s m") % {"hours": hours, "minutes": f"{minutes:02d}"}
+    if hours < 24:
+        return _("%(hours)s h %(minutes)s m") % {"hours": hours, "minutes": f"{minutes:02d}"}
+    days, hours = divmod(hours, 24)
+    return _("%(days)s d %(hours)s h") % {"days": days, "hours": hours}
 
 
 def ago(moment: datetime, now: datetime) -> str:

@@ -14,8 +14,9 @@ from usage import formats
 # In pixels; the area is as the square root of the tokens.
 _LARGEST, _SMALLEST = 22.0, 4.0
 _LABELS, _TICKS = 8, 5
+_LEAST_WRITTEN = formats.NANO // 10_000
 # Of a plot as wide as this: what labels are likely to take, to keep them apart.
-_WIDTH, _HEIGHT, _LETTER, _LINE = 640, 260, 7.0, 16
+_WIDTH, _HEIGHT, _LETTER, _LINE = 800, 260, 7.0, 16
 # Of the plot, on each side: where the middle of a bubble may not be, so that it and its label stay inside.
 _MARGIN_X, _MARGIN_Y = 5.0, 12.0
 
@@ -117,15 +118,22 @@ class Bubbles:
         inside = [[factor * 10.0**power for power in powers for factor in some] for some in ((1,), (1, 2, 5))]
         found = [[mark for mark in marks if low - 1e-9 <= math.log10(mark) <= high + 1e-9] for marks in inside]
         marks = found[0] if len(found[0]) > 2 else found[1]
-        return [Label(0, round(self._y(mark), 2), NANOUSD.tick(round(mark))) for mark in marks]
+        # What is less than can be written has no mark.
+        return [
+            Label(0, round(self._y(mark), 2), NANOUSD.tick(round(mark))) for mark in marks if mark >= _LEAST_WRITTEN
+        ]
 
     @property
     def labels(self) -> Iterator[Label]:
-        """The names of the largest, to the right of each or else to its left; none where it would lie on another."""
+        """The names of the largest, to the right of each or else to its left; none where it would lie on another, or on
+        another's bubble.
+        """
         taken: list[_Box] = []
         for one in self.drawn[:_LABELS]:
+            others = [other for other in self.drawn if other is not one]
             for label, box in _places(one):
-                if box.left >= 0 and box.right <= _WIDTH and not any(box.touches(other) for other in taken):
+                is_free = not any(map(box.touches, taken)) and not any(map(box.covers, others))
+                if box.left >= 0 and box.right <= _WIDTH and is_free:
                     taken.append(box)
                     yield label
                     break
@@ -138,6 +146,10 @@ class _Box(NamedTuple):
 
     def touches(self, other: _Box) -> bool:
         return self.left < other.right and other.left < self.right and abs(self.middle - other.middle) < _LINE
+
+    def covers(self, bubble: Drawn) -> bool:
+        x, y, reach = bubble.x / 100 * _WIDTH, bubble.y / 100 * _HEIGHT, bubble.radius
+        return self.left < x + reach and x - reach < self.right and abs(self.middle - y) < reach + _LINE / 2
 
 
 def _places(one: Drawn) -> Iterator[tuple[Label, _Box]]:

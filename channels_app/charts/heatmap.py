@@ -38,11 +38,15 @@ class Hour(NamedTuple):
 
 @dataclass
 class Heatmap:
-    """A cell is the average of its hours, of those in which something was or could have been collected."""
+    """A cell is the average of its hours, of those in which something was or could have been collected.
+
+    `first_day` is the weekday of the uppermost row; Monday is 0.
+    """
 
     title: str
     unit: Unit
     hours: Sequence[Hour]
+    first_day: int = 0
 
     @cached_property
     def averages(self) -> dict[tuple[int, int], int | None]:
@@ -64,7 +68,8 @@ class Heatmap:
     @property
     def table(self) -> SafeString:
         heads = "".join(f'<th scope="col"><span>{hour:02d}</span></th>' for hour in range(_HOURS))
-        rows = "".join(self._row(day, str(name)) for day, name in enumerate(WEEKDAYS))
+        days = [(self.first_day + place) % len(WEEKDAYS) for place in range(len(WEEKDAYS))]
+        rows = "".join(self._row(day, str(WEEKDAYS[day])) for day in days)
         caption = f'<caption class="sr-only">{escape(self.title)}, {escape(self.unit.name)}</caption>'
         weekday = _("Weekday")
         head = f'<thead><tr><th scope="col"><span class="sr-only">{escape(weekday)}</span></th>{heads}</tr></thead>'

@@ -13,6 +13,8 @@ from channels_app.charts.unit import Unit
 
 WIDTH = 1000
 _MOST_TICKS = 5
+# Of the histogram.
+BINS = 32
 
 
 class Mark(NamedTuple):
@@ -63,6 +65,15 @@ class Dot(NamedTuple):
     y: int
     failed: bool
     group: str
+    id: int = 0
+
+
+class Dots(NamedTuple):
+    """The points of a group: a class, a path, and the id of each point in the order of the path."""
+
+    fill: str
+    path: str
+    ids: str
 
 
 class Cross(NamedTuple):
@@ -70,6 +81,14 @@ class Cross(NamedTuple):
 
     x: float
     y: float
+    id: int
+
+
+class Bar(NamedTuple):
+    """Of the histogram: from `y` downwards, in per cent of the height, and how wide, in per cent of the widest."""
+
+    y: float
+    width: float
 
 
 @dataclass
@@ -82,19 +101,32 @@ class ScatterPlot:
     y: Scale
 
     @property
-    def layers(self) -> list[tuple[str, str]]:
-        """Of each group a path, and its class: every point a line of no length with round ends."""
-        paths: dict[str, list[str]] = {group: [] for group in self.looks}
+    def layers(self) -> list[Dots]:
+        """Of each group what is drawn: every point is a line of no length with round ends."""
+        points: dict[str, list[tuple[str, int]]] = {group: [] for group in self.looks}
         for dot in self.dots:
             at = self._place(dot)
             if at and not dot.failed:
-                paths[dot.group].append(f"M{round(WIDTH * at[0])} {HEIGHT - round(HEIGHT * at[1])}h0")
-        return [(self.looks[group].fill, "".join(path)) for group, path in paths.items() if path]
+                points[dot.group].append((f"M{round(WIDTH * at[0])} {HEIGHT - round(HEIGHT * at[1])}h0", dot.id))
+        return [
+            Dots(self.looks[group].fill, "".join(path for path, _id in some), " ".join(str(pk) for _path, pk in some))
+            for group, some in points.items()
+            if some
+        ]
 
     @property
     def crosses(self) -> list[Cross]:
-        places = [self._place(dot) for dot in self.dots if dot.failed]
-        return [Cross(round(100 * at[0], 1), round(100 - 100 * at[1], 1)) for at in places if at]
+        places = [(self._place(dot), dot.id) for dot in self.dots if dot.failed]
+        return [Cross(round(100 * at[0], 1), round(100 - 100 * at[1], 1), pk) for at, pk in places if at]
+
+    @property
+    def histogram(self) -> list[Bar]:
+        """How many points there are at each height, from the top."""
+        counts = [0] * BINS
+        for at in filter(None, map(self._place, self.dots)):
+            counts[min(int((1 - at[1]) * BINS), BINS - 1)] += 1
+        most = max(counts) or 1
+        return [Bar(round(100 * number / BINS, 2), round(100 * count / most, 1)) for number, count in enumerate(counts)]
 
     def _place(self, dot: Dot) -> tuple[float, float] | None:
         x, y = self.x.place(dot.x), self.y.place(dot.y)

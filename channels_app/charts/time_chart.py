@@ -128,7 +128,11 @@ class TimeChart(ABC):
         note = self._note(at)
         about = f" ({escape(note)})" if note else ""
         cells = "".join(_cell(column.values[at], self.unit) for column in columns)
-        return f'<tr><th scope="row" data-from="{start}">{escape(label)}{about}</th>{cells}</tr>'
+        return f'<tr><th scope="row" data-from="{start}">{self._time(at, escape(label) + about)}</th>{cells}</tr>'
+
+    def _time(self, at: int, words: str) -> str:
+        """Return what tells the time of an interval in the table, as HTML."""
+        return words
 
     def _note(self, at: int) -> str:
         for gap in self.timeline.gap_stretches:

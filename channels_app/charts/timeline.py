@@ -31,10 +31,11 @@ _PER = {
     "1w": _("per week"),
     "1M": _("per month"),
 }
-# Sums are kept by hour and day: what lies between costs as much as the finer one, and shows less. Minutes are read from
-# the records, so only an hour has them.
+# Sums are kept by hour and day. For drawings too small to show what lies between.
 _WIDTHS = {"1m": 2 * _HOUR, "1h": 8 * _DAY, "1d": 180 * _DAY, "1w": 731 * _DAY, "1M": timedelta.max}
 _MOST_LABELS = 8
+# In per cent of the width: a word that begins later would leave the plot.
+_LAST_LABEL = 94
 # A narrower gap would not be seen, in per cent of the width.
 _LEAST_HATCHED = 0.6
 
@@ -57,7 +58,7 @@ class GapStretch(NamedTuple):
 
 
 def bucket_of(period: Period) -> str:
-    """Return the width in which charts show a period where nobody asks for another."""
+    """Return the width in which small drawings show a period."""
     length = edges(period, "1M")[-1] - period.since
     return next(name for name, longest in _WIDTHS.items() if length <= longest)
 
@@ -130,15 +131,19 @@ class Timeline:
         some = marks[:: -(-len(marks) // _MOST_LABELS) or 1]
         # Days stand in the middle of a bar that is of them alone, else where they begin.
         shift = 0.5 if self.is_of_days else 0
-        return [Label(100 * (at + shift) / self.count, self._word(at)) for at in some]
+        labels = [Label(100 * (at + shift) / self.count, self._word(at)) for at in some]
+        return [label for label in labels if self.is_of_days or label.x <= _LAST_LABEL]
 
     def _is_mark(self, at: int) -> bool:
-        start = self.local[at]
+        start, before = self.local[at], self.local[max(at - 1, 0)]
         if self.is_of_days:
             return True
         if self.bucket == "1m":
             return start.minute % 10 == 0
-        return start.minute == 0 and (self._is_short or start.hour == 0)
+        if at == 0:
+            return start.minute == 0 and (self._is_short or start.hour == 0)
+        # Where a zone is half an hour off, hours begin at half past.
+        return start.date() != before.date() or (self._is_short and start.hour != before.hour)
 
     def _word(self, at: int) -> str:
         start = self.local[at]

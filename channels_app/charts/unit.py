@@ -18,14 +18,17 @@ _MOST_TICKS = 5
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """`name` stands in the head of a table; `write` takes whole numbers, and so may give `<$0.0001`: escape it."""
+    """`name` stands in the head of a table; `write` takes whole numbers, and so may give `<$0.0001`: escape it. `mark`
+    writes round numbers at an axis, where that is another way.
+    """
 
     name: Promise
     write: Callable[[int], str]
+    mark: Callable[[int], str] | None = None
 
     def tick(self, value: int) -> str:
         """A round number needs no zeros after its point."""
-        return _TRAILING_ZEROS.sub(r"\1", self.write(value))
+        return _TRAILING_ZEROS.sub(r"\1", (self.mark or self.write)(value))
 
     def ticks(self, most: int) -> list[int]:
         """Return 0 and some round numbers, the last of them not below `most`."""
@@ -44,6 +47,11 @@ def _duration(milliseconds: int) -> str:
     return formats.duration(timedelta(milliseconds=milliseconds))
 
 
+def _seconds(milliseconds: int) -> str:
+    """Round numbers are those of seconds, and an axis has no room for minutes too."""
+    return f"{milliseconds} ms" if 0 < milliseconds < 1000 else f"{milliseconds / 1000:,.1f} s"
+
+
 def _percent(hundredths: int) -> str:
     return formats.percent(hundredths / 10_000)
 
@@ -51,5 +59,6 @@ def _percent(hundredths: int) -> str:
 TOKENS = Unit(_("Tokens"), formats.compact)
 REQUESTS = Unit(_("Requests"), formats.count)
 NANOUSD = Unit(_("US$"), formats.money)
-MILLISECONDS = Unit(_("Duration"), _duration)
+MILLISECONDS = Unit(_("Duration"), _duration, _seconds)
 HUNDREDTHS_OF_A_PERCENT = Unit(_("Per cent"), _percent)
+TENTHS = Unit(_("tok/s"), lambda tenths: f"{tenths / 10:,.1f}")

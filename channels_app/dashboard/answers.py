@@ -8,9 +8,10 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from channels_app.buckets import edges, micros
-from channels_app.charts.timeline import Timeline, bucket_of
+from channels_app.charts.timeline import Timeline
 from channels_app.comparison import compared_with
 from channels_app.dashboard.query import METRICS, DashboardQuery
+from channels_app.interval import in_days_if_long, interval_of
 from channels_app.period import Period
 from channels_app.records import records
 from channels_app.stats import (
@@ -39,8 +40,6 @@ from usage.models.fields import to_micros
 
 # What the small drawings are made of, and the main one unless it is by model or key.
 _DRAWN = ("requests", "failed", *TOKENS, "cost_nanousd", "timed_output", "timed_ms")
-# Percentiles of more hours would take as long as all else together.
-_MOST_HOURS = 48
 # Of longer periods the heatmap shows the last four weeks.
 _HEATMAP, _HOUR = timedelta(days=28), timedelta(hours=1)
 # Where not all are asked for, their attempts are looked up, of which a month has too many.
@@ -78,7 +77,9 @@ class Answers:
 
     @cached_property
     def timeline(self) -> Timeline:
-        return Timeline(self.period, bucket_of(self.period), self.now, self.gaps)
+        by = {*self.drawn_by, *([] if self.query.shows_types else [self.query.by])}
+        bucket = interval_of(self.period, self.query.bucket, self.conditions, sorted(by))
+        return Timeline(self.period, bucket, self.now, self.gaps)
 
     @cached_property
     def by_account(self) -> dict[Group, Usage]:
@@ -177,9 +178,7 @@ class Answers:
 
     @cached_property
     def timing_timeline(self) -> Timeline:
-        timeline = self.timeline
-        is_fine = timeline.bucket == "1h" and timeline.count > _MOST_HOURS
-        return replace(timeline, bucket="1d") if is_fine else timeline
+        return in_days_if_long(self.timeline)
 
     @cached_property
     def timing_by_time(self) -> list[Timing]:

@@ -112,7 +112,7 @@ class Cards:
             detail = _("%(cost)s a request") % {"cost": formats.money(round(each))}
         return Card(
             "cost", gettext_lazy("Est. cost"), gettext_lazy("At API list prices; an estimate, not a bill"),
-            _cost(usage), [detail], self._delta(lambda usage: usage.cost, Better.NEITHER),
+            cost_of(usage), [detail], self._delta(lambda usage: usage.cost, Better.NEITHER),
             self._spark(lambda usage: usage.cost_nanousd), self._more("cost"), warns=is_partial,
         )  # fmt: skip
 
@@ -201,7 +201,7 @@ class Cards:
         return self.answers.query.drill_down(key)
 
 
-def _cost(usage: Usage) -> SafeString:
+def cost_of(usage: Usage) -> SafeString:
     if usage.pricing == "unpriced" and usage.total_tokens:
         return format_html("{}", _("unpriced"))
     least = "≥ " if usage.pricing == "partial" else ""

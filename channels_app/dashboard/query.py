@@ -16,8 +16,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from channels_app.address import Address
+from channels_app.buckets import AUTO
 from channels_app.charts.unit import NANOUSD, REQUESTS, TOKENS, Unit
+from channels_app.filter_bar.bar import Option
 from channels_app.filter_bar.scope import PERIOD_PARAMETERS, Scope
+from channels_app.interval import options, read_interval
 from channels_app.stats import Usage
 from usage.ingest.rollup import TOKENS as TOKEN_KINDS
 
@@ -65,6 +68,7 @@ class DashboardQuery(ABC):
     metric: str = "tokens"
     by: str = ""
     stack: str = ""
+    bucket: str = AUTO
     hide: frozenset[str] = frozenset()
     warnings: tuple[str, ...] = ()
 
@@ -75,6 +79,7 @@ class DashboardQuery(ABC):
             "metric": self.metric if self.metric != "tokens" else "",
             "by": self.by if self.by != self.groupings[0] else "",
             "stack": self.stack,
+            "bucket": "" if self.bucket == AUTO else self.bucket,
             "hide": ",".join(sorted(self.hide)),
         }
         return self.asked.joined((name, value) for name, value in own.items() if value)
@@ -123,10 +128,15 @@ class DashboardQuery(ABC):
             self,
             by=one_of(query, "by", self.groupings, warnings),
             stack=one_of(query, "stack", STACKS, warnings),
+            bucket=read_interval(query, self.scope, warnings),
             hide=listed(query, "hide"),
         )
         found = found.measuring(one_of(query, "metric", METRICS, warnings))
         return replace(found, warnings=tuple(warnings))
+
+    @property
+    def intervals(self) -> list[Option]:
+        return options(self.scope, self.address, self.bucket)
 
     # The switches above the main chart.
 

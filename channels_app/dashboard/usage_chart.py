@@ -16,12 +16,11 @@ from channels_app.charts.stacked_bars import StackedBars
 from channels_app.charts.time_chart import Series
 from channels_app.dashboard.answers import Answers
 from channels_app.dashboard.query import METRICS, DashboardQuery
+from channels_app.site import site
 from channels_app.stats import name_groups
 from channels_app.stats.questions import Group
 from usage.models import Channel
 
-# Of more, the others are one; where that would be one alone, it is shown itself.
-_SHOWN = 7
 _TITLES: dict[str, Promise] = {
     "channel": gettext_lazy("%(metric)s by channel"),
     "account": gettext_lazy("%(metric)s by account"),
@@ -55,7 +54,8 @@ def usage_chart(answers: Answers, channels: dict[int, Channel]) -> StackedBars:
         is_share=query.stack == "share",
     )
     if others:
-        chart.notes.append(_("The largest %(shown)s of %(of)s") % {"shown": _SHOWN, "of": _SHOWN + others})
+        largest = site().top_series
+        chart.notes.append(_("The largest %(shown)s of %(of)s") % {"shown": largest, "of": largest + others})
     if hidden := [one.name for one in series if one.is_hidden]:
         chart.notes.append(_("Hidden: %(names)s") % {"names": _(", ").join(hidden)})
     return chart
@@ -88,9 +88,17 @@ def _lines(answers: Answers, channels: dict[int, Channel]) -> tuple[list[_Line],
     if query.shows_types:
         return list(_types(answers)), 0
     found = answers.lines_by(query.by)
-    groups = sorted(((group, values) for group, values in found.items() if any(values)), key=lambda item: -sum(item[1]))
+    positions: dict[Group, int] = (
+        {(pk,): channel.position for pk, channel in channels.items()} if query.by == "channel" else {}
+    )
+    groups = sorted(
+        ((group, values) for group, values in found.items() if any(values)),
+        key=lambda item: (-sum(item[1]), positions.get(item[0], 0)),
+    )
     known = [item for item in groups if item[0] != (None,)]
-    shown = known[:_SHOWN] if len(known) > _SHOWN + 1 else known
+    most = site().top_series
+    # The others are one; where that would be one alone, it is shown itself.
+    shown = known[:most] if len(known) > most + 1 else known
     lines = _named(query, [group for group, _values in shown], [values for _group, values in shown], channels)
     if rest := [values for _group, values in known[len(shown) :]]:
         name = _("Other (%(n)s)") % {"n": len(rest)}

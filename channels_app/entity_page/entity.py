@@ -38,11 +38,13 @@ def find_channel(slug: str) -> Entity:
     """Raises Http404, as the others do."""
     if slug == UNKNOWN_CHANNEL:
         return Entity(CHANNEL, slug, _("Unknown channel"), look.UNKNOWN)
-    row = Channel.objects.filter(slug=slug).first()
+    row = (
+        Channel.objects.filter(slug=slug).first() or Channel.objects.filter(listed_names__former_slug=slug).first()
+    )  # it was merged
     if row is None:
         raise Http404(_("There is no channel %(value)s") % {"value": slug})
-    edit = reverse("admin:usage_channel_change", args=[row.pk])
-    return Entity(CHANNEL, slug, row.name, look.of_slot(row.color_slot, row.shape), row, edit)
+    edit = f"{reverse('settings_channels')}#channel-{row.slug}"
+    return Entity(CHANNEL, row.slug, row.name, look.of_slot(row.color_slot, row.shape), row, edit)
 
 
 def find_account(pk: int) -> Entity:

@@ -73,6 +73,7 @@ class Counted(NamedTuple):
 class EntityPage(DataPage):
     query: EntityQuery
     now: datetime
+    has_chart = True
 
     @property
     def entity(self) -> Entity:
@@ -88,7 +89,8 @@ class EntityPage(DataPage):
 
     @cached_property
     def bar(self) -> FilterBar:
-        return FilterBar(self.scope, self.address, compares=True, locked=implied(self.dimension.name))
+        locked, intervals = implied(self.dimension.name), self.query.intervals
+        return FilterBar(self.scope, self.address, compares=True, locked=locked, intervals=intervals)
 
     @cached_property
     def is_empty(self) -> bool:
@@ -218,6 +220,11 @@ class EntityPage(DataPage):
         for group, usage in self.answers.by_account.items():
             found[group[_OF_ACCOUNTS.index(view)],].add(usage)
         return dict(found)
+
+    @property
+    def has_table(self) -> bool:
+        """Of endpoints, only those of the latest requests are known."""
+        return not self.shows_endpoints
 
     @property
     def shows_endpoints(self) -> bool:

@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import NamedTuple
 
-from channels_app.charts.timeline import Timeline, bucket_of
+from channels_app.charts.timeline import Timeline
 from channels_app.errors_page.query import ErrorsQuery
+from channels_app.interval import interval_of
 from channels_app.period import Period
 from channels_app.records import records
-from channels_app.stats import Conditions, Span, aggregate, series, span_of
+from channels_app.stats import Conditions, Span, Usage, aggregate, series, span_of, totals
 from channels_app.stats.client_requests import Calls, calls
 from channels_app.stats.elapsed import gaps
 from channels_app.stats.failures import Kind, Spreading, of_failures, spreading, whatever_became
@@ -66,7 +67,12 @@ class ErrorsAnswers:
     @cached_property
     def timeline(self) -> Timeline:
         servers = self.query.scope.filters.servers or None
-        return Timeline(self.period, bucket_of(self.period), self.now, gaps(self.span, servers))
+        return Timeline(
+            self.period,
+            interval_of(self.period, self.query.bucket, self.conditions),
+            self.now,
+            gaps(self.span, servers),
+        )
 
     @cached_property
     def lines(self) -> dict[Kind, list[int]]:
@@ -80,6 +86,11 @@ class ErrorsAnswers:
     @cached_property
     def counts(self) -> Counter[Kind]:
         return Counter({kind: sum(line) for kind, line in self.lines.items()})
+
+    @cached_property
+    def usage(self) -> Usage:
+        """Of the failures: what upstream read before it failed is billed."""
+        return totals(self.span, self.conditions, self.query.scope.basis)
 
     @cached_property
     def by_code(self) -> Counter[int]:

@@ -1,4 +1,4 @@
-"""The five figures at the top of the Errors page."""
+"""The six figures at the top of the Errors page."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from channels_app.dashboard.cards import Card
+from channels_app.dashboard.cards import Card, cost_of
 from channels_app.errors_page.answers import ErrorsAnswers
 from channels_app.templatetags.formats import count, no_data, percent
 from usage import formats
@@ -17,6 +17,7 @@ from usage import formats
 def cards(answers: ErrorsAnswers) -> Iterator[Card]:
     yield _failed(answers)
     yield _rate(answers)
+    yield _cost(answers)
     yield _lost(answers)
     yield _accounts(answers)
     yield _code(answers)
@@ -38,6 +39,17 @@ def _rate(answers: ErrorsAnswers) -> Card:
         detail = _("one account has %(share)s of the failures") % {"share": share}
     return Card(
         "rate", gettext_lazy("Error rate"), gettext_lazy("Failed ÷ requests"), percent(answers.total.error_rate), [detail]
+    )  # fmt: skip
+
+
+def _cost(answers: ErrorsAnswers) -> Card:
+    """Most failures used nothing, and cost nothing."""
+    usage = answers.usage
+    billed = usage.requests - usage.unused_failures
+    detail = ngettext("%(n)s failed request used tokens", "%(n)s failed requests used tokens", billed)
+    return Card(
+        "cost", gettext_lazy("Est. cost"), gettext_lazy("What failed attempts cost: upstream bills what it read before it failed."),
+        cost_of(usage), [detail % {"n": formats.count(billed)}],
     )  # fmt: skip
 
 

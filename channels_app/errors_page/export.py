@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from django.http.response import HttpResponseBase
 
+from channels_app.chart_file import CHART, chart_file
 from channels_app.data_file import data_file
 from channels_app.errors_page.classes import class_of
 from channels_app.errors_page.page import ErrorsPage
@@ -17,7 +18,9 @@ _ACCOUNTS = ("account", "channel", "requests", "failed", "error_rate")
 
 
 def export(page: ErrorsPage, section: str, file_format: str) -> HttpResponseBase:
-    """Return the groups that the page shows, or (`section` "accounts") the accounts."""
+    """Return the groups that the page shows, or what `section` asks for: "accounts", or the chart."""
+    if section == CHART:
+        return chart_file(page.chart, "errors", page.scope, file_format)
     if section == "accounts":
         return data_file("errors-accounts", page.scope, _ACCOUNTS, list(_accounts(page)), file_format)
     return data_file("errors", page.scope, _GROUPS, list(_groups(page)), file_format)

@@ -17,7 +17,6 @@ from channels_app.charts.sparkline import Sparkline, sparkline, thinned
 from channels_app.charts.stacked_bars import StackedBars
 from channels_app.csv_file import CSV
 from channels_app.dashboard.cards import Card
-from channels_app.data_file import JSON
 from channels_app.errors_page.answers import AccountKey, Attempts, ErrorsAnswers
 from channels_app.errors_page.cards import cards
 from channels_app.errors_page.chart import failures_chart
@@ -98,6 +97,7 @@ class AccountRow:
 class ErrorsPage(DataPage):
     query: ErrorsQuery
     now: datetime
+    has_chart = True
 
     @cached_property
     def answers(self) -> ErrorsAnswers:
@@ -105,7 +105,7 @@ class ErrorsPage(DataPage):
 
     @cached_property
     def bar(self) -> FilterBar:
-        return FilterBar(self.scope, self.address)
+        return FilterBar(self.scope, self.address, intervals=self.query.intervals)
 
     @cached_property
     def empty(self) -> str:
@@ -272,13 +272,5 @@ class ErrorsPage(DataPage):
     # Files.
 
     @property
-    def csv(self) -> Address:
-        return self.scope.address.setting("format", CSV)
-
-    @property
-    def json(self) -> Address:
-        return self.scope.address.setting("format", JSON)
-
-    @property
     def accounts_csv(self) -> Address:
-        return self.csv.setting("section", "accounts")
+        return self.address.setting("format", CSV).setting("section", "accounts")

@@ -8,8 +8,11 @@ from datetime import datetime
 from django.http import QueryDict
 
 from channels_app.address import Address
+from channels_app.buckets import AUTO
 from channels_app.dashboard.query import listed, one_of
+from channels_app.filter_bar.bar import Option
 from channels_app.filter_bar.scope import PERIOD_PARAMETERS, Scope, read_scope
+from channels_app.interval import options, read_interval
 
 SORTS = ("-count", "-last")
 # Groups of a page, and of one that shows more; a file has all.
@@ -26,6 +29,7 @@ class ErrorsQuery:
     limit: int
     open: frozenset[str] = frozenset()
     hide: frozenset[str] = frozenset()
+    bucket: str = AUTO
     warnings: tuple[str, ...] = ()
 
     @property
@@ -36,6 +40,7 @@ class ErrorsQuery:
             "limit": "" if self.limit == LIMITS[0] else str(self.limit),
             "open": ",".join(sorted(self.open)),
             "hide": ",".join(sorted(self.hide)),
+            "bucket": "" if self.bucket == AUTO else self.bucket,
         }
         return self.scope.address.joined((name, value) for name, value in own.items() if value)
 
@@ -43,6 +48,10 @@ class ErrorsQuery:
     def anywhen(self) -> Address:
         """The same without a period, for one to be added."""
         return self.address.without(*PERIOD_PARAMETERS)
+
+    @property
+    def intervals(self) -> list[Option]:
+        return options(self.scope, self.address, self.bucket)
 
     def sorting(self, sort: str) -> Address:
         return replace(self, sort=sort).address
@@ -62,5 +71,6 @@ def read_errors_query(query: QueryDict, now: datetime) -> ErrorsQuery:
         int(one_of(query, "limit", tuple(map(str, LIMITS)), warnings)),
         listed(query, "open"),
         listed(query, "hide"),
+        read_interval(query, scope, warnings),
         (*scope.warnings, *warnings),
     )

@@ -10,11 +10,12 @@ from typing import NamedTuple
 
 from channels_app.buckets import AUTO
 from channels_app.charts.mix import KINDS
-from channels_app.charts.timeline import Timeline, bucket_of
+from channels_app.charts.timeline import Timeline
 from channels_app.comparison import compared_with
 from channels_app.explore_page.metrics import Metric, Percentile
 from channels_app.explore_page.query import ExploreQuery
 from channels_app.filters import FAIL, OK
+from channels_app.interval import in_days_if_long, interval_of
 from channels_app.period import Period
 from channels_app.stats import (
     Conditions,
@@ -30,12 +31,11 @@ from channels_app.stats import (
 )
 from channels_app.stats.elapsed import gaps, length
 from channels_app.stats.questions import Group
+from channels_app.stats.traits import TRAITS, series_by_trait
 from channels_app.usage_api import since_the_first_record
 from usage.ingest.rollup import TOKENS
 from usage.models import UsageDailyBySource
 
-# Percentiles of more hours would take as long as all else together.
-_MOST_HOURS = 48
 _MOST_MISSING = 0.05
 
 
@@ -76,11 +76,11 @@ class ExploreAnswers:
 
     @cached_property
     def timeline(self) -> Timeline:
-        bucket = self.query.bucket if self.query.bucket != AUTO else bucket_of(self.period)
+        bucket = interval_of(self.period, self.query.bucket, self.conditions, dimensions(self.query.by))
         servers = self.query.scope.filters.servers or None
         timeline = Timeline(self.period, bucket, self.now, gaps(self.span, servers))
-        is_slow = isinstance(self.query.measured, Percentile) and bucket == "1h" and timeline.count > _MOST_HOURS
-        return replace(timeline, bucket="1d") if is_slow and self.query.bucket == AUTO else timeline
+        is_slow = isinstance(self.query.measured, Percentile) and self.query.bucket == AUTO
+        return in_days_if_long(timeline) if is_slow else timeline
 
     @cached_property
     def weights(self) -> dict[Group, int]:
@@ -135,6 +135,8 @@ class ExploreAnswers:
                 for place, part in enumerate(by_status(self.conditions))
                 for line in series(marks, part, (), self._names, basis).groups.values()
             }
+        if by in TRAITS:
+            return series_by_trait(marks, self.conditions, by, self._names).groups
         found = series(marks, self.conditions, dimensions(by), self._names, basis).groups
         if by != "type":
             return found
@@ -166,6 +168,8 @@ class ExploreAnswers:
         metric = self.query.measured
         if isinstance(metric, Percentile):
             return {group: metric.of(one) for group, one in timing_by(span, self.conditions, by).items()}
+        if self.query.by in TRAITS:
+            return self._totals_by_trait(span, metric)
         if self.query.by == "status":
             found: dict[Group, Usage] = {
                 (place,): usage
@@ -177,6 +181,10 @@ class ExploreAnswers:
         if self.query.by == "type":
             return {(place,): sum(getattr(usage, kind) for usage in found.values()) for place, kind in enumerate(KINDS)}
         return {group: metric.of(usage) for group, usage in found.items()}
+
+    def _totals_by_trait(self, span: Span, metric: Metric) -> dict[Group, int | None]:
+        lines = series_by_trait((span.since, span.until), self.conditions, self.query.by, self._names).groups
+        return {group: metric.of(self._usage(sums)) for group, (sums,) in lines.items()}
 
 
 STATUSES = (OK, FAIL)
@@ -192,7 +200,7 @@ def by_status(conditions: Conditions) -> list[Conditions]:
 
 
 def dimensions(by: str) -> list[str]:
-    return [] if by in ("none", "type", "status") else [by]
+    return [] if by in ("none", "type", "status", *TRAITS) else [by]
 
 
 def _only(place: int, sums: Sequence[int]) -> list[int]:

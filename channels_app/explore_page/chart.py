@@ -16,6 +16,7 @@ from channels_app.charts.stacked_bars import StackedBars
 from channels_app.charts.time_chart import Series, TimeChart
 from channels_app.explore_page.answers import ExploreAnswers
 from channels_app.explore_page.groups import Groups, Shown
+from channels_app.filter_bar.bar import words_of
 
 _ID = "explore"
 _TITLES: dict[str, Promise | str] = {
@@ -28,6 +29,9 @@ _TITLES: dict[str, Promise | str] = {
     "type": gettext_lazy("%(metric)s by type"),
     "status": gettext_lazy("%(metric)s by outcome"),
     "code": gettext_lazy("%(metric)s by status of failures"),
+    "endpoint": gettext_lazy("%(metric)s by endpoint"),
+    "effort": gettext_lazy("%(metric)s by effort"),
+    "tier": gettext_lazy("%(metric)s by service tier"),
 }
 
 
@@ -50,9 +54,11 @@ def explore_chart(answers: ExploreAnswers, found: Groups) -> TimeChart:
 
 
 def title_of(answers: ExploreAnswers) -> str:
-    """Metric and grouping in words."""
+    """Metric, grouping and period in words."""
     title = str(_TITLES[answers.query.by]) % {"metric": answers.query.measured.label}
-    return _("%(title)s, running total") % {"title": title} if answers.query.view == "sum" else title
+    if answers.query.view == "sum":
+        title = _("%(title)s, running total") % {"title": title}
+    return f"{title} · {words_of(answers.query.scope.period)}"
 
 
 def _series(answers: ExploreAnswers, one: Shown) -> Series:

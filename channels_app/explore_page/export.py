@@ -1,4 +1,4 @@
-"""What Explore shows as a file: its table, or (`section` "chart") the values of its chart."""
+"""What Explore shows as a file: its table or the values of its chart; of single requests, the points."""
 
 from __future__ import annotations
 
@@ -6,25 +6,31 @@ from collections.abc import Iterator
 
 from django.http.response import HttpResponseBase
 
+from channels_app.chart_file import CHART, chart_file
 from channels_app.data_file import data_file
 from channels_app.explore_page.page import ExplorePage, Row
+from channels_app.explore_page.scatter import ScatterPage
+from usage.models.fields import from_micros
 
 
-def export(page: ExplorePage, section: str, file_format: str) -> HttpResponseBase:
+def export(page: ExplorePage | ScatterPage, section: str, file_format: str) -> HttpResponseBase:
     """Values are whole numbers of the metric's unit: tokens, requests, nano-USD, ms, hundredths of a per cent, tenths of
     tokens a second.
     """
-    if section == "chart":
-        header = ["from", *(one.name for one in page.groups.shown)]
-        return data_file("explore-chart", page.scope, header, list(_intervals(page)), file_format)
+    if section == CHART:
+        chart = page.strip if isinstance(page, ScatterPage) else page.chart
+        return chart_file(chart, "explore", page.scope, file_format)
+    if isinstance(page, ScatterPage):
+        header = ["id", page.query.x, page.query.y, "failed"]
+        return data_file("explore-points", page.scope, header, list(_points(page)), file_format)
     header = ["group", "part", page.query.metric, "share", "before"]
     return data_file("explore", page.scope, header, list(_rows(page)), file_format)
 
 
-def _intervals(page: ExplorePage) -> Iterator[list[object]]:
-    timeline = page.answers.timeline
-    for at, start in enumerate(timeline.edges[: timeline.begun]):
-        yield [start, *(one.line.values[at] for one in page.groups.shown)]
+def _points(page: ScatterPage) -> Iterator[list[object]]:
+    """Yield those that are drawn."""
+    for point in page.sample.points:
+        yield [point.id, from_micros(point.x) if page.query.x == "time" else point.x, point.y, point.failed]
 
 
 def _rows(page: ExplorePage) -> Iterator[list[object]]:

@@ -15,6 +15,7 @@ from channels_app.explore_page.answers import STATUSES, ExploreAnswers, Line
 from channels_app.filters import OK
 from channels_app.stats import name_groups
 from channels_app.stats.questions import Group
+from channels_app.stats.traits import TRAITS, names_of_traits
 from usage.models import Channel
 
 OTHER = "other"
@@ -71,6 +72,13 @@ def _named(answers: ExploreAnswers, found: Sequence[Group]) -> list[Shown]:
         ]
     if by == "status":
         return [_of_status(group, line) for group, line in zip(found, lines, strict=True)]
+    if by in TRAITS:
+        texts = names_of_traits(by, found)
+        looks = look.of_names(texts)
+        return [
+            Shown(text or "none", text or _("Not told"), its_look, line, [group], text if by == "endpoint" else "")
+            for text, its_look, group, line in zip(texts, looks, found, lines, strict=True)
+        ]
     of_groups = name_groups([by], found)
     names = [of_groups[group][by] for group in found]
     looks = _looks(by, found, [str(name["id"]) for name in names])

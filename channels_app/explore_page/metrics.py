@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from channels_app.charts.unit import HUNDREDTHS_OF_A_PERCENT, MILLISECONDS, NANOUSD, REQUESTS, TOKENS, Unit
+from channels_app.charts.unit import HUNDREDTHS_OF_A_PERCENT, MILLISECONDS, NANOUSD, REQUESTS, TENTHS, TOKENS, Unit
 from channels_app.stats import Timing, Usage
 from usage.ingest.rollup import TOKENS as TOKEN_KINDS
 
-_TENTHS = Unit(_("tok/s"), lambda tenths: f"{tenths / 10:,.1f}")
 _INPUT = ("uncached_input", "cache_read", "cache_write")
 
 
@@ -77,7 +76,7 @@ METRICS: dict[str, Metric | Percentile] = {
     "per_request": _ratio(_("Cost per request"), NANOUSD, _PRICED, lambda one: one.cost_per_request),
     "blended": _ratio(_("Cost per million tokens"), NANOUSD, _PRICED, lambda one: one.blended_price),
     "size": _ratio(_("Tokens per request"), TOKENS, (*TOKEN_KINDS, "requests", "failed"), lambda one: one.tokens_per_request),
-    "speed": _ratio(_("Speed"), _TENTHS, ("timed_output", "timed_ms"), lambda one: one.speed, 10),
+    "speed": _ratio(_("Speed"), TENTHS, ("timed_output", "timed_ms"), lambda one: one.speed, 10),
     "p50": Percentile(_("Latency p50"), lambda timing: timing.latency.percentile(50)),
     "p95": Percentile(_("Latency p95"), lambda timing: timing.latency.percentile(95)),
     "ttft50": Percentile(_("First token p50"), lambda timing: timing.ttft.percentile(50)),

@@ -13,14 +13,12 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from channels_app.address import Address, Parameters
+from channels_app.address import Parameters
 from channels_app.charts.look import Look
 from channels_app.charts.sparkline import Sparkline, sparkline, thinned
 from channels_app.charts.time_chart import TimeChart
 from channels_app.charts.unit import NANOUSD
-from channels_app.csv_file import CSV
 from channels_app.dashboard.delta import Better, Delta, delta
-from channels_app.data_file import JSON
 from channels_app.explore_page.answers import ExploreAnswers
 from channels_app.explore_page.chart import explore_chart, title_of
 from channels_app.explore_page.groups import Groups, Shown, groups
@@ -30,7 +28,9 @@ from channels_app.explore_page.query import DIVISIONS, GROUPINGS, LIMITS, PARAME
 from channels_app.filter_bar.bar import FilterBar, text_of
 from channels_app.filter_bar.page import DataPage
 from channels_app.filters import UNKNOWN_CHANNEL
-from channels_app.stats import name_groups
+from channels_app.interval import offered
+from channels_app.stats import name_groups, totals
+from channels_app.volume_strip import VolumeStrip, volume_strip
 from usage.models import Instance, SavedView, UsageRecord
 
 _LABELS: dict[str, Promise] = {
@@ -85,6 +85,7 @@ class ExplorePage(DataPage):
     query: ExploreQuery
     now: datetime
     saved: Sequence[SavedView] = ()
+    has_chart = True
 
     @cached_property
     def answers(self) -> ExploreAnswers:
@@ -101,7 +102,7 @@ class ExplorePage(DataPage):
     @cached_property
     def empty(self) -> str:
         """Why there is nothing to show: `no_server`, `no_records` or `no_match`; empty where there is."""
-        if self.answers.weights:
+        if self.answers.weights or totals(self.answers.span, self.answers.conditions).requests:
             return ""
         if UsageRecord.objects.exists():
             return "no_match"
@@ -120,7 +121,7 @@ class ExplorePage(DataPage):
             "metric": {key: metric.label for key, metric in METRICS.items()},
             "by": GROUPINGS,
             "by2": DIVISIONS,
-            "bucket": self.query.buckets(),
+            "bucket": offered(self.answers.period),
             "view": VIEWS,
             "limit": {limit: limit for limit in sorted(LIMITS, key=int)},
         }
@@ -148,9 +149,19 @@ class ExplorePage(DataPage):
     def chart(self) -> TimeChart:
         return explore_chart(self.answers, self.groups)
 
+    @cached_property
+    def strip(self) -> VolumeStrip:
+        answers = self.answers
+        return volume_strip(answers.timeline, answers.conditions, self.query.anywhen)
+
     @property
     def adds_up(self) -> bool:
         return self.query.measured.adds_up
+
+    @property
+    def is_unpriced(self) -> bool:
+        """Where there is no total: whether that is for want of a price."""
+        return self.shows_money and bool(self.answers.weights)
 
     @property
     def shows_money(self) -> bool:
@@ -177,7 +188,7 @@ class ExplorePage(DataPage):
     @cached_property
     def _whole(self) -> int | None:
         """Of what does not add up, all together have a value of their own."""
-        return self.answers.line(self.answers.weights).total
+        return self.answers.line(self.answers.weights).total if self.answers.weights else None
 
     @cached_property
     def rows(self) -> list[Row]:
@@ -235,20 +246,6 @@ class ExplorePage(DataPage):
             return ""
         value = one.value or (UNKNOWN_CHANNEL if by == "channel" else "")
         return f"{reverse('records')}{self.scope.address.setting(by, value)}" if value else ""
-
-    # Files.
-
-    @property
-    def csv(self) -> Address:
-        return self.address.setting("format", CSV)
-
-    @property
-    def json(self) -> Address:
-        return self.address.setting("format", JSON)
-
-    @property
-    def chart_csv(self) -> Address:
-        return self.csv.setting("section", "chart")
 
 
 def _added(values: Iterable[int | None]) -> int | None:

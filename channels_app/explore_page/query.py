@@ -14,11 +14,18 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from channels_app.address import Address
-from channels_app.buckets import AUTO, BUCKETS, choose
+from channels_app.buckets import AUTO
+from channels_app.charts.unit import NANOUSD
 from channels_app.dashboard.query import listed, one_of
 from channels_app.explore_page.metrics import METRICS, Metric, Percentile
 from channels_app.filter_bar.scope import PERIOD_PARAMETERS, Scope, read_scope
+from channels_app.interval import read_interval
+from channels_app.stats import EVERYTHING, aggregate, span_of
+from channels_app.stats.remembering import once
+from channels_app.stats.traits import MOST, TRAITS
 from channels_app.usage_api import since_the_first_record
+from usage import formats
+from usage.ingest.rollup import records_since
 
 GROUPINGS: dict[str, Promise] = {
     "channel": gettext_lazy("Channel"),
@@ -30,6 +37,9 @@ GROUPINGS: dict[str, Promise] = {
     "type": gettext_lazy("Type of token"),
     "status": gettext_lazy("Outcome"),
     "code": gettext_lazy("Status of failures"),
+    "endpoint": gettext_lazy("Endpoint"),
+    "effort": gettext_lazy("Effort"),
+    "tier": gettext_lazy("Service tier"),
 }
 # What rows can be divided by once more.
 DIVISIONS = {
@@ -43,17 +53,6 @@ VIEWS: dict[str, Promise] = {
     "sum": gettext_lazy("Running total"),
 }
 LIMITS = ("8", "5", "12")
-WIDTHS: dict[str, Promise] = {
-    AUTO: gettext_lazy("Automatic"),
-    "1m": gettext_lazy("Minute"),
-    "5m": gettext_lazy("5 minutes"),
-    "15m": gettext_lazy("15 minutes"),
-    "1h": gettext_lazy("Hour"),
-    "6h": gettext_lazy("6 hours"),
-    "1d": gettext_lazy("Day"),
-    "1w": gettext_lazy("Week"),
-    "1M": gettext_lazy("Month"),
-}
 DEFAULTS = {"metric": "tokens", "by": "channel", "by2": "", "bucket": AUTO, "view": "bars", "limit": LIMITS[0]}
 PARAMETERS = (*DEFAULTS, "log")
 
@@ -98,12 +97,6 @@ class ExploreQuery:
     def hiding(self, key: str) -> Address:
         return replace(self, hide=self.hide ^ {key}).address
 
-    def buckets(self) -> dict[str, Promise]:
-        """One step finer than is easy to read, and all that are coarser."""
-        names = list(BUCKETS)
-        first = max(names.index(choose(since_the_first_record(self.scope.period))) - 1, 0)
-        return {name: label for name, label in WIDTHS.items() if name == AUTO or names.index(name) >= first}
-
 
 def read_explore_query(query: QueryDict, now: datetime) -> ExploreQuery:
     scope, warnings = read_scope(query, now), list[str]()
@@ -117,7 +110,7 @@ def read_explore_query(query: QueryDict, now: datetime) -> ExploreQuery:
         log=query.get("log") == "1",
         hide=listed(query, "hide"),
     )
-    found = replace(found, bucket=one_of(query, "bucket", found.buckets(), warnings))
+    found = replace(found, bucket=read_interval(query, scope, warnings))
     return replace(_fitting(found, warnings), warnings=(*scope.warnings, *warnings))
 
 
@@ -129,8 +122,26 @@ def _fitting(query: ExploreQuery, warnings: list[str]) -> ExploreQuery:
     if query.by in ("status", "code") and isinstance(query.measured, Percentile):
         warnings.append(_("Only what succeeded is timed. Grouped by channel."))
         query = replace(query, by="channel")
-    if query.by2 and (query.by2 == query.by or query.by in ("none", "type", "status")):
+    if query.by in TRAITS and (reason := _why_not_by_traits(query)):
+        warnings.append(reason)
+        query = replace(query, by="channel")
+    if query.by2 and (query.by2 == query.by or query.by in ("none", "type", "status", *TRAITS)):
         query = replace(query, by2="")
     if not query.measured.adds_up and query.view != "lines":
         query = replace(query, view="lines")
     return query if query.view in ("lines", "sum") else replace(query, log=False)
+
+
+def _why_not_by_traits(query: ExploreQuery) -> str:
+    """Why endpoints, efforts and service tiers cannot be told of this question; empty where they can."""
+    span = span_of(since_the_first_record(query.scope.period))
+    if isinstance(query.measured, Percentile):
+        return _("Percentiles are not kept by endpoint, effort or service tier. Grouped by channel.")
+    if query.measured.unit is NANOUSD and query.scope.is_current:
+        return _("Costs at current prices are not told by endpoint, effort or service tier. Grouped by channel.")
+    if span.since < once(records_since):
+        return _("Some records of this period are deleted, which alone know endpoint, effort and service tier. Grouped by channel.")  # fmt: skip
+    requests = sum(count for (count,) in aggregate(span, EVERYTHING, (), ("requests",)))
+    if requests > MOST:
+        return _("Endpoint, effort and service tier are read from the records, of %(most)s at most; this period has %(n)s. Grouped by channel: choose a shorter period.") % {"most": formats.grouped(MOST), "n": formats.grouped(requests)}  # fmt: skip
+    return ""

@@ -15,28 +15,34 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from channels_app.address import Address, Parameters
+from channels_app.buckets import AUTO
 from channels_app.charts import look
 from channels_app.charts.look import Look
 from channels_app.charts.scatter import Dot, Mark, Scale, ScatterPlot
-from channels_app.charts.timeline import Timeline, bucket_of
-from channels_app.charts.unit import MILLISECONDS, NANOUSD, TOKENS, Unit
+from channels_app.charts.timeline import Timeline
+from channels_app.charts.unit import MILLISECONDS, NANOUSD, TENTHS, TOKENS, Unit
 from channels_app.explore_page.modes import modes
 from channels_app.explore_page.page import Choice, Option
 from channels_app.explore_page.scatter_query import COLORS, SCALES, SIZE_OF, ScatterQuery, X, Y
-from channels_app.filter_bar.bar import FilterBar
+from channels_app.filter_bar.bar import FilterBar, words_of
 from channels_app.filter_bar.page import DataPage
+from channels_app.filters import FAIL, OK
+from channels_app.interval import interval_of
 from channels_app.period import Period
 from channels_app.records_page.search import PARAMETERS as BOUNDS
 from channels_app.stats import name_groups, span_of
+from channels_app.stats.elapsed import gaps
 from channels_app.stats.questions import DIMENSIONS
 from channels_app.stats.scatter import Axes, Point, Sample, sample
 from channels_app.usage_api import since_the_first_record
+from channels_app.volume_strip import NOT_APPLIED, VolumeStrip, volume_strip
 from usage import formats
 from usage.models import Channel, Instance, SavedView, Source, UsageRecord
 from usage.models.fields import from_micros
 
 _UNITS: dict[str, Unit] = {
     "input": TOKENS, "tokens": TOKENS, "output": TOKENS, "latency": MILLISECONDS, "ttft": MILLISECONDS, "cost": NANOUSD,
+    "speed": TENTHS,
 }  # fmt: skip
 _LABELS: dict[str, Promise] = {
     "x": gettext_lazy("To the right"),
@@ -86,6 +92,7 @@ class ScatterPage(DataPage):
     query: ScatterQuery
     now: datetime
     saved: Sequence[SavedView] = ()
+    has_chart = True
 
     @cached_property
     def bar(self) -> FilterBar:
@@ -143,9 +150,19 @@ class ScatterPage(DataPage):
         ]
 
     @property
+    def can_choose_failures(self) -> bool:
+        """Not where the filter bar asks for what succeeded, or for codes, which only failures have."""
+        return self.scope.filters.status != OK and not self.scope.conditions.codes
+
+    @property
+    def shows_failures_alone(self) -> bool:
+        return self.scope.filters.status == FAIL
+
+    @property
     def hidden(self) -> Parameters:
         shown = {name for bound in self.bounds for name in (bound.least, bound.most)}
-        return self.address.without("x", "y", "color", "scale", *shown).parameters
+        status = ["status"] if self.can_choose_failures else []
+        return self.address.without("x", "y", "color", "scale", *status, *shown).parameters
 
     @property
     def is_bounded(self) -> bool:
@@ -158,13 +175,14 @@ class ScatterPage(DataPage):
     @property
     def records(self) -> str:
         """The Records page with the same bounds."""
-        return f"{reverse('records')}{self.scope.address.joined(self.query.search.parameters)}"
+        return f"{reverse('records')}{self.scope.address.joined(self.query.search.parameters)}".rstrip("?")
 
     # The answer.
 
     @property
     def title(self) -> str:
-        return str(_TITLES[self.query.x]) % {"metric": Y[self.query.y]}
+        title = str(_TITLES[self.query.x]) % {"metric": Y[self.query.y]}
+        return f"{title} · {words_of(self.scope.period)}"
 
     @property
     def x_label(self) -> Promise:
@@ -237,6 +255,7 @@ class ScatterPage(DataPage):
                 point.y,
                 point.failed,
                 key if (key := _UNKNOWN if group is None else str(group)) in looks else _OTHER,
+                point.id,
             )
             for point, group in zip(self.sample.points, self._groups_of_points, strict=True)
         ]
@@ -254,7 +273,15 @@ class ScatterPage(DataPage):
 
     @cached_property
     def _timeline(self) -> Timeline:
-        return Timeline(self.period, bucket_of(self.period), self.now)
+        missing = gaps(span_of(self.period), self.scope.filters.servers or None)
+        return Timeline(self.period, interval_of(self.period, AUTO, self.scope.conditions), self.now, missing)
+
+    @cached_property
+    def strip(self) -> VolumeStrip:
+        """Of all that the filter bar asks for: bounds narrow the points alone."""
+        found = [text for _name, text, _value in self.query.search.in_words(is_current=False)]
+        notes = [NOT_APPLIED % {"filters": _(", ").join(map(str, found))}] if found else []
+        return volume_strip(self._timeline, self.scope.conditions, self.query.anywhen, notes)
 
     @property
     def y_unit(self) -> Unit:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from channels_app.address import Address
 from channels_app.dashboard.query import one_of
-from channels_app.filter_bar.scope import Scope, read_scope
+from channels_app.filter_bar.scope import PERIOD_PARAMETERS, Scope, read_scope
 from channels_app.records_page.search import SIZES, Search, read_search
 
 SCATTER = "scatter"
@@ -23,6 +23,7 @@ Y: dict[str, Promise] = {
     "output": _("Output"),
     "ttft": _("First token"),
     "cost": _("Est. cost"),
+    "speed": _("Speed"),
 }
 COLORS: dict[str, Promise] = {"channel": _("Channel"), "model": _("Model"), "key": _("API key")}
 SCALES: dict[str, Promise] = {"log": _("Logarithmic"), "linear": _("Linear")}
@@ -48,6 +49,11 @@ class ScatterQuery:
         }  # fmt: skip
         own = {"mode": SCATTER} | {name: value for name, (value, all_) in known.items() if value != next(iter(all_))}
         return self.scope.address.joined(own.items()).joined(self.search.parameters)
+
+    @property
+    def anywhen(self) -> Address:
+        """The same without a period, for one to be added."""
+        return self.address.without(*PERIOD_PARAMETERS)
 
     @property
     def is_log(self) -> bool:

@@ -37,12 +37,14 @@ _LONGEST_QUERY = SavedView._meta.get_field("query").max_length or 0
 def explore(request: HttpRequest) -> HttpResponseBase:
     """Usage over time or, with `mode=scatter`, single requests."""
     now, saved = timezone.now(), list(SavedView.objects.filter(user=request.user.pk))
+    page: ExplorePage | ScatterPage
     if request.GET.get("mode") == SCATTER:
-        return answer(request, "explore/scatter.html", ScatterPage(read_scatter_query(request.GET, now), now, saved))
-    page = ExplorePage(read_explore_query(request.GET, now), now, saved)
+        page, template = ScatterPage(read_scatter_query(request.GET, now), now, saved), "explore/scatter.html"
+    else:
+        page, template = ExplorePage(read_explore_query(request.GET, now), now, saved), "explore/explore.html"
     if (file_format := request.GET.get("format", "")) in FORMATS:
         return export(page, request.GET.get("section", ""), file_format)
-    return answer(request, "explore/explore.html", page)
+    return answer(request, template, page)
 
 
 @require_POST

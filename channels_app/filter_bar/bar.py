@@ -42,9 +42,12 @@ _STATUSES = {OK: gettext_lazy("Succeeded"), FAIL: gettext_lazy("Failed")}
 
 @dataclass(frozen=True, slots=True)
 class Option:
+    """`is_next`: what a key turns to (`ui.md` 4.2)."""
+
     label: Promise | str
     address: Address
     is_current: bool
+    is_next: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,8 @@ class FilterBar:
 
     A page may have menus of its own in the form (`template`): `fields` are the parameters that these set, of which
     `chips` are shown, and cleared with the others. `locked` are filters that cannot be chosen, because of what the
-    page itself is of: that stays as a chip.
+    page itself is of: that stays as a chip. `intervals` are those that its charts may have;
+    `columns_of` is the table whose columns can be chosen (one of columns.TABLES).
     """
 
     def __init__(
@@ -91,10 +95,12 @@ class FilterBar:
         fields: Collection[str] = (),
         chips: Sequence[Chip] = (),
         locked: Sequence[str] = (),
+        intervals: Sequence[Option] = (),
+        columns_of: str = "",
     ) -> None:
         self.scope, self.address, self.compares = scope, address, compares
         self.template, self._fields, self._chips, self._locked = template, fields, chips, locked
-        self._choices = AllChoices(scope)
+        self.intervals, self.columns_of, self._choices = intervals, columns_of, AllChoices(scope)
 
     @property
     def range_text(self) -> str:
@@ -164,12 +170,15 @@ class FilterBar:
 
     @property
     def comparisons(self) -> list[Option]:
-        current = self.scope.comparison
+        """A key turns it off, and on again."""
+        current, usual = self.scope.comparison, default_comparison()
+        other = OFF if current != OFF else PREVIOUS if usual == OFF else usual
         return [
             Option(
                 _COMPARISONS[name],
-                self.address.setting("cmp", "" if name == default_comparison() else name),
+                self.address.setting("cmp", "" if name == usual else name),
                 name == current,
+                name == other,
             )
             for name in COMPARISONS
         ]
@@ -177,6 +186,11 @@ class FilterBar:
     @property
     def other_basis(self) -> Address:
         return self.scope.other_basis(self.address)
+
+    @property
+    def interval(self) -> Option | None:
+        """The present one; None where nobody asked for one."""
+        return next((one for one in self.intervals[1:] if one.is_current), None)
 
     @property
     def zone_text(self) -> str:
@@ -259,6 +273,11 @@ class FilterBar:
     def wider(self) -> list[Option]:
         names = [name for name in ("7d", "30d", "all") if name != self.scope.period.name]
         return [Option(RANGES[name], self.ranging(name), False) for name in names]
+
+
+def words_of(period: Period) -> str:
+    """Return the name of a period; of one without, its ends."""
+    return str(RANGES[period.name]) if period.name else text_of(period)
 
 
 def text_of(period: Period) -> str:

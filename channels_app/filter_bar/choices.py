@@ -25,7 +25,9 @@ _KEPT_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """`value` is what the address says. A channel has a colour and shape; accounts are listed under their channel's name."""
+    """`value` is what the address says. A channel has a colour, a shape and a place among channels (`position`); accounts are
+    listed under their channel's name.
+    """
 
     value: str
     name: str
@@ -34,6 +36,7 @@ class Choice:
     color_slot: int | None = None
     shape: str = ""
     group: str = ""
+    position: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class AllChoices:
         """Return the choices of a filter whose name holds `search`."""
         wanted = search.strip().casefold()
         found = [one for one in self._all(name) if wanted in one.name.casefold()]
-        found.sort(key=lambda one: (not one.is_chosen, -one.requests, one.name.casefold()))
+        found.sort(key=lambda one: (not one.is_chosen, -one.requests, one.position, one.name.casefold()))
         rows = [one for at, one in enumerate(found) if at < MOST or one.is_chosen]
         if name == "account":
             rows = _by_group(rows)
@@ -119,7 +122,7 @@ class AllChoices:
     def _channels(self) -> list[Choice]:
         requests = self._counted(1)
         found = [
-            self._choice("channel", row.slug, row.name, requests[pk], row.color_slot, row.shape)
+            self._choice("channel", row.slug, row.name, requests[pk], row.color_slot, row.shape, "", row.position)
             for pk, row in self._all_channels.items()
             if requests[pk] or self._is_chosen("channel", row.slug)
         ]

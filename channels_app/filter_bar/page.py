@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import ClassVar, NamedTuple, Protocol
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 from channels_app.address import Address
 from channels_app.filter_bar.scope import Scope
@@ -19,8 +22,19 @@ class Query(Protocol):
     def warnings(self) -> tuple[str, ...]: ...
 
 
+class File(NamedTuple):
+    """What can be taken away of a page; `key` tells it from the others."""
+
+    key: str
+    label: Promise
+    address: Address
+
+
 class DataPage:
+    """`has_chart`: it has a chart over time."""
+
     query: Query
+    has_chart: ClassVar[bool] = False
 
     @property
     def scope(self) -> Scope:
@@ -35,10 +49,22 @@ class DataPage:
         return self.query.warnings
 
     @property
-    def csv(self) -> Address:
-        """This page's table as a file."""
-        return self.address.setting("format", "csv")
+    def is_live(self) -> bool:
+        """Whether its figures still grow."""
+        return self.scope.period.is_running
 
     @property
-    def json(self) -> Address:
-        return self.address.setting("format", "json")
+    def has_table(self) -> bool:
+        """Whether its table comes as a file."""
+        return True
+
+    @property
+    def files(self) -> list[File]:
+        """The table, and the values of the chart."""
+        csv = self.address.setting("format", "csv")
+        tables = [
+            File("csv", _("This table as CSV"), csv),
+            File("json", _("This table as JSON"), self.address.setting("format", "json")),
+        ]
+        chart = File("chart-csv", _("Chart data as CSV"), csv.setting("section", "chart"))
+        return [*(tables if self.has_table else []), *([chart] if self.has_chart else [])]

@@ -28,7 +28,7 @@ class KeysPage(ListPage):
 
     @cached_property
     def bar(self) -> FilterBar:
-        return FilterBar(self.scope, self.address, template="usage_table/_columns.html", fields=("cols",))
+        return FilterBar(self.scope, self.address, template="usage_table/_columns.html", columns_of="keys")
 
     @property
     def back(self) -> str:

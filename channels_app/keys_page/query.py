@@ -22,6 +22,7 @@ OPTIONAL = ("written", "reasoning", "unclassified", "hit", "first")
 class KeysQuery(ListQuery):
     """`metric` is what the matrix shows; `edit` the id of the key that is being renamed, or empty."""
 
+    table = "keys"
     metric: str = "tokens"
     edit: str = ""
 

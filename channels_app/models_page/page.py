@@ -37,7 +37,9 @@ class ModelsPage(ListPage):
     def bar(self) -> FilterBar:
         query = self.query
         chips = [Chip("unpriced", _("Unpriced only"), "", query.all_or_unpriced)] if query.unpriced else []
-        return FilterBar(self.scope, self.address, template="usage_table/_columns.html", fields=("cols",), chips=chips)
+        return FilterBar(
+            self.scope, self.address, template="usage_table/_columns.html", columns_of="models", chips=chips
+        )
 
     @cached_property
     def table(self) -> Table:

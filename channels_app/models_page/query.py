@@ -19,6 +19,7 @@ OPTIONAL = ("written", "reasoning", "unclassified", "each", "size", "p50", "ttft
 
 @dataclass(frozen=True)
 class ModelsQuery(ListQuery):
+    table = "models"
     unpriced: bool = False
 
     @property

@@ -40,8 +40,9 @@ class Row:
     account_count: int = 0
     is_open: bool = False
     models: list[ModelRow] | None = None
-    # The address of its own page; empty where it has none.
+    # The address of its own page, and the filter that asks for it; empty where it has none.
     page: str = ""
+    condition: tuple[str, str] = ("", "")
 
     @property
     def is_unknown(self) -> bool:
@@ -65,7 +66,10 @@ class Entities:
         for group, usage in self.answers.by_account.items():
             by_channel[group[0]][group] = usage
         unknown = by_channel.pop(None, {})
-        ordered = sorted(by_channel.items(), key=lambda item: -(self._value(together(item[1].values())) or 0))
+        ordered = sorted(
+            by_channel.items(),
+            key=lambda item: (-(self._value(together(item[1].values())) or 0), self.channels[item[0] or 0].position),
+        )
         shown = ordered[:_SHOWN_CHANNELS] if len(ordered) > _SHOWN_CHANNELS + 1 else ordered
         rows = [self._channel_row(self.channels[pk or 0], accounts) for pk, accounts in shown]
         if others := ordered[len(shown) :]:
@@ -74,7 +78,11 @@ class Entities:
             rows.append(self._row("other", name, look.OTHER, usage, self.answers.usage))
         if unknown:
             row = self._row(UNKNOWN, _("Unknown channel"), look.UNKNOWN, together(unknown.values()), self.answers.usage)
-            rows.append(replace(row, spark=self._spark((None,)), page=self._page("channel", UNKNOWN)))
+            rows.append(
+                replace(
+                    row, spark=self._spark((None,)), page=self._page("channel", UNKNOWN), condition=("channel", UNKNOWN)
+                )
+            )
         return rows
 
     def _channel_row(self, channel: Channel, accounts: Mapping[Group, Usage]) -> Row:
@@ -87,6 +95,7 @@ class Entities:
             account_count=len(accounts),
             is_open=is_open,
             page=self._page("channel", channel.slug),
+            condition=("channel", channel.slug),
         )
 
     def _accounts(self, accounts: Mapping[Group, Usage], whole: Usage) -> list[Row]:
@@ -96,7 +105,8 @@ class Entities:
 
     def _account_row(self, group: Group, name: str, usage: Usage, whole: Usage) -> Row:
         row = self._row(f"account-{group[1]}", name, self._look(group[0]), usage, whole)
-        return replace(row, page=self._page("account", group[1]) if group[1] else "")
+        pk = group[1]
+        return replace(row, page=self._page("account", pk), condition=("account", str(pk))) if pk else row
 
     @cached_property
     def _account_names(self) -> dict[int | None, str]:
@@ -139,8 +149,9 @@ class Entities:
         looks = look.of_names([str(name["id"]) for name in named])
         return [
             replace(
-                self._row(str(name["id"]), name["name"], its_look, usage, self.answers.usage),
+                self._row(f"{by}-{group[0]}", name["name"], its_look, usage, self.answers.usage),
                 page=self._page(by, group[0]),
+                condition=(by, str(name["id"])),
             )
             for name, its_look, (group, usage) in zip(named, looks, largest, strict=True)
         ]

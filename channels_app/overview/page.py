@@ -11,6 +11,7 @@ from typing import NamedTuple
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from channels_app.charts import look
 from channels_app.charts.heatmap import Heatmap, Hour
@@ -28,6 +29,8 @@ from channels_app.filter_bar.bar import FilterBar, text_of
 from channels_app.filter_bar.page import DataPage
 from channels_app.overview.entities import Entities, Row
 from channels_app.overview.query import OverviewQuery
+from channels_app.site import site
+from channels_app.stats import UNKNOWN
 from channels_app.stats.questions import Group
 from usage.models import Channel, Instance, UsageRecord
 from usage.models.fields import to_micros
@@ -35,6 +38,12 @@ from usage.models.fields import to_micros
 _HOUR = timedelta(hours=1) // timedelta(microseconds=1)
 _STRIPS = 8
 _MESSAGE = 80
+_SHARES: dict[str, Promise] = {
+    "tokens": gettext_lazy("Share of tokens"),
+    "cost": gettext_lazy("Share of cost"),
+    "requests": gettext_lazy("Share of requests"),
+    "failed": gettext_lazy("Share of errors"),
+}
 
 
 class Error(NamedTuple):
@@ -55,6 +64,7 @@ class TopList(NamedTuple):
 class OverviewPage(DataPage):
     query: OverviewQuery
     now: datetime
+    has_chart = True
 
     @cached_property
     def answers(self) -> Answers:
@@ -75,7 +85,7 @@ class OverviewPage(DataPage):
 
     @cached_property
     def bar(self) -> FilterBar:
-        return FilterBar(self.scope, self.address, compares=True)
+        return FilterBar(self.scope, self.address, compares=True, intervals=self.query.intervals)
 
     @property
     def compared_text(self) -> str:
@@ -103,6 +113,11 @@ class OverviewPage(DataPage):
     @property
     def all_channels(self) -> str:
         return self._all("channels")
+
+    @property
+    def unmatched(self) -> str:
+        """Where the sources of the unknown channel can be given a channel."""
+        return f"{reverse('channels_app:channels')}{self.query.elsewhere.setting('open', UNKNOWN)}#row-{UNKNOWN}"
 
     def _all(self, name: str) -> str:
         return f"{reverse(f'channels_app:{name}')}{self.query.elsewhere}".rstrip("?")
@@ -137,13 +152,18 @@ class OverviewPage(DataPage):
     def metric_label(self) -> Promise:
         return METRICS[self.query.metric].label
 
+    @property
+    def share_label(self) -> Promise:
+        return _SHARES[self.query.metric]
+
     @cached_property
     def heatmap(self) -> Heatmap:
         metric, zone = METRICS[self.query.metric], self.answers.period.zone
         hours = [
             Hour(start.astimezone(zone), value, self._is_gap(to_micros(start))) for start, value in self.answers.hours
         ]
-        return Heatmap(_("%(metric)s by weekday and hour") % {"metric": metric.label}, metric.unit, hours)
+        title = _("%(metric)s by weekday and hour") % {"metric": metric.label}
+        return Heatmap(title, metric.unit, hours, site().week_start)
 
     def _is_gap(self, start: int) -> bool:
         return any(gap.since <= start and start + _HOUR <= gap.until for gap in self.answers.gaps)

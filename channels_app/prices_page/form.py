@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.utils import timezone
@@ -32,6 +32,9 @@ _SINCE_HELP = gettext_lazy("In the report time zone. Empty: since ever")
 class Recalculation(forms.Form):
     """The part about the records, of the forms of this page."""
 
+    # What a channel or an account that is not chosen is called.
+    nobody = gettext_lazy("none")
+
     records = forms.ChoiceField(
         label=gettext_lazy("Requests that have a cost"),
         choices=[
@@ -51,6 +54,8 @@ class Recalculation(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["effective_from"].required = False
+        for name in ("channel", "account"):
+            cast("forms.ModelChoiceField[Any]", self.fields[name]).empty_label = str(self.nobody)
         if self.initial.get("effective_from") == EPOCH:
             self.initial["effective_from"] = None
         self.fields["since"].initial = (timezone.localtime() - _MONTH).date()
@@ -69,6 +74,8 @@ class Recalculation(forms.Form):
 
 
 class PriceForm(Recalculation, ModelPriceForm):
+    nobody = gettext_lazy("any")
+
     class Meta(ModelPriceForm.Meta):
         fields = (
             "pattern", "provider", "channel", "account", "service_tier", "daily_from", "daily_until", "above_input_tokens",

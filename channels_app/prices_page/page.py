@@ -167,4 +167,6 @@ class PricesPage:
     @property
     def accounts(self) -> QuerySet[Account]:
         """By channel."""
-        return Account.objects.select_related("channel").order_by("channel__name", "label", "qualifier", "pk")
+        return Account.objects.select_related("channel").order_by(
+            "channel__position", "channel__name", "label", "qualifier", "pk"
+        )

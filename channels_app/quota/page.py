@@ -8,6 +8,7 @@ from functools import cached_property
 
 from django.core.paginator import Page, Paginator
 
+from channels_app.quota.pools import Pool, pools
 from channels_app.quota.windows import Holder, quota_holders
 from usage.models import Instance
 
@@ -28,6 +29,11 @@ class QuotaPage:
     @cached_property
     def holders(self) -> Page[Holder]:
         return Paginator(self._holders, _HOLDERS).get_page(self.number)
+
+    @cached_property
+    def pools(self) -> list[Pool]:
+        """The accounts of a channel together."""
+        return pools(self._holders, self.now)
 
     @property
     def many_servers(self) -> bool:

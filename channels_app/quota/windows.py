@@ -27,7 +27,7 @@ from channels_app.stats.database import database
 from usage.models import Account, Channel, QuotaWindow, Source
 
 _ALL = Decimal(100)
-_LEAST_USED = Decimal(5)
+LEAST_USED = Decimal(5)
 
 
 @dataclass(frozen=True)
@@ -70,17 +70,20 @@ class Window:
     def is_exhausted(self) -> bool:
         return self.remaining_percent == 0
 
-    @cached_property
-    def _at_this_pace(self) -> datetime | None:
-        if self.is_over or self.is_exhausted or self.used_percent < _LEAST_USED:
-            return None
+    @property
+    def elapsed(self) -> timedelta | None:
+        """How much of it had passed by the reading; None: not told, or the reading is of the window before."""
         if self.resets_at is None or self.length is None:
             return None
-        begun = self.resets_at - self.length
-        if self.seen_at <= begun:
+        elapsed = self.seen_at - (self.resets_at - self.length)
+        return elapsed if elapsed > timedelta() else None
+
+    @cached_property
+    def _at_this_pace(self) -> datetime | None:
+        if self.is_over or self.is_exhausted or self.used_percent < LEAST_USED or self.elapsed is None:
             return None
         hundredths = int(self.used_percent * 100)
-        ends = begun + (self.seen_at - begun) * 10_000 // hundredths
+        ends = self.seen_at - self.elapsed + self.elapsed * 10_000 // hundredths
         return ends if ends > self.now else None
 
     @property

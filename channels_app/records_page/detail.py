@@ -15,14 +15,16 @@ from channels_app.address import Address
 from channels_app.cost_explanation import Explanation, Outcome, explain
 from channels_app.filter_bar.scope import Scope
 from channels_app.filter_bar.shift import written
-from channels_app.filters import FAIL, UNKNOWN_CHANNEL
+from channels_app.filters import UNKNOWN_CHANNEL
 from channels_app.record_costs import prices_of, told_by
 from channels_app.record_serializers import RecordSerializer
 from channels_app.records import Cursor, place_of, records, tokens_per_second, with_names
 from channels_app.records_page.page import RecordRow
 from channels_app.records_page.query import RecordsQuery
 from channels_app.stats.client_requests import attempts_of
+from channels_app.stats.failures import Kind
 from usage.models import FailureText, UsageRecord
+from usage.models.record import NO_MESSAGE, NO_STATUS
 
 _AROUND = timedelta(minutes=5)
 _LONGEST_TEXT = 20_000
@@ -45,7 +47,6 @@ _OUTCOMES: dict[str, Promise] = {
         "Its price was changed after it was booked: by the price as it is now it would cost this."
     ),
     Outcome.PRICE_DELETED: _("The price that it was booked with is no longer there."),
-    Outcome.NOTHING_USED: _("A failure that used nothing costs nothing."),
     Outcome.UNPRICED: _("Its model had no price when it was booked."),
 }
 _UNPRICED_NOW = _("Its model has no price now.")
@@ -125,6 +126,11 @@ class RecordDetail:
         return [(TOKEN_KINDS[line.bucket], line) for line in self.explanation.lines if line.tokens]
 
     @property
+    def costs_nothing(self) -> bool:
+        """Whether there is nothing to multiply."""
+        return not self.row.total_tokens and not self.explanation.per_request_usd
+
+    @property
     def outcome_text(self) -> Promise | None:
         is_unpriced = self.explanation.outcome == Outcome.UNPRICED
         return _UNPRICED_NOW if is_unpriced and self.scope.is_current else _OUTCOMES.get(self.explanation.outcome)
@@ -198,8 +204,8 @@ class RecordDetail:
     def same_error(self) -> Address | None:
         if not self.row.failed:
             return None
-        code = self.row.status_code
-        return self._list.setting("code", str(code)) if code else self._list.setting("status", FAIL)
+        kind = Kind(self.row.status_code or NO_STATUS, self.row.message_id or NO_MESSAGE)
+        return self._list.setting("failure", str(kind))
 
     @property
     def around(self) -> Address:

@@ -1,13 +1,15 @@
-"""The list of records as a CSV file."""
+"""The list of records as a file."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from itertools import islice
 
 from django.http import StreamingHttpResponse
 
 from channels_app.csv_file import csv_answer
+from channels_app.data_file import JSON, json_stream
 from channels_app.filters import UNKNOWN_CHANNEL
 from channels_app.record_costs import prices_of, told_by
 from channels_app.records import records, tokens_per_second
@@ -23,20 +25,22 @@ _HEADER = (
 )  # fmt: skip
 
 
-def export(query: RecordsQuery) -> StreamingHttpResponse:
-    return csv_answer("records", query.scope.period, _HEADER, _rows(query))
+def export(query: RecordsQuery, file_format: str) -> StreamingHttpResponse:
+    """Return up to a million records, sent while they are read; if there are more, the end of the file says so."""
+    if file_format == JSON:
+        return json_stream("records", query.scope, _HEADER, _rows(query), _MOST)
+    return csv_answer("records", query.scope.period, _HEADER, _first(_rows(query)))
+
+
+def _first(rows: Iterator[list[object]]) -> Iterator[list[object]]:
+    yield from islice(rows, _MOST)
+    if next(rows, None):
+        yield [f"# only the first {_MOST} records"]
 
 
 def _rows(query: RecordsQuery) -> Iterator[list[object]]:
-    """Yield one for each record; the last one says so if there were more."""
-    written = 0
     for rows in _pages(query):
-        for row in rows:
-            if written == _MOST:
-                yield [f"# only the first {_MOST} records"]
-                return
-            yield _values(row, query)
-            written += 1
+        yield from (_values(row, query) for row in rows)
 
 
 def _pages(query: RecordsQuery) -> Iterator[Iterable[UsageRecord]]:

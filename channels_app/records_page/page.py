@@ -12,15 +12,20 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from channels_app.address import Address
+from channels_app.charts.timeline import Timeline
 from channels_app.filter_bar.bar import Chip, FilterBar, Option
 from channels_app.filter_bar.page import DataPage
+from channels_app.interval import interval_of
 from channels_app.record_costs import prices_of, told_by
 from channels_app.records import LIMITS, TIME, Cursor, Page, records, tokens_per_second
 from channels_app.records_page.query import OPTIONAL, RecordsQuery
 from channels_app.records_page.search import PARAMETERS, SIZES
-from channels_app.stats import aggregate
+from channels_app.stats import aggregate, span_of
 from channels_app.stats.client_requests import attempts_among
+from channels_app.stats.elapsed import gaps
 from channels_app.stats.failures import Kind
+from channels_app.usage_api import since_the_first_record
+from channels_app.volume_strip import NOT_APPLIED, VolumeStrip, volume_strip
 from usage.ingest.attempts import AttemptRow
 from usage.models import FailureMessage, Instance, RequestTraits, UsageRecord
 from usage.models.fields import from_micros
@@ -71,9 +76,10 @@ class RecordRow:
 
 class RecordsPage(DataPage):
     query: RecordsQuery
+    has_chart = True
 
-    def __init__(self, query: RecordsQuery) -> None:
-        self.query = query
+    def __init__(self, query: RecordsQuery, now: datetime) -> None:
+        self.query, self.now = query, now
 
     @cached_property
     def bar(self) -> FilterBar:
@@ -81,8 +87,20 @@ class RecordsPage(DataPage):
         chips = [Chip(name, label, text, self.address.without(name)) for name, label, text in in_words]
         if kind := self.query.failure:
             chips.append(Chip("failure", _("Error"), _words(kind), self.address.without("failure")))
-        fields = (*PARAMETERS, "cols")
-        return FilterBar(self.scope, self.address, template="records/_menus.html", fields=fields, chips=chips)
+        return FilterBar(
+            self.scope, self.address, template="records/_menus.html", fields=PARAMETERS, chips=chips,
+            intervals=self.query.intervals, columns_of="records",
+        )  # fmt: skip
+
+    @cached_property
+    def strip(self) -> VolumeStrip:
+        """Of all that the filter bar asks for: what only records know narrows the list alone."""
+        period, conditions = since_the_first_record(self.scope.period), self.query.conditions
+        missing = gaps(span_of(period), self.scope.filters.servers or None)
+        timeline = Timeline(period, interval_of(period, self.query.bucket, conditions), self.now, missing)
+        found = [str(chip) for chip in self.bar.chips if chip.name in PARAMETERS]
+        notes = [NOT_APPLIED % {"filters": gettext(", ").join(found)}] if found else []
+        return volume_strip(timeline, conditions, self.query.anywhen, notes)
 
     @cached_property
     def found(self) -> Page:

@@ -11,7 +11,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from channels_app.address import Address
-from channels_app.filter_bar.scope import Scope, read_scope
+from channels_app.buckets import AUTO
+from channels_app.columns import PARAMETER as COLUMNS
+from channels_app.columns import read_columns, written
+from channels_app.filter_bar.bar import Option
+from channels_app.filter_bar.scope import PERIOD_PARAMETERS, Scope, read_scope
+from channels_app.interval import options, read_interval
 from channels_app.records import DEFAULT_SORT, LIMITS, SORTS, Cursor, CursorError, read_cursor
 from channels_app.records_page.search import Search, read_search
 from channels_app.stats import Conditions
@@ -27,6 +32,7 @@ OPTIONAL: dict[str, Promise] = {
     "effort": gettext_lazy("Effort"),
     "tier": gettext_lazy("Service tier"),
     "request": gettext_lazy("Request ID"),
+    "attempts": gettext_lazy("Attempts"),
 }
 
 
@@ -39,6 +45,7 @@ class RecordsQuery:
     search: Search
     cursor: Cursor | None
     failure: Kind | None = None
+    bucket: str = AUTO
     warnings: tuple[str, ...] = ()
 
     @property
@@ -54,9 +61,19 @@ class RecordsQuery:
             self.scope.address.joined(self.search.parameters)
             .setting("sort", "" if self.sort == DEFAULT_SORT else self.sort)
             .setting("limit", "" if self.limit == LIMITS[0] else str(self.limit))
-            .setting("cols", *self.columns)
+            .setting(COLUMNS, *written("records", self.columns))
             .setting("failure", str(self.failure or ""))
+            .setting("bucket", "" if self.bucket == AUTO else self.bucket)
         )
+
+    @property
+    def anywhen(self) -> Address:
+        """The same list without a period, for one to be added."""
+        return self.address.without(*PERIOD_PARAMETERS)
+
+    @property
+    def intervals(self) -> list[Option]:
+        return options(self.scope, self.address, self.bucket)
 
     @property
     def sorted_by(self) -> str:
@@ -79,11 +96,12 @@ def read_records_query(query: QueryDict, now: datetime) -> RecordsQuery:
     scope, warnings = read_scope(query, now), list[str]()
     sort = _one_of(query, "sort", SORTS, DEFAULT_SORT, warnings)
     limit = int(_one_of(query, "limit", tuple(map(str, LIMITS)), str(LIMITS[0]), warnings))
-    columns = tuple(name for name in OPTIONAL if name in query.getlist("cols"))
+    columns = read_columns(query, "records", OPTIONAL)
     search = read_search(query, warnings.append)
     cursor = _read_cursor(query, sort, warnings)
     failure = _read_failure(query, warnings)
-    return RecordsQuery(scope, sort, limit, columns, search, cursor, failure, (*scope.warnings, *warnings))
+    bucket = read_interval(query, scope, warnings)
+    return RecordsQuery(scope, sort, limit, columns, search, cursor, failure, bucket, (*scope.warnings, *warnings))
 
 
 def _one_of(query: QueryDict, name: str, known: tuple[str, ...], default: str, warnings: list[str]) -> str:

@@ -16,7 +16,7 @@ from channels_app.records import Narrowing
 from channels_app.stats import Span
 from channels_app.stats.client_requests import fresh_attempts
 from channels_app.stats.tables import listed
-from usage.ingest.rollup import RECORDS, TOTAL
+from usage.ingest.rollup import RECORDS, SPEED, TOTAL
 from usage.models import Attempt, FailureText, ModelName, RequestTraits
 
 _LONGEST, _LARGEST = 200, 10**15
@@ -46,6 +46,7 @@ SIZES = (
     Size("cost", gettext_lazy("Est. cost"), "$", "cost_nanousd", 10**9),
     Size("latency", gettext_lazy("Latency"), "s", "latency_ms", 1_000),
     Size("ttft", gettext_lazy("First token"), "s", "ttft_ms", 1_000),
+    Size("speed", gettext_lazy("Speed"), gettext_lazy("tok/s"), f"({SPEED})", 10),
 )
 _BOUNDS = {f"{bound}_{size.name}": (size, sign) for size in SIZES for bound, sign in (("min", "≥"), ("max", "≤"))}
 PARAMETERS = (*_BOUNDS, "endpoint", "q", "retried")

@@ -10,7 +10,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from channels_app.csv_file import CSV
+from channels_app.chart_file import CHART, chart_file
+from channels_app.data_file import FORMATS
 from channels_app.filter_bar.views import answer
 from channels_app.records import with_names
 from channels_app.records_page.detail import RecordDetail
@@ -23,17 +24,22 @@ from usage.models import UsageRecord
 @require_safe
 @login_required
 def record_list(request: HttpRequest) -> HttpResponseBase:
-    query = read_records_query(request.GET, timezone.now())
-    if request.GET.get("format") == CSV:
-        return export(query)
-    return answer(request, "records/records.html", RecordsPage(query))
+    now = timezone.now()
+    query = read_records_query(request.GET, now)
+    page, file_format = RecordsPage(query, now), request.GET.get("format", "")
+    if file_format in FORMATS and request.GET.get("section") == CHART:
+        return chart_file(page.strip, "records", page.scope, file_format)
+    if file_format in FORMATS:
+        return export(query, file_format)
+    return answer(request, "records/records.html", page)
 
 
 @require_safe
 @login_required
 def newcomers(request: HttpRequest) -> HttpResponse:
     """How many records have come since the page whose `after` this is, in words; empty where none."""
-    page = RecordsPage(read_records_query(request.GET, timezone.now()))
+    now = timezone.now()
+    page = RecordsPage(read_records_query(request.GET, now), now)
     return render(request, "records/_newcomers.html", {"page": page})
 
 

@@ -44,7 +44,12 @@ class DisplayForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = SiteSettings
-        fields = ("site_name", "currency", "cny_per_usd", "rate_date")
+        fields = ("site_name", "currency", "cny_per_usd", "rate_date", "week_start", "top_series")
+        labels = {"week_start": _("Weeks begin on"), "top_series": _("Series of a chart")}
+        help_texts = {
+            "week_start": _("In charts by week, in the API too, and where weekdays stand below each other."),
+            "top_series": _("So many of the largest; all others are one series."),
+        }
         widgets = {"rate_date": forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -52,15 +52,17 @@ def _asked(request: HttpRequest) -> tuple[str, str]:
 
 
 def _found(of: str, q: str) -> QuerySet[Any]:
-    """In privacy mode nobody is found by what is hidden."""
+    """`#12` finds number 12. In privacy mode nobody is found by what is hidden."""
     if of == KEYS:
         rows: QuerySet[Any] = ApiKey.objects.order_by("alias", "key_mask", "pk")
         wanted = Q(alias__icontains=q) | Q(key_mask__icontains=q)
     else:
         rows = Account.objects.select_related("channel", "instance").order_by(
-            "channel__name", "label", "qualifier", "pk"
+            "channel__position", "channel__name", "label", "qualifier", "pk"
         )
         wanted = Q(alias__icontains=q) | Q(label__icontains=q) | Q(channel__name__icontains=q)
+    if q.startswith("#") and q[1:].isascii() and q[1:].isdigit() and len(q) < 20:
+        wanted = Q(pk=int(q[1:]))
     return rows.filter(wanted) if q and not privacy.is_on() else rows
 
 

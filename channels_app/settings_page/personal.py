@@ -16,7 +16,7 @@ from channels_app.comparison import OFF, PREVIOUS, WEEK
 from channels_app.filter_bar.scope import default_comparison, default_range
 from channels_app.period import RANGES
 from channels_app.settings_page.sections import PERSONAL, SectionView
-from channels_app.shell import THEMES, Shell
+from channels_app.shell import REFRESH_SECONDS, THEMES, Shell
 from channels_app.views import keep_in_browser
 
 _COMPARISONS: dict[str, Promise] = {
@@ -24,14 +24,14 @@ _COMPARISONS: dict[str, Promise] = {
     WEEK: _("With the same weekdays before"),
     OFF: _("None"),
 }
+_COMFORTABLE, _COMPACT = "comfortable", "compact"
+_DENSITIES: dict[str, Promise] = {_COMFORTABLE: _("Comfortable"), _COMPACT: _("Compact")}
+_THOUSANDS, _MYRIADS = "thousands", "myriads"
+_UNITS: dict[str, Promise | str] = {_THOUSANDS: "K, M, B", _MYRIADS: _("万 and 亿, on Chinese pages")}
 _AS_THE_PAGE = ""
 _REFRESH: dict[str, Promise] = {
     _AS_THE_PAGE: _("As each page does by itself"),
-    "0": _("Off"),
-    "10": _("Every 10 seconds"),
-    "30": _("Every 30 seconds"),
-    "60": _("Every minute"),
-    "300": _("Every 5 minutes"),
+    **REFRESH_SECONDS,
 }
 
 
@@ -51,6 +51,17 @@ class PersonalForm(forms.Form):
         choices=_REFRESH.items(),
         required=False,
         help_text=_("Of figures that still grow, while the page is in view. Needs JavaScript."),
+    )
+    density = forms.ChoiceField(label=_("Rows of tables"), choices=_DENSITIES.items())
+    units = forms.ChoiceField(
+        label=_("Large numbers"),
+        choices=_UNITS.items(),
+        help_text=_("On pages. Files and the API have all digits."),
+    )
+    shortcuts = forms.BooleanField(
+        label=_("Keyboard shortcuts"),
+        required=False,
+        help_text=_("Single letters, such as ? for the list of them. Off while typing."),
     )
     privacy = forms.BooleanField(
         label=_("Privacy mode"),
@@ -75,7 +86,9 @@ class Personal(SectionView):
         preferences = viewer.preferences()
         preferences.default_range, preferences.comparison = chosen["default_range"], chosen["comparison"]
         preferences.refresh_seconds = None if chosen["refresh"] == _AS_THE_PAGE else int(chosen["refresh"])
-        preferences.privacy = chosen["privacy"]
+        preferences.is_dense = chosen["density"] == _COMPACT
+        preferences.counts_in_myriads = chosen["units"] == _MYRIADS
+        preferences.shortcuts, preferences.privacy = chosen["shortcuts"], chosen["privacy"]
         preferences.save()
         with override(chosen["language"]):
             messages.success(request, gettext("Saved."))
@@ -93,5 +106,8 @@ def _present(request: HttpRequest) -> dict[str, object]:
         "default_range": default_range(),
         "comparison": default_comparison(),
         "refresh": _AS_THE_PAGE if kept.refresh_seconds is None else str(kept.refresh_seconds),
+        "density": _COMPACT if kept.is_dense else _COMFORTABLE,
+        "units": _MYRIADS if kept.counts_in_myriads else _THOUSANDS,
+        "shortcuts": kept.shortcuts,
         "privacy": kept.privacy,
     }

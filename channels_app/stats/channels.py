@@ -37,6 +37,7 @@ class AccountRow:
     state: str = ""
     retry_at: datetime | None = None
     account_id: int | None = None
+    source_id: int | None = None
     instance: str = ""
     usage: Usage = field(default_factory=Usage)
     models: list[ModelRow] = field(default_factory=list)
@@ -158,14 +159,15 @@ def _places(ids: Collection[int]) -> dict[int, _Place]:
     )
     for server, of_channel, state, retry_at, pk, *named in rows:
         channel, name = channels[of_channel], Account.name_of(pk, *named)
-        row = AccountRow(f"account-{pk}", name, channel.kind, state, retry_at, pk, servers[server])
+        row = AccountRow(f"account-{pk}", name, channel.kind, state, retry_at, pk, instance=servers[server])
         accounts[pk] = channel, row
     whose = dict(Source.objects.filter(account__isnull=False).values_list("pk", "account_id"))
     places = {source: accounts[whose[source]] for source in ids if source in whose}
     for pk, source in Source.objects.in_bulk([one for one in ids if one not in whose]).items():
         known = channels[source.channel_id] if source.channel_id else None
         name = source.name if known else str(source)
-        row = AccountRow(f"source-{pk}", name, known.kind if known else "", instance=servers[source.instance_id])
+        kind = known.kind if known else ""
+        row = AccountRow(f"source-{pk}", name, kind, source_id=pk, instance=servers[source.instance_id])
         places[pk] = known, row
     return places
 

@@ -24,11 +24,20 @@ from channels_app.stats.tables import (
     Conditions,
     Span,
     aggregate,
+    cut,
     of_records,
 )
 from channels_app.stats.usage import Usage
-from usage.ingest.attempts import TABLE, AttemptRow, ClientRequest, client_requests, stale_stretches
-from usage.ingest.rollup import DAILY, DAY, HOURLY, records_since
+from usage.ingest.attempts import (
+    HOURS,
+    OF_ATTEMPTS,
+    TABLE,
+    AttemptRow,
+    ClientRequest,
+    client_requests,
+    stale_stretches,
+)
+from usage.ingest.rollup import DAILY, DAY, HOUR, HOURLY, records_since
 from usage.models import Attempt, Source, UsageRecord
 from usage.models.fields import to_micros
 
@@ -252,7 +261,7 @@ def _snapped(moment: int) -> int:
     return moment if DAILY.start_of(moment) == moment else HOURLY.end_of(moment)
 
 
-_OF_ATTEMPTS = ("COUNT(*)", "SUM(CASE WHEN failed THEN 0 ELSE 1 END)")
+# Of attempts of one call, in the order of _Tally.
 _OF_CALLS = (
     "COUNT(*)", "SUM(CASE WHEN succeeded > 0 THEN 1 ELSE 0 END)",
     "SUM(CASE WHEN succeeded > 0 AND succeeded < attempts THEN 1 ELSE 0 END)", "SUM(attempts)",
@@ -270,23 +279,39 @@ class _Stored:
     def of(cls, span: Span, conditions: Conditions) -> _Stored:
         return cls(_span_of_attempts(span), conditions)
 
-    def tally(self, among: str = "1 = 1") -> _Tally:
-        if self.conditions == EVERYTHING:
-            return self._tally_of_all(among)
-        calls = f"({self._calls(among, 'succeeded, attempts')}) AS calls"
-        return _Tally(*_sums(_OF_ATTEMPTS, f"{TABLE} WHERE {self._where(among)}"), *_sums(_OF_CALLS, calls))
+    def tally(self, among: str = "") -> _Tally:
+        if self.conditions == EVERYTHING and not among:
+            return self._tally_of_all()
+        where = self._where(among or "1 = 1")
+        calls = f"(SELECT DISTINCT client_request, succeeded, attempts FROM {TABLE} WHERE {where}) AS calls"
+        asked = list(OF_ATTEMPTS.values())[:2]
+        return _Tally(*_sums(asked, f"{TABLE} WHERE {where}"), *_sums(_OF_CALLS, calls))
 
-    def _tally_of_all(self, among: str) -> _Tally:
-        """The first attempt stands for its call, but for calls that began before the span."""
-        where = self._where(among)
-        last = f"MAX(CASE WHEN began_at < {self.span.since} THEN requested_at END)"
-        *of_attempts, last_begun_before = _sums((*_OF_ATTEMPTS, last), f"{TABLE} WHERE {where}")
-        counts = _sums(_OF_CALLS, f"{TABLE} WHERE {where} AND number = 1")
-        if last_begun_before:
-            where += f" AND began_at < {self.span.since} AND requested_at <= {last_begun_before}"
-            calls = f"(SELECT DISTINCT client_request, succeeded, attempts FROM {TABLE} WHERE {where}) AS calls"
-            counts = [*map(add, counts, _sums(_OF_CALLS, calls))]
-        return _Tally(*of_attempts, *counts)
+    def _tally_of_all(self) -> _Tally:
+        """The first attempt stands for its call, but for calls that began before the span. Whole hours are added up already."""
+        counts = [0] * len(OF_ATTEMPTS)
+        for grain, piece in cut(self.span, (HOURLY,)):
+            of_records = f"{TABLE} WHERE requested_at >= {piece.since} AND requested_at < {piece.until}"
+            of_hours = f"{HOURS} WHERE hour >= {piece.since} AND hour < {piece.until}"
+            found = (
+                _sums(OF_ATTEMPTS.values(), of_records)
+                if grain is None
+                else _sums([f"SUM({name})" for name in OF_ATTEMPTS], of_hours)
+            )
+            counts = [*map(add, counts, found)]
+        asked, asked_ok, *of_calls = counts
+        return _Tally(asked, asked_ok, *map(add, of_calls, self._begun_before()))
+
+    def _begun_before(self) -> Sequence[int]:
+        """Return the _OF_CALLS of those that began before the span and go on within it."""
+        since, until = self.span.since, self.span.until
+        (last,) = _sums(
+            ["MAX(hour)"], f"{HOURS} WHERE first_began_at < {since} AND hour > {since - HOUR} AND hour < {until}"
+        )
+        where = f"requested_at >= {since} AND requested_at < {min(until, last + HOUR)} AND began_at < {since}"
+        return _sums(
+            _OF_CALLS, f"(SELECT DISTINCT client_request, succeeded, attempts FROM {TABLE} WHERE {where}) AS calls"
+        )
 
     def paths(self, among: str = "1 = 1") -> list[tuple[str, bool, int]]:
         """Return each path of sources, whether these calls were rescued, and how many those are."""

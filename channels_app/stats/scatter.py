@@ -12,7 +12,7 @@ from channels_app.stats.database import database
 from channels_app.stats.occurrences import hours_that_know, stretches
 from channels_app.stats.remembering import once
 from channels_app.stats.tables import NOTHING, Conditions, Span, aggregate, listed, of_records, one_of
-from usage.ingest.rollup import FAILURES, HOUR, OF_RECORDS, RECORDS, TOTAL, records_since
+from usage.ingest.rollup import FAILURES, HOUR, OF_RECORDS, RECORDS, SPEED, TOTAL, records_since
 
 # What a point can be placed by, in terms of records: whole numbers, null where they are not told.
 VALUES = {
@@ -23,6 +23,8 @@ VALUES = {
     "latency": "latency_ms",
     "ttft": "ttft_ms",
     "cost": "cost_nanousd",
+    # Tenths of tokens a second, from the first token on (`ui.md` M24).
+    "speed": SPEED,
 }
 # Of fewer requests each is read.
 _MOST_READ = 20_000

@@ -7,7 +7,7 @@ records, so that any span is exact to the microsecond in any time zone, and cost
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from channels_app.period import Period
@@ -25,7 +25,9 @@ from usage.ingest.rollup import (
     DAILY_BY_SOURCE_KEY,
     DAILY_FAILURE_KINDS,
     DAILY_FAILURES,
+    DAILY_FAILURES_BY_KEY,
     FAILURES,
+    FAILURES_BY_CHANNEL,
     HOUR,
     HOURLY,
     HOURLY_BY_CHANNEL,
@@ -55,6 +57,8 @@ _DAYS = (
     DAILY, DAILY_BY_KEY_MODEL, DAILY_BY_SOURCE_KEY,
 )  # fmt: skip
 _HOURS = (HOURLY_BY_CHANNEL, HOURLY_BY_MODEL, HOURLY_BY_SOURCE, HOURLY)
+_DAYS_FAILED = (DAILY_FAILURE_KINDS, DAILY_FAILURES_BY_KEY, DAILY_FAILURES)
+_HOURS_FAILED = (FAILURES_BY_CHANNEL, FAILURES)
 
 # What a record may be without; 0 then (NO_KEY, NO_MESSAGE).
 _MAY_BE_MISSING = ("api_key_id", "message_id")
@@ -67,9 +71,12 @@ CodeRange = tuple[int, int]
 class Conditions:
     """What records must fulfil: one of these ids (None: any), and failed or not (None: either) with one of these codes and
     `messages`, which only failures have.
+
+    `channels` (0: unknown) says the same as `sources`, where these are all that some channels have.
     """
 
     sources: frozenset[int] | None = None
+    channels: frozenset[int] | None = None
     models: frozenset[int] | None = None
     api_keys: frozenset[int] | None = None
     failed: bool | None = None
@@ -86,6 +93,12 @@ class Conditions:
             "message_id": self.messages,
         }
         return {name: ids for name, ids in every.items() if ids is not None}
+
+    def ids_in(self, dimensions: Collection[str]) -> dict[str, frozenset[int]]:
+        """Do the same in terms of a table that has these."""
+        if self.channels is None or "channel_id" not in dimensions:
+            return self.ids
+        return {name: ids for name, ids in self.ids.items() if name != "source_id"} | {"channel_id": self.channels}
 
     @property
     def only_failed(self) -> bool:
@@ -188,9 +201,9 @@ class _Question:
     """Which sums are asked for, of what, and by which dimensions."""
 
     def __init__(self, conditions: Conditions, by: Sequence[str], sums: Sequence[str]) -> None:
-        self._conditions, self._by, self._sums = conditions, by, sums
-        self._asked = _asked_of_tables(conditions, by)
-        self._grains = _grains(conditions, self._asked)
+        self._conditions, self._by, self._sums = _as_placed(conditions, by), by, sums
+        self._asked = _asked_of_tables(self._conditions, by)
+        self._grains = _grains(self._conditions, self._asked)
         self._pruned_until = once(records_since)
 
     def queries(self, spans: _Spans) -> Iterator[tuple[_Spans, list[str]]]:
@@ -235,12 +248,12 @@ class _Question:
             return
         yield self._of_sums(run, run.grain)
         if self._conditions.failed is False:
-            daily = _daily_failures(self._conditions, self._asked) if run.grain.width > HOUR else []
-            yield self._of_sums(run, (*daily, FAILURES)[0], sign="-")
+            failures = _failures(self._conditions, self._asked)
+            yield self._of_sums(run, failures[0 if run.grain.width > HOUR else -1], sign="-")
 
     def _of_sums(self, run: _Run, grain: Grain, sign: str = "") -> str:
         where = [f"bucket >= {run.span.since}", f"bucket < {run.span.until}"]
-        where += [f"{name} IN {listed(ids)}" for name, ids in self._conditions.ids.items()]
+        where += [f"{name} IN {listed(ids)}" for name, ids in self._conditions.ids_in(grain.dimensions).items()]
         if self._conditions.codes:
             where.append(one_of(self._conditions.codes))
         is_by_channel = "channel_id" in grain.dimensions
@@ -273,26 +286,44 @@ class _Question:
         return f"SELECT {', '.join(('span', *dimensions, *self._sums))} FROM ({query}) AS pieces {WITH_SOURCES}"
 
 
+def _as_placed(conditions: Conditions, by: Sequence[str]) -> Conditions:
+    """Leave out the channels that are asked for where sums by channel cannot tell."""
+    return conditions if _are_channels_enough(conditions, by) else replace(conditions, channels=None)
+
+
 def _asked_of_tables(conditions: Conditions, by: Sequence[str]) -> tuple[str, ...]:
-    """Return the dimensions that tables are asked for: channels, if sums are kept by them as they are now, else sources."""
-    of_sources = {name for name in by if name in OF_SOURCES}
-    is_of_channels = of_sources == {"channel_id"} and "source_id" not in by and conditions.sources is None
-    if is_of_channels and not once(displaced):
+    """Return the dimensions that tables are asked for: channels, if sums by them can tell, else sources."""
+    if _are_channels_enough(conditions, by):
         return tuple(by)
-    return tuple(dict.fromkeys("source_id" if name in of_sources else name for name in by))
+    return tuple(dict.fromkeys("source_id" if name in OF_SOURCES else name for name in by))
+
+
+def _are_channels_enough(conditions: Conditions, by: Sequence[str]) -> bool:
+    """Whether all that is asked of sources is their channel, and sums are kept by these as they are now."""
+    of_sources = {name for name in by if name in OF_SOURCES or name == "source_id"}
+    is_more_asked = of_sources - {"channel_id"} or (conditions.sources is not None and conditions.channels is None)
+    return not is_more_asked and not ((of_sources or conditions.channels is not None) and once(displaced))
 
 
 def _grains(conditions: Conditions, by: Sequence[str]) -> tuple[Grain, ...]:
     """The tables that know all dimensions of the question, the coarsest first."""
-    needed = {*by, *conditions.ids}
+    needed = {*by, *conditions.ids_in(["channel_id"])}
     weeks, days, hours = ([grain for grain in some if _knows(grain, needed)] for some in (_WEEKS, _DAYS, _HOURS))
     if conditions.only_failed:
-        return (*_daily_failures(conditions, by), FAILURES)
+        return tuple(_failures(conditions, by))
     # Failures are taken off all to find what succeeded: where they are known by hours alone, days must be cut like those.
-    is_odd = conditions.failed is False and DAILY.offset % HOUR and not _daily_failures(conditions, by)
+    is_odd = conditions.failed is False and DAILY.offset % HOUR and len(_failures(conditions, by)) == 1
     # A week of more dimensions has more rows than its days have of what is asked for.
     is_long = weeks and days and weeks[0].dimensions == days[0].dimensions
     return (*(weeks[:1] if is_long and not is_odd else []), *([] if is_odd else days[:1]), hours[0])
+
+
+def are_hours_few(span: Span, conditions: Conditions, by: Sequence[str], few: int) -> bool:
+    """Whether the sums by hour that know such a question have `few` rows in `span`, or are those of a small table."""
+    grain = _grains(conditions, _asked_of_tables(conditions, by))[-1]
+    if grain is HOURLY_BY_SOURCE:
+        return (span.until - span.since) // HOUR * Source.objects.using(database().alias).count() <= few
+    return grain in (HOURLY_BY_CHANNEL, HOURLY_BY_MODEL, FAILURES)
 
 
 def _knows(grain: Grain, needed: Collection[str]) -> bool:
@@ -301,10 +332,13 @@ def _knows(grain: Grain, needed: Collection[str]) -> bool:
     return known.issuperset(needed)
 
 
-def _daily_failures(conditions: Conditions, by: Sequence[str]) -> list[Grain]:
-    """The daily table of failures that can tell, if one can."""
-    needed = {*by, *conditions.ids, *(["status_code"] if conditions.codes else [])}
-    return [grain for grain in (DAILY_FAILURE_KINDS, DAILY_FAILURES) if _knows(grain, needed)][:1]
+def _failures(conditions: Conditions, by: Sequence[str]) -> list[Grain]:
+    """The tables of failures that can tell: of days, if one can, and of hours."""
+    needed = {*by, *conditions.ids_in(["channel_id"]), *(["status_code"] if conditions.codes else [])}
+    days, hours = ([grain for grain in some if _knows(grain, needed)] for some in (_DAYS_FAILED, _HOURS_FAILED))
+    # Channels are so few that their hours are fewer than the days of sources.
+    are_few = hours[0] is FAILURES_BY_CHANNEL and days[0] is DAILY_FAILURES
+    return [*([] if are_few else days[:1]), hours[0]]
 
 
 def cut(span: Span, grains: Sequence[Grain]) -> Iterator[tuple[Grain | None, Span]]:

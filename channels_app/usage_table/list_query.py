@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Self
+from typing import ClassVar, Self
 
 from django.http import QueryDict
 
 from channels_app.address import Address
+from channels_app.columns import PARAMETER, read_columns, written
 from channels_app.dashboard.query import listed
 from channels_app.filter_bar.scope import Scope, read_scope
 from channels_app.usage_table.table import DEFAULT_SORT, read_sort
@@ -17,7 +18,9 @@ from channels_app.usage_table.table import DEFAULT_SORT, read_sort
 
 @dataclass(frozen=True)
 class ListQuery:
-    """`open` are keys of rows, `columns` those that are shown besides the usual ones."""
+    """`table` is one of columns.TABLES. `open` are keys of rows, `columns` those that are shown besides the usual ones."""
+
+    table: ClassVar[str]
 
     scope: Scope
     sort: str = DEFAULT_SORT
@@ -29,7 +32,9 @@ class ListQuery:
     def address(self) -> Address:
         """This very state."""
         address = self.scope.address.setting("sort", "" if self.sort == DEFAULT_SORT else self.sort)
-        return address.setting("open", ",".join(sorted(self.open))).setting("cols", *self.columns)
+        return address.setting("open", ",".join(sorted(self.open))).setting(
+            PARAMETER, *written(self.table, self.columns)
+        )
 
     @property
     def sorted_by(self) -> str:
@@ -46,5 +51,5 @@ class ListQuery:
         scope = read_scope(query, now)
         warnings = [*scope.warnings]
         sort = read_sort(query.get("sort", ""), (*usual, *optional), warnings)
-        columns = tuple(name for name in optional if name in query.getlist("cols"))
+        columns = read_columns(query, cls.table, optional)
         return cls(scope, sort, listed(query, "open"), columns, tuple(warnings))

@@ -41,6 +41,6 @@ def test_a_box_across_the_points_leads_to_their_records(open_page: Open, sample:
     page.mouse.up()
     page.get_by_role("link", name="Zoom").click()
     page.wait_for_url("**/explore/?*max_latency=*")
-    expect(page.locator(".legend")).to_contain_text("All 87 requests")
+    expect(page.locator("#chart-scatter .legend")).to_contain_text("All 87 requests")
     page.keyboard.press("Escape")
     expect(page.locator(".selection")).to_have_count(0)

@@ -124,10 +124,10 @@ def test_filters_are_ticked_and_applied(open_page: Open, records: int, javascrip
     page.locator("#status-menu").click()
     page.get_by_role("radio", name="Failed").check()
     page.locator("button[name=apply][value=status]").click()
-    expect(page.locator("tbody tr")).to_have_count(9)
+    expect(page.locator(".records tbody tr")).to_have_count(9)
     assert page.url.endswith("?channel=claude&range=24h&status=fail")
     page.locator(".filtered").get_by_text("Channel: claude").click()
-    expect(page.locator("tbody tr")).to_have_count(10)
+    expect(page.locator(".records tbody tr")).to_have_count(10)
     page.locator("#clear").click()
     expect(page.locator(".filtered .chip")).to_have_count(0)
     assert page.url.endswith("/records/?range=24h")
@@ -176,14 +176,14 @@ def test_new_requests_are_told_and_nothing_moves(open_page: Open, sample: Instan
     page = open_page("/records/")
     page.clock.install()
     page.reload()
-    before = page.locator("tbody").inner_text()
+    before = page.locator(".records tbody").inner_text()
     book(sample, payload(timezone.now(), request_id="later", auth_index="dave"))
     page.clock.fast_forward(31_000)
     expect(page.locator("#newcomers")).to_have_text("1 new request")
-    assert page.locator("tbody").inner_text() == before
+    assert page.locator(".records tbody").inner_text() == before
     page.locator("#newcomers").click()
     expect(page.locator("#newcomers")).to_be_hidden()
-    assert page.locator("tbody").inner_text() != before
+    assert page.locator(".records tbody").inner_text() != before
 
 
 @pytest.mark.parametrize("javascript", [True, False])
@@ -191,6 +191,8 @@ def test_columns_are_chosen(open_page: Open, records: int, javascript: bool) -> 
     page = open_page("/records/?channel=codex", javascript=javascript)
     page.locator("#columns-menu").click()
     page.get_by_role("checkbox", name="Request ID").check()
-    page.locator("button[name=apply][value=columns]").click()
+    page.locator("button[form=columns]").click()
     expect(page.get_by_role("cell", name="id-0")).to_be_visible()
-    assert page.url.endswith("?channel=codex&cols=request")
+    assert page.url.endswith("/records/?channel=codex")
+    page.goto(page.url.replace("channel=codex", "cols=none"))
+    expect(page.get_by_role("cell", name="id-0")).to_have_count(0)

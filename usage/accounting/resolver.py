@@ -17,6 +17,7 @@ class Match(enum.StrEnum):
 
     AUTH_INDEX = "auth_index"
     SOURCE = "source"
+    BY_HAND = "by_hand"
     UNKNOWN = "unknown"
 
 

@@ -7,6 +7,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -113,7 +114,7 @@ class _Desk:
 
         Names at once: whose token rules a record follows may hang on them, and that is told once.
         """
-        if instance.names_at != self._instance.names_at:
+        if _names_of(instance) != _names_of(self._instance):
             self._ledger = Ledger(instance)
         self._instance = instance
         if self._prices.is_due:
@@ -212,6 +213,11 @@ class _Desk:
             yield from read_capture(capture)
         except BrokenSnapshot as error:
             self.damage = str(error)  # nothing is lost: the next snapshot has it all again
+
+
+def _names_of(instance: Instance) -> tuple[datetime | None, int]:
+    """Return what changes with what is known of its names."""
+    return instance.names_at, instance.meanings_changed
 
 
 class _Queue:

@@ -30,6 +30,9 @@ _FAILURE_RATE = 0.03
 # Of the busiest channel but one, in the hour before the end and at three in the morning of each fifth day.
 _STORM_RATE, _STORM_CHANNEL = 0.5, 1
 _RETRIES = 2
+# Besides, a client that gives up on nothing asks a channel that is at its limit, two nights before the end at three:
+# of all its calls one in so many, but not more than these.
+_NIGHT, _NIGHT_SHARE, _NIGHT_MOST, _NIGHT_CLIENT = timedelta(days=2), 100, 400, 4
 # What was lost in the oldest gap of collection.py.
 _LOST_BEFORE_END, _LOST = timedelta(hours=30), timedelta(minutes=14)
 
@@ -50,6 +53,9 @@ class Traffic:
                 if not lost_since <= moment < lost_since + _LOST:
                     yield json.dumps(record, ensure_ascii=False).encode()
         yield from (json.dumps(record).encode() for record in self._specials())
+        if days > _NIGHT.days:
+            night = self._storm(min(count // _NIGHT_SHARE, _NIGHT_MOST))
+            yield from (json.dumps(record, ensure_ascii=False).encode() for record in night)
 
     def _moment(self, since: datetime) -> datetime:
         """More by day than by night, and on weekdays; a twelfth of all in the last six hours."""
@@ -79,6 +85,21 @@ class Traffic:
             if not retried or attempt == _RETRIES:
                 return
             moment += timedelta(milliseconds=latency + 20)
+
+    def _storm(self, calls: int) -> Iterator[dict[str, Any]]:
+        """Every attempt fails: half an hour of calls, each of which tries all that it may."""
+        since = (self._end - _NIGHT).replace(hour=3, minute=5, second=0, microsecond=0)
+        channel, (_weight, code, body, _retried) = self._channels[_STORM_CHANNEL], _FAILURES[0]
+        for number in range(calls):
+            moment = since + number * timedelta(minutes=30) / calls
+            request = self._request(channel) | {
+                "model": "gpt-5.4",
+                "alias": "gpt-5.4",
+                "api_key": CLIENT_KEYS[_NIGHT_CLIENT],
+            }
+            for _attempt in range(_RETRIES + 1):
+                yield self._failure(request, channel, self._account(channel), moment, code, body, 400)
+                moment += timedelta(milliseconds=420)
 
     def _is_stormy(self, moment: datetime) -> bool:
         ago = self._end - moment

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from usage.models import Account, ApiKey, ModelName, ModelPrice, UsageRecord
+from usage.models import Account, ApiKey, Channel, ModelName, ModelPrice, Source, UsageRecord
 
 NOBODY = {"login": "/login/"}
 
@@ -15,16 +15,24 @@ def views() -> dict[str, str]:
     price = ModelPrice.objects.get(pattern="claude-opus-4-6").pk
     account = Account.objects.exclude(retry_at=None).latest("pk").pk
     model, key = ModelName.objects.get(name="claude-opus-4-6").pk, ApiKey.objects.exclude(alias="").earliest("pk").pk
+    unknown, channel = (
+        Source.objects.filter(channel=None, account=None).earliest("pk").pk,
+        Channel.objects.get(slug="kimi").pk,
+    )
     return {
         "overview": "/",
         "overview-share": "/?by=type&stack=share&range=30d",
         "overview-failed": "/?metric=failed&by=model&open=claude&range=24h",
         "overview-gap": "/?range=1h",
+        "overview-quarters": "/?range=24h&bucket=15m&by=model",
+        "overview-compare-off": "/?cmp=off",
+        "overview-empty-filter": "/?channel=xai&range=24h",
         "channels": "/channels/",
         "channels-expanded": "/channels/?open=claude,codex,unknown&sort=-cost",
         "channels-filtered": "/channels/?channel=claude&channel=codex&model=claude-opus-4-6&status=fail&tz=America/St_Johns&range=24h",
         "channels-current": "/channels/?basis=current&range=30d",
         "channels-dear": "/channels/?range=90d&open=claude",
+        "channels-idle": "/channels/?idle=1",
         "channels-empty": "/channels/?channel=xai",
         "channels-columns": "/channels/?cols=delta&cols=last&cols=p95&metric=cost&stack=share",
         "channel": "/channels/claude/",
@@ -39,7 +47,7 @@ def views() -> dict[str, str]:
         "keys": "/keys/",
         "keys-edit": f"/keys/?open=key-{key}&edit={key}&metric=cost&cols=first",
         "records": "/records/",
-        "records-columns": "/records/?sort=-tokens&cols=endpoint&cols=hit&cols=request&cols=tier&q=opus&min_cost=0.1",
+        "records-columns": "/records/?sort=-tokens&cols=endpoint&cols=hit&cols=request&cols=tier&cols=attempts&q=opus&min_cost=0.1&bucket=1d",
         "records-retried": "/records/?retried=1&range=30d",
         "record": f"/records/{succeeded}/",
         "record-failed": f"/records/{failed}/",
@@ -50,13 +58,18 @@ def views() -> dict[str, str]:
         "explore-lines": "/explore/?metric=p95&by=model&log=1&range=30d",
         "explore-divided": "/explore/?metric=cost&by2=model&view=share&range=30d",
         "explore-sum": "/explore/?metric=requests&by=status&view=sum&limit=5",
+        "explore-endpoints": "/explore/?by=endpoint&metric=requests&range=24h",
         "scatter": "/explore/?mode=scatter",
+        "scatter-speed": "/explore/?mode=scatter&y=speed&min_speed=20&min_tokens=1000&color=model",
         "scatter-bounds": "/explore/?mode=scatter&x=input&y=cost&color=model&min_cost=0.01&range=30d",
         "records-current": "/records/?basis=current&sort=-cost",
         "quota": "/quota/",
         "settings": "/settings/",
+        "shortcuts": "/shortcuts/",
         "settings-display": "/settings/display/?zone=Asia/Shanghai",
         "settings-channels": "/settings/channels/",
+        "settings-assign": f"/settings/sources/{unknown}/assign/?next=/channels/",
+        "settings-merge": f"/settings/channels/{channel}/merge/",
         "settings-names": "/settings/names/",
         "settings-retention": "/settings/retention/",
         "settings-users": "/settings/users/",

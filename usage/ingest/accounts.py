@@ -11,7 +11,7 @@ from django.db import transaction
 
 from usage.accounting.resolver import AUTH_FILES, Credential
 from usage.ingest.dimensions import clean
-from usage.models import Account, Channel, Instance
+from usage.models import Account, Channel, ChannelName, Instance
 from usage.secrets import digest, mask
 from usage.upstream.names import Listed
 
@@ -111,7 +111,7 @@ def _take(known: list[Account], fits: Callable[[Account], bool]) -> Account | No
 
 
 def _update(account: Account, listed: Listed) -> None:
-    channel, _ = Channel.objects.get_or_create(kind=listed.kind, name=listed.channel)
+    channel = _channel_listed_as(listed.kind, listed.channel)
     fields = {
         "channel_id": channel.pk,
         "label": listed.label or mask(listed.key) or listed.channel,
@@ -133,6 +133,12 @@ def _update(account: Account, listed: Listed) -> None:
         for name, value in fields.items():
             setattr(account, name, value)
         account.save()
+
+
+def _channel_listed_as(kind: str, name: str) -> Channel:
+    """Return the channel that this name means by now; a new one where no server has listed it before."""
+    known = ChannelName.objects.select_related("channel").filter(kind=kind, name=name).first()
+    return known.channel if known else Channel.objects.create(kind=kind, name=name)
 
 
 def _key_digest(listed: Listed) -> bytes:

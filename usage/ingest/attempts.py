@@ -12,6 +12,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
+from django.db.backends.utils import CursorWrapper
 
 from usage.ingest import courtesy, peaks
 from usage.ingest.courtesy import Courtesy
@@ -19,7 +20,7 @@ from usage.ingest.insertion import lock_booking
 from usage.ingest.moment import Moment
 from usage.ingest.rollup import HOUR, HOURLY_BY_MODEL, OF_RECORDS, RECORDS, records_since
 from usage.ingest.streaming import streamed
-from usage.models import Attempt, RequestTraits, Source, StaleHour
+from usage.models import Attempt, AttemptHour, RequestTraits, Source, StaleHour
 
 _MINUTE = HOUR // 60
 # An attempt belongs to those before it when it starts this long after they ended, or earlier.
@@ -32,7 +33,16 @@ REACH = LONGEST + PAUSE
 # So many attempts of a client request are told in its path.
 LONGEST_PATH = 16
 
-TABLE = Attempt._meta.db_table
+TABLE, HOURS = Attempt._meta.db_table, AttemptHour._meta.db_table
+# What stored attempts add up to, and the client requests whose first is among them.
+OF_ATTEMPTS = {
+    "asked": "COUNT(*)",
+    "asked_ok": "SUM(CASE WHEN failed THEN 0 ELSE 1 END)",
+    "requests": "SUM(CASE WHEN number = 1 THEN 1 ELSE 0 END)",
+    "succeeded": "SUM(CASE WHEN number = 1 AND succeeded > 0 THEN 1 ELSE 0 END)",
+    "rescued": "SUM(CASE WHEN number = 1 AND succeeded > 0 AND succeeded < attempts THEN 1 ELSE 0 END)",
+    "attempts": "SUM(CASE WHEN number = 1 THEN attempts ELSE 0 END)",
+}
 _STALE, _TRAITS, _SOURCES = (model._meta.db_table for model in (StaleHour, RequestTraits, Source))
 # All turns of a websocket share its request id (contract E); its endpoint is that of the handshake, which is a GET.
 _NOT_HTTP = f"SELECT id FROM {_TRAITS} WHERE endpoint = '' OR substr(endpoint, 1, 4) = 'GET '"
@@ -264,16 +274,37 @@ def _stretches(hours: Iterable[tuple[int, int]]) -> Iterator[list[int]]:
 
 def _replace(since: int, until: int, rows: list[AttemptRow]) -> None:
     """Groups only grow, but for those that were wrong: what is there of the hours goes, and what has become part of it."""
+    hours = {row.requested_at // HOUR for row in rows}
     with connection.cursor() as cursor:
-        kept = f"DELETE FROM {TABLE} WHERE began_at >= {records_since()} AND"
-        hours = f"SELECT client_request FROM {TABLE} WHERE requested_at >= {since} AND requested_at < {until}"
-        cursor.execute(f"{kept} client_request IN ({hours})")
+        within = f"SELECT client_request FROM {TABLE} WHERE requested_at >= {since} AND requested_at < {until}"
+        hours |= _delete(cursor, f"client_request IN ({within})")
         beside = [row.record_id for row in rows if not since <= row.requested_at < until]
         for at in range(0, len(beside), _PARAMETERS_AT_ONCE):
             ids = beside[at : at + _PARAMETERS_AT_ONCE]
-            cursor.execute(f"{kept} record_id IN ({', '.join(map(str, ids))})")
+            hours |= _delete(cursor, f"record_id IN ({', '.join(map(str, ids))})")
         values = ", ".join(["%s"] * len(AttemptRow._fields))
         cursor.executemany(f"INSERT INTO {TABLE} ({', '.join(AttemptRow._fields)}) VALUES ({values})", rows)
+        _add_up(cursor, hours)
+
+
+def _delete(cursor: CursorWrapper, where: str) -> set[int]:
+    """Return of which hours (since 1970 UTC) those were."""
+    where = f"began_at >= {records_since()} AND {where}"
+    cursor.execute(f"SELECT DISTINCT requested_at / {HOUR} FROM {TABLE} WHERE {where}")
+    hours = {hour for (hour,) in cursor.fetchall()}
+    cursor.execute(f"DELETE FROM {TABLE} WHERE {where}")
+    return hours
+
+
+def _add_up(cursor: CursorWrapper, hours: Iterable[int]) -> None:
+    for hour in sorted(hours):
+        start = hour * HOUR
+        cursor.execute(f"DELETE FROM {HOURS} WHERE hour = {start}")
+        cursor.execute(
+            f"INSERT INTO {HOURS} (hour, first_began_at, {', '.join(OF_ATTEMPTS)}) "
+            f"SELECT {start}, MIN(began_at), {', '.join(OF_ATTEMPTS.values())} FROM {TABLE} "
+            f"WHERE requested_at >= {start} AND requested_at < {start + HOUR} HAVING COUNT(*) > 0"
+        )
 
 
 def _unmark(since: int, until: int) -> None:

@@ -31,7 +31,9 @@ from usage.models import (
     UsageDailyBySourceKey,
     UsageDailyFailureKinds,
     UsageDailyFailures,
+    UsageDailyFailuresByKey,
     UsageFailures,
+    UsageFailuresByChannel,
     UsageHourly,
     UsageHourlyByChannel,
     UsageHourlyByModel,
@@ -58,6 +60,8 @@ TOTAL = f"CAST({TOKENS[0]} AS BIGINT) + {' + '.join(TOKENS[1:])}"
 _SUCCEEDED = "NOT failed AND generate"
 # A speed needs a first token, and a while after it (ui.md M24).
 _TIMED = f"{_SUCCEEDED} AND ttft_ms > 0 AND latency_ms - ttft_ms >= 100 AND output + reasoning > 0"
+# Of one record, in tenths of tokens a second; null where it has none.
+SPEED = f"CASE WHEN {_TIMED} THEN (CAST(output AS BIGINT) + reasoning) * 10000 / (latency_ms - ttft_ms) END"
 _ESTIMATED, _UNCLASSIFIED, _INCONSISTENT = (
     int(quality) for quality in (UsageRecord.Quality.ESTIMATED, UsageRecord.Quality.UNCLASSIFIED,
                                  UsageRecord.Quality.INCONSISTENT)
@@ -170,20 +174,29 @@ DAILY_BY_CHANNEL_KEY = Grain(UsageDailyByChannelKey._meta.db_table, DAY, ("chann
 WEEKLY_BY_KEY_MODEL = Grain(UsageWeeklyByKeyModel._meta.db_table, WEEK, ("api_key_id", "model_id"))
 WEEKLY_BY_SOURCE = Grain(UsageWeeklyBySource._meta.db_table, WEEK, ("source_id",))
 FAILURES = Grain(UsageFailures._meta.db_table, HOUR, (*_ALL, "status_code", "message_id"), only_failed=True)
-DAILY_FAILURES = Grain(UsageDailyFailures._meta.db_table, DAY, ("source_id", "model_id"), only_failed=True)
+DAILY_FAILURES = Grain(
+    UsageDailyFailures._meta.db_table, DAY, ("source_id", "model_id", "status_code"), only_failed=True
+)
+DAILY_FAILURES_BY_KEY = Grain(
+    UsageDailyFailuresByKey._meta.db_table, DAY, ("api_key_id", "status_code"), only_failed=True
+)
+FAILURES_BY_CHANNEL = Grain(
+    UsageFailuresByChannel._meta.db_table, HOUR, ("channel_id", "status_code"), only_failed=True
+)
 DAILY_FAILURE_KINDS = Grain(UsageDailyFailureKinds._meta.db_table, DAY, ("status_code", "message_id"), only_failed=True)
 # In the order in which writers come to them.
 GRAINS = (
     HOURLY, HOURLY_BY_SOURCE, HOURLY_BY_MODEL,
     DAILY, DAILY_BY_SOURCE, DAILY_BY_MODEL, DAILY_BY_KEY_MODEL, DAILY_BY_KEY, DAILY_BY_SOURCE_KEY,
     WEEKLY, WEEKLY_BY_SOURCE, WEEKLY_BY_KEY_MODEL, FAILURES, DAILY_FAILURES, DAILY_FAILURE_KINDS,
-    HOURLY_BY_CHANNEL, DAILY_BY_CHANNEL, DAILY_BY_CHANNEL_KEY,
+    HOURLY_BY_CHANNEL, DAILY_BY_CHANNEL, DAILY_BY_CHANNEL_KEY, DAILY_FAILURES_BY_KEY, FAILURES_BY_CHANNEL,
 )  # fmt: skip
 # What those by channel are made of when a source goes to another one.
 _OF_SOURCES = {
     HOURLY_BY_CHANNEL: HOURLY_BY_SOURCE,
     DAILY_BY_CHANNEL: DAILY_BY_SOURCE,
     DAILY_BY_CHANNEL_KEY: DAILY_BY_SOURCE_KEY,
+    FAILURES_BY_CHANNEL: FAILURES,
 }
 
 

@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Sum
 
 from usage.accounting.payload import Payload
 from usage.accounting.resolver import OPENAI_COMPATIBILITY, Clue, Match, Resolution, Resolver
 from usage.accounting.tokens import Family, family_of, family_of_model
 from usage.ingest.accounts import load_credentials
 from usage.ingest.dimensions import Dimension, clean
-from usage.models import Instance, Source, UsageDaily
+from usage.models import Instance, Source, UsageDailyBySource
 from usage.secrets import digest, mask
 
 # A server has some hundred credentials; those that come and go are not kept for ever.
@@ -74,7 +74,8 @@ class Sources:
             family = family_of_record(news[words], sighting.resolution)
             row = rows[self._ids[sighting.key]]
             whose = _whose(row, sighting.resolution)
-            self._known[words] = KnownSource(row.pk, *family, sighting.is_news, *whose)
+            is_news = sighting.is_news and row.match != Source.Match.BY_HAND
+            self._known[words] = KnownSource(row.pk, *family, is_news, *whose)
 
     def sight(self, payload: Payload) -> Sighting:
         clue = Clue(clean(payload.provider, 100), clean(_index(payload), 300), _source_digest(payload))
@@ -96,7 +97,8 @@ class Sources:
 
 def _whose(row: Source, resolution: Resolution) -> tuple[int | None, int | None]:
     """Return the ids of channel and account; a row that is to be healed yet means what it will mean then."""
-    return (row.known_channel_id, row.account_id) if row.account_id else (resolution.channel_id, resolution.account_id)
+    is_settled = row.account_id or row.match == Source.Match.BY_HAND
+    return (row.known_channel_id, row.account_id) if is_settled else (resolution.channel_id, resolution.account_id)
 
 
 # All that decides a record's source and the family of its tokens: the model only where no provider is named.
@@ -125,6 +127,17 @@ def family_of_record(payload: Payload, resolution: Resolution) -> tuple[Family, 
     return family_of_model(payload.model), True
 
 
+def records_of(sources: QuerySet[Source]) -> int:
+    """Return how many records show them, those that were pruned included."""
+    return UsageDailyBySource.objects.filter(source__in=sources).aggregate(requests=Sum("requests"))["requests"] or 0
+
+
+def resolve_anew(source: Source) -> None:
+    """Give a source what its server's list says of it by now, whatever it meant before."""
+    resolution = Resolver(load_credentials(source.instance)).resolve(_clue_of(source))
+    Source.objects.filter(pk=source.pk).update(**_resolved(resolution))
+
+
 def heal(instance: Instance) -> tuple[int, int]:
     """Resolve sources anew by what is known now; return how many sources and how many records it named.
 
@@ -133,22 +146,29 @@ def heal(instance: Instance) -> tuple[int, int]:
     resolver = Resolver(load_credentials(instance))
     healed = records = 0
     for source in _unresolved(instance):
-        clue = Clue(source.provider, source.auth_index, bytes(source.source_digest))
-        resolution = resolver.resolve(clue)
+        resolution = resolver.resolve(_clue_of(source))
         if (resolution.channel_id, resolution.account_id) == (source.channel_id, source.account_id):
             continue
         if source.account_id and not (resolution.match is Match.AUTH_INDEX and resolution.account_id):
             continue
         Source.objects.filter(pk=source.pk).update(**_resolved(resolution))
         healed += 1
-        records += sum(UsageDaily.objects.filter(source=source).values_list("requests", flat=True))
+        records += records_of(Source.objects.filter(pk=source.pk))
     return healed, records
 
 
 def _unresolved(instance: Instance) -> QuerySet[Source]:
-    """Those without an account, and those whose index no list had: a second login of one e-mail looks like the first."""
+    """Those without an account, and those whose index no list had: a second login of one e-mail looks like the first.
+
+    What people said of a source stands until they take it back (usage/ingest/assigning.py).
+    """
     by_source_only = Q(match=Source.Match.SOURCE) & ~Q(auth_index="")
-    return Source.objects.filter(Q(account=None) | by_source_only, instance=instance)
+    found = Source.objects.filter(Q(account=None) | by_source_only, instance=instance)
+    return found.exclude(match=Source.Match.BY_HAND)
+
+
+def _clue_of(source: Source) -> Clue:
+    return Clue(source.provider, source.auth_index, bytes(source.source_digest))
 
 
 def _resolved(resolution: Resolution) -> dict[str, object]:

@@ -1,6 +1,6 @@
 """What came in and what it cost."""
 
-from usage.models.attempts import Attempt, StaleHour
+from usage.models.attempts import Attempt, AttemptHour, StaleHour
 from usage.models.collection import (
     CollectionGap,
     CollectionState,
@@ -10,7 +10,7 @@ from usage.models.collection import (
     Reconciliation,
 )
 from usage.models.distribution import DistributionState, UsageDistribution
-from usage.models.identity import Account, ApiKey, Channel, Source
+from usage.models.identity import Account, ApiKey, Channel, ChannelName, Source
 from usage.models.instance import Instance
 from usage.models.multiplier import PriceMultiplier
 from usage.models.peak import UsagePeak
@@ -38,7 +38,9 @@ from usage.models.rollup import (
     UsageDailyBySourceKey,
     UsageDailyFailureKinds,
     UsageDailyFailures,
+    UsageDailyFailuresByKey,
     UsageFailures,
+    UsageFailuresByChannel,
     UsageHourly,
     UsageHourlyByChannel,
     UsageHourlyByModel,
@@ -54,7 +56,9 @@ __all__ = [
     "Account",
     "ApiKey",
     "Attempt",
+    "AttemptHour",
     "Channel",
+    "ChannelName",
     "CollectionGap",
     "CollectionState",
     "CollectorEvent",
@@ -88,8 +92,10 @@ __all__ = [
     "UsageDailyBySourceKey",
     "UsageDailyFailureKinds",
     "UsageDailyFailures",
+    "UsageDailyFailuresByKey",
     "UsageDistribution",
     "UsageFailures",
+    "UsageFailuresByChannel",
     "UsageHourly",
     "UsageHourlyByChannel",
     "UsageHourlyByModel",

@@ -51,6 +51,23 @@ class Attempt(models.Model):
         return f"{self.number}/{self.attempts}"
 
 
+class AttemptHour(models.Model):
+    """The attempts of an UTC hour, and the client requests whose first one is among them, added up."""
+
+    hour = InstantField(_("hour"), primary_key=True)
+    # When the client requests began of which this hour has attempts.
+    first_began_at = InstantField(_("first began"))
+    asked = models.IntegerField(_("attempts"))
+    asked_ok = models.IntegerField(_("succeeded attempts"))
+    requests = models.IntegerField(_("client requests"))
+    succeeded = models.IntegerField(_("succeeded"))
+    rescued = models.IntegerField(_("rescued"))
+    attempts = models.IntegerField(_("attempts of the client requests"))
+
+    def __str__(self) -> str:
+        return f"{self.hour:%Y-%m-%d %H:00}"
+
+
 class StaleHour(models.Model):
     """An UTC hour of which records were booked since their attempts were derived (usage/ingest/attempts.py)."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.text import slugify
 from django.utils.translation import gettext
@@ -20,7 +21,8 @@ from usage.models.slugs import free_slug
 class Channel(models.Model):
     """A way upstream: an OAuth provider or a configured API provider.
 
-    Its colour and shape are given once and kept, whatever its rank (`ui.md` 8.2).
+    `name` is what pages call it; under which names servers list it, its ChannelNames say. Its colour and shape are given
+    once and kept, whatever its rank (`ui.md` 8.2).
     """
 
     class Kind(models.TextChoices):
@@ -36,25 +38,38 @@ class Channel(models.Model):
     name = models.CharField(_("name"), max_length=300)
     kind = models.CharField(_("kind"), max_length=10, choices=Kind)
     slug = models.SlugField(_("slug"), max_length=100, unique=True, editable=False)
-    color_slot = models.PositiveSmallIntegerField(_("colour"), default=1)
+    color_slot = models.PositiveSmallIntegerField(
+        _("colour"), default=1, validators=[MinValueValidator(1), MaxValueValidator(8)]
+    )
     shape = models.CharField(_("shape"), max_length=10, choices=Shape, default=Shape.CIRCLE)
+    # Where channels stand in no other order; alike: by name.
+    position = models.PositiveIntegerField(_("order"), default=0)
 
     class Meta:
         verbose_name = _("channel")
         verbose_name_plural = _("channels")
-        ordering = ["name"]
-        constraints = [models.UniqueConstraint(fields=["kind", "name"], name="channel_kind_name")]
+        ordering = ["position", "name", "id"]
 
     def __str__(self) -> str:
         return self.name
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        if not self.slug:
-            address = self.name.partition("://")[2] or self.name
-            stem = slugify(re.sub(r"[./:]", "-", address)) or "channel"
-            self.slug = free_slug(Channel, stem)
-            self.color_slot, self.shape = self._marker()
+        if self.slug:
+            super().save(*args, **kwargs)
+            return
+        address = self.name.partition("://")[2] or self.name
+        stem = slugify(re.sub(r"[./:]", "-", address)) or "channel"
+        self.slug = free_slug(Channel, stem)
+        self.color_slot, self.shape = self._marker()
+        self.position = self.position or self._last_position()
         super().save(*args, **kwargs)
+        ChannelName.objects.get_or_create(kind=self.kind, name=self.name, defaults={"channel": self})
+
+    @staticmethod
+    def _last_position() -> int:
+        """Behind all others, once somebody has put them in an order."""
+        last: int = Channel.objects.aggregate(last=models.Max("position"))["last"] or 0
+        return last and last + 1
 
     def _marker(self) -> tuple[int, str]:
         if self.kind == self.Kind.OAUTH and (preset := _PRESET_MARKERS.get(self.name)):
@@ -62,6 +77,28 @@ class Channel(models.Model):
         used = list(Channel.objects.values_list("color_slot", "shape"))
         pairs = [(slot, shape) for shape in self.Shape.values for slot in range(1, 9)]
         return min(pairs, key=used.count)
+
+
+class ChannelName(models.Model):
+    """A name under which servers list the accounts of a channel.
+
+    A channel begins with one; those of channels that were merged into it come to it, so that their accounts stay there.
+    """
+
+    channel = models.ForeignKey(Channel, models.CASCADE, related_name="listed_names", verbose_name=_("channel"))
+    kind = models.CharField(_("kind"), max_length=10, choices=Channel.Kind)
+    name = models.CharField(_("name"), max_length=300)
+    # Of the channel that had this name and was merged: addresses that ask for it go on to mean something.
+    former_slug = models.SlugField(_("former slug"), max_length=100, blank=True)
+
+    class Meta:
+        verbose_name = _("listed name")
+        verbose_name_plural = _("listed names")
+        ordering = ["name"]
+        constraints = [models.UniqueConstraint(fields=["kind", "name"], name="channel_name_identity")]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 _PRESET_MARKERS: dict[str, tuple[int, str]] = {
@@ -144,6 +181,7 @@ class Source(models.Model):
     class Match(models.TextChoices):
         AUTH_INDEX = "auth_index", _("By auth index")
         SOURCE = "source", _("By source")
+        BY_HAND = "by_hand", _("By hand")
         UNKNOWN = "unknown", _("Unknown")
 
     id = models.AutoField(primary_key=True)

@@ -95,6 +95,8 @@ class Instance(models.Model):
     state_since = InstantField(_("state since"), null=True, editable=False)
     retry_at = InstantField(_("not to be asked before"), null=True, editable=False)
     names_at = InstantField(_("names fetched"), null=True, editable=False)
+    # How often people have changed what its sources mean: what collectors know of them is old then.
+    meanings_changed = models.PositiveIntegerField(default=0, editable=False)
     # The end of the last successful poll; of a subscription, the last message or pong.
     synced_at = InstantField(_("last synced"), null=True, editable=False)
     way = models.CharField(_("taken by"), max_length=20, choices=Way, default=Way.NONE, blank=True, editable=False)

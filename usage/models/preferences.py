@@ -17,6 +17,13 @@ class Preferences(models.Model):
     comparison = models.CharField(_("comparison"), max_length=10, blank=True)
     # 0: never; null: as often as the page thinks right.
     refresh_seconds = models.PositiveIntegerField(_("refresh"), null=True, blank=True)
+    # Rows stand closer together.
+    is_dense = models.BooleanField(_("compact rows"), default=False)
+    # Large numbers in 万 and 亿, where the page is Chinese.
+    counts_in_myriads = models.BooleanField(_("万 and 亿"), default=False)
+    shortcuts = models.BooleanField(_("keyboard shortcuts"), default=True)
+    # Of each table the columns besides the usual ones.
+    columns = models.JSONField(_("columns"), default=dict, blank=True)
     privacy = models.BooleanField(_("privacy mode"), default=False)
 
     class Meta:

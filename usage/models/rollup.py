@@ -281,14 +281,41 @@ class UsageFailures(BySource, ByModel, ByKey, HourlyRollup):
         verbose_name_plural = _("hourly failures")
 
 
-class UsageDailyFailures(BySource, ByModel, DailyRollup):
+class ByStatus(models.Model):
+    status_code = models.PositiveSmallIntegerField(_("status"), default=NO_STATUS)
+
+    class Meta:
+        abstract = True
+
+
+class UsageDailyFailures(BySource, ByModel, ByStatus, DailyRollup):
     """The failed ones among the daily sums: all less these is what succeeded."""
 
-    pk = models.CompositePrimaryKey("bucket", "source_id", "model_id")
+    pk = models.CompositePrimaryKey("bucket", "source_id", "model_id", "status_code")
 
     class Meta:
         verbose_name = _("daily failures")
         verbose_name_plural = _("daily failures")
+
+
+class UsageDailyFailuresByKey(ByKey, ByStatus, DailyRollup):
+    """Where nothing but client keys is asked of them."""
+
+    pk = models.CompositePrimaryKey("bucket", "api_key_id", "status_code")
+
+    class Meta:
+        verbose_name = _("daily failures by key")
+        verbose_name_plural = _("daily failures by key")
+
+
+class UsageFailuresByChannel(ByChannel, ByStatus, HourlyRollup):
+    """What a chart of failures needs."""
+
+    pk = models.CompositePrimaryKey("bucket", "channel_id", "status_code")
+
+    class Meta:
+        verbose_name = _("hourly failures by channel")
+        verbose_name_plural = _("hourly failures by channel")
 
 
 class UsageDailyFailureKinds(DailyRollup):

@@ -17,6 +17,14 @@ class SiteSettings(models.Model):
     currency = models.CharField(_("currency"), max_length=3, blank=True)
     cny_per_usd = RateField(_("yuan per US dollar"), null=True, blank=True)
     rate_date = models.DateField(_("day of the rate"), null=True, blank=True)
+    # As Python counts weekdays: Monday is 0.
+    week_start = models.PositiveSmallIntegerField(
+        _("first day of the week"), choices=[(0, _("Monday")), (6, _("Sunday")), (5, _("Saturday"))], default=0
+    )
+    # How many of the largest a chart shows by themselves.
+    top_series = models.PositiveSmallIntegerField(
+        _("series of a chart"), choices=[(number, str(number)) for number in range(5, 9)], default=7
+    )
 
     class Meta:
         verbose_name = _("site settings")

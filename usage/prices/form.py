@@ -26,7 +26,9 @@ class AccountChoice(forms.ModelChoiceField):  # type: ignore[type-arg]
     """Accounts of one name are told apart by their channels."""
 
     def __init__(self, queryset: Any, **options: Any) -> None:
-        ordered = queryset.select_related("channel").order_by("channel__name", "label", "qualifier", "pk")
+        ordered = queryset.select_related("channel").order_by(
+            "channel__position", "channel__name", "label", "qualifier", "pk"
+        )
         super().__init__(ordered, **options)
 
     def label_from_instance(self, account: Any) -> str:

@@ -86,6 +86,7 @@ function hide() {
   for (const plot of plots()) {
     for (const name of ["crosshair", "tip", "chosen"]) direct(name, plot)?.remove();
     delete plot.dataset.at;
+    delete plot.dataset.mark;
   }
   drag = null;
 }
@@ -136,11 +137,19 @@ document.addEventListener("keydown", (event) => {
   if (!plot) return;
   const last = rows(plot).length - 1;
   const at = Number(plot.dataset.at ?? last + 1);
+  if (event.key === "Enter" && plot.dataset.at) return zoom(plot, ...choose(plot, Number(plot.dataset.mark ?? at), at));
   const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: last }[event.key];
   if (to === undefined) return;
   event.preventDefault();
+  if (event.shiftKey) plot.dataset.mark ??= Math.min(at, last);
+  else delete plot.dataset.mark;
   show(plot, Math.max(0, Math.min(to, last)));
-  document.getElementById("live").textContent = direct("tip", plot).innerText;
+  let words = direct("tip", plot).innerText;
+  if (plot.dataset.mark) {
+    const [first, last] = choose(plot, Number(plot.dataset.mark), Number(plot.dataset.at));
+    words = `${start(plot, first)} – ${start(plot, last + 1)}`.replaceAll("T", " ");
+  } else direct("chosen", plot)?.remove();
+  document.getElementById("live").textContent = words;
 });
 
 document.addEventListener("focusout", (event) => event.target.closest?.(".plot") && hide());

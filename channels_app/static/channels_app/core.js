@@ -1,5 +1,5 @@
-// Comfort only: every page works without this file. Links marked data-swap show the next state without a reload, and
-// a page whose figures still grow renews itself: both replace what is marked data-live by what the server draws.
+// Comfort only: every page works without this file. Links marked data-swap show the next state without a reload: what is
+// marked data-live is replaced by what the server draws.
 "use strict";
 
 const announcer = document.getElementById("live");
@@ -45,23 +45,11 @@ function replaceLive(page) {
   if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
 }
 
-// Not while the tab is hidden, a menu is open or text is selected. Three failures in a row are told. What the viewer
-// prefers stands on the whole page: seconds, 0 for never.
-let failures = 0;
-const every = +(document.documentElement.dataset.refresh ?? report()?.dataset.refresh ?? 60);
-if (every) setInterval(async () => {
-  if (!report()?.dataset.refresh || document.hidden) return;
-  if (document.querySelector("details.menu[open], [aria-busy=true]:not(#report)") || String(getSelection())) return;
-  if ([...document.querySelectorAll("[popover]")].some((popover) => popover.checkVisibility())) return;
-  failures = (await swap(location.href, { quiet: true })) ? 0 : failures + 1;
-  document.getElementById("stale").hidden = failures < 3;
-}, 1000 * every);
-
 function applyFilter(input) {
   const wanted = input.value.trim().toLocaleLowerCase();
   let shown = 0;
   for (const body of document.querySelectorAll("#report tbody")) {
-    const names = [...body.querySelectorAll("th")].map((cell) => cell.textContent).join(" ");
+    const names = [...body.querySelectorAll("th .name, th .about")].map((cell) => cell.textContent).join(" ");
     body.hidden = !names.toLocaleLowerCase().includes(wanted);
     shown += body.hidden ? 0 : body.rows.length;
   }
@@ -107,6 +95,19 @@ async function copy(button) {
   setTimeout(() => use.setAttribute("href", "#i-copy"), 1500);
 }
 
+// A small form of its own page, above the page where its link is.
+async function openDialog(link) {
+  const answer = await fetch(link.href).catch(() => null);
+  const form = answer?.ok && new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("[data-dialog-body]");
+  if (!form) return location.assign(link.href);
+  const dialog = document.createElement("dialog");
+  dialog.append(document.adoptNode(form));
+  dialog.setAttribute("aria-labelledby", form.querySelector("h2").id);
+  dialog.addEventListener("close", () => dialog.remove());
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
 function reveal(button) {
   const input = document.getElementById(button.dataset.reveal);
   input.type = input.type === "password" ? "text" : "password";
@@ -134,10 +135,12 @@ function countPicks(form) {
 document.addEventListener("click", (event) => {
   const inside = event.target.closest("details.menu");
   for (const menu of document.querySelectorAll("details.menu[open]")) if (menu !== inside) menu.open = false;
-  const link = event.target.closest("a[data-swap]");
+  const link = event.target.closest("a[data-swap], a[data-dialog], dialog a[data-close-dialog]");
   if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
     event.preventDefault();
-    swap(link.href, { push: true });
+    if ("closeDialog" in link.dataset) link.closest("dialog").close();
+    else if ("dialog" in link.dataset) openDialog(link);
+    else swap(link.href, { push: true });
   }
   const button = event.target.closest("[data-copy], [data-reveal]");
   if (button) button.dataset.copy ? copy(button) : reveal(button);
@@ -169,6 +172,22 @@ document.addEventListener("keydown", (event) => {
   const caps = document.querySelector("[data-caps]");
   if (caps) caps.hidden = !event.getModifierState?.("CapsLock");
 });
+
+// Single keys (WCAG 2.1.4: they can be turned off, and are while somebody types): each element says which is its own.
+let went = 0; // when g was pressed: the next key goes to a page
+function press(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented || document.querySelector("dialog[open]")) return;
+  if (event.target.closest?.("input, select, textarea, [contenteditable]")) return;
+  const keys = `${Date.now() - went < 1500 ? "g " : ""}${event.key}`;
+  went = keys === "g" ? Date.now() : 0;
+  if (keys === "r" && report()) return swap(location.href);
+  const its = document.querySelector(`[data-key="${CSS.escape(keys)}"]`);
+  if (!its) return;
+  event.preventDefault();
+  if (keys !== "f" && !its.matches("input")) its.click();
+  its.focus();
+}
+if ("shortcuts" in document.documentElement.dataset) document.addEventListener("keydown", press);
 
 document.addEventListener("submit", (event) => {
   if (!event.target.matches("form[data-swap]")) return;

@@ -48,11 +48,12 @@ document.addEventListener("keydown", (event) => {
   if (drawer()?.open && step && !event.ctrlKey && !event.metaKey && !event.altKey) document.getElementById(step)?.click();
 });
 
-setInterval(async () => {
+const everySoOften = +(document.documentElement.dataset.refresh ?? 30); // 0: the viewer wants no renewal
+if (everySoOften) setInterval(async () => {
   const button = document.querySelector("[data-watch]");
   if (!button || document.hidden) return;
   const answer = await fetch(button.dataset.watch).catch(() => null);
   const text = answer?.ok && !answer.redirected ? (await answer.text()).trim() : "";
   if (text) button.textContent = text;
   button.hidden = !button.textContent;
-}, 30_000);
+}, 1000 * everySoOften);

@@ -1,7 +1,8 @@
-// Comfort only: a box that is drawn across the points becomes bounds, as the fields above them have.
+// Comfort only: a box that is drawn across the points becomes bounds, as the fields above them have; a point opens its record.
 "use strict";
 (() => {
-const LEAST = 6; // pixels; a smaller box is a slip of the hand
+const LEAST = 6; // pixels; a smaller box is a click, which opens the record of the point that is this near
+const NEAR = 10;
 let start = null;
 
 const field = () => document.querySelector("[data-points]");
@@ -48,6 +49,22 @@ function within([left, top], [right, bottom]) {
   return found;
 }
 
+// The id of the record whose point is nearest to a place, if it is near.
+function nearest([x, y], box) {
+  let found = { id: null, distance: NEAR };
+  const look = (id, left, top) => {
+    const distance = Math.hypot((left - x) * box.width, (top - y) * box.height);
+    if (distance < found.distance) found = { id, distance };
+  };
+  for (const path of field().querySelectorAll(".dots")) {
+    const ids = path.dataset.ids.split(" ");
+    [...path.getAttribute("d").matchAll(/M(\d+) (\d+)/g)].forEach((point, at) => look(ids[at], point[1] / 1000, point[2] / 1000));
+  }
+  for (const cross of field().querySelectorAll(".crosses use"))
+    look(cross.dataset.id, parseFloat(cross.getAttribute("x")) / 100, parseFloat(cross.getAttribute("y")) / 100);
+  return found.id;
+}
+
 function part(name) {
   let element = field().querySelector(`:scope > .${name}`);
   if (!element) {
@@ -60,6 +77,7 @@ function part(name) {
 
 function clear() {
   for (const name of ["box", "selection"]) field()?.querySelector(`:scope > .${name}`)?.remove();
+  field()?.setAttribute("role", "img");
 }
 
 function ends(one, other) {
@@ -73,8 +91,9 @@ function draw([left, top], [right, bottom]) {
 }
 
 function offer(first, last) {
-  const { words, zoom, open, close, here, records } = field().dataset;
+  const { words, zoom, open, dismiss, here, records } = field().dataset;
   const bar = part("selection"), text = document.createElement("span");
+  field().setAttribute("role", "group"); // an image may hold no links
   text.textContent = `${within(first, last).toLocaleString("en")} ${words}`;
   const links = [[zoom, here], [open, records]].map(([label, base]) => {
     const link = document.createElement("a");
@@ -85,7 +104,7 @@ function offer(first, last) {
   });
   const button = document.createElement("button");
   button.type = "button";
-  button.textContent = close;
+  button.textContent = dismiss;
   button.addEventListener("click", clear);
   bar.replaceChildren(text, ...links, button);
   links[0].focus({ preventScroll: true });
@@ -109,7 +128,12 @@ document.addEventListener("pointerup", (event) => {
   const box = field().getBoundingClientRect();
   const [first, last] = ends(start, shares(event, box));
   start = null;
-  if ((last[0] - first[0]) * box.width < LEAST || (last[1] - first[1]) * box.height < LEAST) return clear();
+  if ((last[0] - first[0]) * box.width < LEAST || (last[1] - first[1]) * box.height < LEAST) {
+    clear();
+    const id = nearest(shares(event, box), box);
+    if (id) openRecord(new URL(field().dataset.records, location.href).href.replace("/records/", `/records/${id}/`), false);
+    return;
+  }
   draw(first, last);
   offer(first, last);
 });

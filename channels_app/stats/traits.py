@@ -1,0 +1,66 @@
+"""Usage by what no sum knows: endpoint, effort and service tier, read from the records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+from channels_app.stats.database import database
+from channels_app.stats.questions import Group, Series
+from channels_app.stats.tables import Conditions, Span, of_records
+from usage.ingest.rollup import RECORDS, SUM_OF_RECORDS
+from usage.models import RequestTraits
+
+# Attributes of RequestTraits.
+TRAITS = {"endpoint": "endpoint", "effort": "reasoning_effort", "tier": "tier"}
+# To read them takes SQLite 2 µs each, or more.
+MOST = 100_000
+# SQLite takes 500 parts of a query.
+_PARTS_PER_QUERY = 450
+
+
+def series_by_trait(edges: Sequence[int], conditions: Conditions, trait: str, sums: Sequence[str]) -> Series:
+    """Return usage by one of TRAITS and by time, of the records that are kept between the `edges` (microseconds since 1970
+    UTC). Many rows of RequestTraits have the same value: a group is the lowest id of its own.
+    """
+    rows = list(_rows(edges, conditions, sums))
+    lowest = _lowest({traits for _place, traits, *_sums in rows}, trait)
+    groups: dict[Group, list[list[int]]] = {}
+    for place, traits, *figures in rows:
+        line = groups.setdefault((lowest[traits],), [[0] * len(sums) for _interval in pairwise(edges)])
+        line[place] = [one + other for one, other in zip(line[place], figures, strict=True)]
+    return Series(edges, sums, groups)
+
+
+def names_of_traits(trait: str, groups: Sequence[Group]) -> list[str]:
+    """Return the value of each group; empty where requests told none."""
+    rows = RequestTraits.objects.in_bulk([pk for (pk,) in groups if pk])
+    return [getattr(rows[pk or 0], TRAITS[trait]) for (pk,) in groups]
+
+
+def _lowest(ids: set[int], trait: str) -> dict[int, int]:
+    """Return for each id the lowest of all ids that have the same value."""
+    values = {row.pk: getattr(row, TRAITS[trait]) for row in RequestTraits.objects.order_by("-pk")}
+    by_value = {value: pk for pk, value in values.items()}
+    return {pk: by_value[values[pk]] for pk in ids}
+
+
+def _rows(edges: Sequence[int], conditions: Conditions, sums: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """Yield place, id of the traits, and sums."""
+    if not all(conditions.ids.values()):
+        return
+    figures = ", ".join(f"CAST({SUM_OF_RECORDS[name]} AS BIGINT) AS {name}" for name in sums)
+    queries = [
+        f"SELECT {place} AS place, traits_id, {figures} FROM {RECORDS} "
+        f"WHERE {' AND '.join([*_between(Span(*ends)), *of_records(conditions)])} GROUP BY traits_id"
+        for place, ends in enumerate(pairwise(edges))
+    ]
+    with database().cursor() as cursor:
+        for first in range(0, len(queries), _PARTS_PER_QUERY):
+            cursor.execute(" UNION ALL ".join(queries[first : first + _PARTS_PER_QUERY]))
+            yield from cursor.fetchall()
+
+
+def _between(span: Span) -> list[str]:
+    return [f"requested_at >= {span.since}", f"requested_at < {span.until}"]

@@ -1,0 +1,68 @@
+"""How many requests there were over time, and how many failed: a low chart beside what shows them one by one (`ui.md` C10)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.utils.html import escape
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from channels_app.address import Address
+from channels_app.charts.look import Look
+from channels_app.charts.stacked_bars import StackedBars
+from channels_app.charts.time_chart import Series, Tick
+from channels_app.charts.timeline import Timeline
+from channels_app.charts.unit import REQUESTS
+from channels_app.filter_bar.shift import written
+from channels_app.stats import Conditions, series
+
+# What only records know, no sum does.
+NOT_APPLIED = gettext_lazy("Period and filters of the bar. Not applied here: %(filters)s")
+
+
+@dataclass(kw_only=True)
+class VolumeStrip(StackedBars):
+    """In its table each time is a link that narrows the page to it, as dragging across the plot does: `anywhen` is the page
+    without a period.
+    """
+
+    anywhen: Address
+
+    @property
+    def ticks(self) -> list[Tick]:
+        """It is too low for more than the lowest and the highest."""
+        marks = super().ticks
+        return [marks[0], marks[-1]]
+
+    def _time(self, at: int, words: str) -> str:
+        since, until = written(*self.timeline.local[at : at + 2])
+        address = self.anywhen.setting("from", since).setting("to", until)
+        return f'<a href="{escape(str(address))}" data-swap>{words}</a>'
+
+
+def volume_strip(
+    timeline: Timeline, conditions: Conditions, anywhen: Address, notes: Sequence[str] = ()
+) -> VolumeStrip:
+    """Return the strip of what fulfils `conditions`, told by the sums; `anywhen` is the page without a period."""
+    sums = series(timeline.micros, conditions, (), ("requests", "failed")).groups.get((), [])
+    succeeded, failed = ([0] * timeline.begun for _each in range(2))
+    for at, (requests, failures) in enumerate(sums[: timeline.begun]):
+        succeeded[at], failed[at] = requests - failures, failures
+    shown = [
+        Series(key, name, _known(values, timeline), its_look, sum(values))
+        for key, name, values, its_look in (
+            ("ok", _("Succeeded"), succeeded, Look("f-ok", "circle")),
+            ("fail", _("Failed"), failed, Look("f-fail", "diamond")),
+        )
+    ]
+    return VolumeStrip(
+        id="volume", title=_("Requests over time"), unit=REQUESTS, timeline=timeline, series=shown, zoom=str(anywhen),
+        anywhen=anywhen, notes=[*notes],
+    )  # fmt: skip
+
+
+def _known(values: Sequence[int], timeline: Timeline) -> list[int | None]:
+    """Where nothing was collected, nothing is known."""
+    return [None if not value and timeline.is_gap(at) else value for at, value in enumerate(values)]

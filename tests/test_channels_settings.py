@@ -1,0 +1,343 @@
+"""Channels as people want them: called, put in an order, given sources, and merged; no total changes by that."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from threading import Thread
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from tests.factories import NOON, auth_file, auth_files, book, list_names, payload, record
+from tests.pages import rows, text
+from tests.sample_usage import make_sample_usage
+from usage.collection.board import Board
+from usage.collection.booker import Booker
+from usage.ingest import rollup
+from usage.ingest.assigning import HasPrices, assign, merge, take_back
+from usage.ingest.sources import heal
+from usage.ingest.spool import Kind, Spool
+from usage.models import (
+    Account,
+    Channel,
+    ChannelName,
+    Instance,
+    ModelPrice,
+    PriceMultiplier,
+    Source,
+    UsageDailyByChannel,
+    UsageRecord,
+)
+
+pytestmark = pytest.mark.django_db
+CHANNELS = "/settings/channels/"
+
+
+@pytest.fixture
+def sample(instance: Instance) -> Instance:
+    make_sample_usage(instance, timezone.now())
+    return instance
+
+
+def html_of(client: Client, address: str) -> str:
+    answer = client.get(address)
+    assert answer.status_code == 200, address
+    return str(answer.content.decode())
+
+
+def saved(client: Client, address: str, data: dict[str, Any]) -> str:
+    answer = client.post(address, data, follow=True)
+    assert answer.status_code == 200, address
+    return str(answer.content.decode())
+
+
+def usage_by_channel(client: Client) -> tuple[dict[str, tuple[int, int, int]], tuple[int, int, int]]:
+    """Return requests, tokens and cost by slug, and of all."""
+    answer = client.get("/api/usage/?by=channel&range=all").json()
+
+    def figures(usage: Any) -> tuple[int, int, int]:
+        return usage["requests"], usage["tokens"]["total"], usage["cost"]["nanousd"]
+
+    return {row["channel"]["id"]: figures(row["usage"]) for row in answer["rows"]}, figures(answer["total"])
+
+
+def is_proven() -> bool:
+    return not rollup.differences()
+
+
+class TestNamesAndOrder:
+    def test_a_name_is_shown_and_the_one_that_servers_list_still_means_it(
+        self, staff: Client, sample: Instance
+    ) -> None:
+        claude = Channel.objects.get(name="claude")
+        assert "1 channel changed." in saved(staff, CHANNELS, {f"name-{claude.pk}": " Claude (team) "})
+        assert "Claude (team)" in html_of(staff, "/channels/")
+        assert "listed as claude" in text(html_of(staff, CHANNELS))
+        list_names(sample, auth_files=auth_files(auth_file("new", "claude", auth_index="new")))
+        assert Account.objects.get(auth_index="new").channel == claude
+        assert Channel.objects.filter(slug__startswith="claude").count() == 1
+
+    @pytest.mark.parametrize(
+        ("name", "told"),
+        [
+            ("codex", "Two channels cannot both be called codex"),
+            ("  ", "A channel needs a name: claude has none now."),
+            ("x" * 101, "A name has at most 100 characters; this one has 101."),
+        ],
+    )
+    def test_a_wrong_name_changes_nothing_and_is_shown_as_sent(
+        self, staff: Client, sample: Instance, name: str, told: str
+    ) -> None:
+        claude = Channel.objects.get(name="claude")
+        html = saved(staff, CHANNELS, {f"name-{claude.pk}": name, f"slot-{claude.pk}": "7"})
+        assert told in text(html) and f'value="{name.strip()}"' in html
+        claude.refresh_from_db()
+        assert (claude.name, claude.color_slot) == ("claude", 2)
+
+    def test_places_are_those_that_were_sent(self, staff: Client, sample: Instance) -> None:
+        def order() -> list[str]:
+            return list(Channel.objects.values_list("slug", flat=True))
+
+        pks = dict(Channel.objects.values_list("slug", "pk"))
+        assert order() == ["claude", "codex", "openrouter-ai-api-v1"]
+        saved(staff, CHANNELS, {f"place-{pks['openrouter-ai-api-v1']}": "1"})
+        assert order() == ["openrouter-ai-api-v1", "claude", "codex"]
+        saved(staff, CHANNELS, {f"place-{pks['openrouter-ai-api-v1']}": "3"})
+        assert order() == ["claude", "codex", "openrouter-ai-api-v1"]
+        assert "0 channels changed." in saved(staff, CHANNELS, {f"place-{pks['codex']}": "two"})
+        assert Channel.objects.create(name="aaa", kind="oauth").slug == order()[-1]
+
+    def test_the_order_counts_at_equal_figures(self, staff: Client, instance: Instance) -> None:
+        list_names(
+            instance,
+            auth_files=auth_files(auth_file("1", "claude", auth_index="1"), auth_file("2", "codex", auth_index="2")),
+        )
+        moment = timezone.now()
+        book(instance, payload(moment, auth_index="1", provider="claude", tokens={"input_tokens": 7}),
+             payload(moment, auth_index="2", provider="codex", tokens={"input_tokens": 7}))  # fmt: skip
+        for first, second in (("claude", "codex"), ("codex", "claude")):
+            Channel.objects.filter(slug=first).update(position=1)
+            Channel.objects.filter(slug=second).update(position=2)
+            html = html_of(staff, "/channels/")
+            legend = re.findall(r'<ul class="legend.*?</ul>', html, re.S)[0]
+            assert legend.index(first) < legend.index(second)
+            menu = re.findall(r'name="channel" value="([\w-]+)"', html)
+            assert menu == [first, second]
+
+    def test_who_shares_a_colour_is_told(self, staff: Client, sample: Instance) -> None:
+        assert "looks like" not in html_of(staff, CHANNELS)
+        Channel.objects.update(color_slot=1, shape="circle")
+        html = html_of(staff, CHANNELS)
+        assert "looks like codex, https://openrouter.ai/api/v1" in text(html)
+        assert 'title="Colour 1: claude, codex, https://openrouter.ai/api/v1"' in html
+
+
+class TestAssigning:
+    def unknown(self) -> Source:
+        return Source.objects.get(label="sk-a...9f3c")
+
+    def test_the_row_disappears_and_totals_stay(self, staff: Client, sample: Instance) -> None:
+        source, codex = self.unknown(), Channel.objects.get(name="codex")
+        before, whole = usage_by_channel(staff)
+        html = html_of(staff, "/channels/?open=unknown")
+        link = re.findall(rf'href="(/settings/sources/{source.pk}/assign/[^"]*)"', html)[0]
+        page = text(html_of(staff, link.replace("&amp;", "&")))
+        assert "Also for its 12 past records" in page
+        html = saved(staff, link.replace("&amp;", "&"), {"channel": codex.pk, "next": "/channels/?open=unknown"})
+        assert "is of codex now, with its 12 records." in text(html)
+        assert "Unknown channel" not in [row["name"] for row in rows(html)]
+        after, still = usage_by_channel(staff)
+        assert still == whole and "unknown" not in after
+        assert after["codex"] == tuple(a + b for a, b in zip(before["codex"], before["unknown"], strict=True))
+        assert UsageDailyByChannel.objects.filter(channel_id=0).count() == 0 and is_proven()
+
+    def test_a_channel_of_its_own(self, staff: Client, sample: Instance) -> None:
+        address = f"/settings/sources/{self.unknown().pk}/assign/"
+        assert "Choose a channel, or name a new one." in saved(staff, address, {"channel": "", "name": " "})
+        router = Channel.objects.get(kind="api_key").name
+        assert "choose it" in saved(staff, address, {"channel": "", "name": router.upper()})
+        assert "0f1e2d is of Own key now" in text(saved(staff, address, {"channel": "", "name": "Own key"}))
+        assert Channel.objects.get(name="Own key").kind == "api_key"
+        assert usage_by_channel(staff)[0]["own-key"][0] == 12
+
+    def test_lists_do_not_change_it_until_it_is_taken_back(self, staff: Client, sample: Instance) -> None:
+        source, codex = self.unknown(), Channel.objects.get(name="codex")
+        assign(source, codex)
+        list_names(sample, auth_files=auth_files(auth_file("0f1e2d", "claude", auth_index="0f1e2d")))
+        heal(sample)
+        assert self.unknown().known_channel == codex
+        html = html_of(staff, CHANNELS)
+        assert "Sources assigned by hand" in html and "Unmatched sources" not in html
+        html = saved(staff, f"/settings/sources/{source.pk}/take-back/", {"next": CHANNELS})
+        assert "is of claude again." in text(html)
+        assert self.unknown().account == Account.objects.get(auth_index="0f1e2d") and is_proven()
+
+    def test_a_collector_that_knows_the_source_books_on_with_the_new_channels_prices(self, instance: Instance) -> None:
+        """What it knew of sources is old when people say something of them."""
+        booker = Booker(Board())
+
+        def come(number: int) -> UsageRecord:
+            sent = record(NOON, request_id=str(number), auth_index="x", provider="mine")
+            Spool(instance.pk).keep(Kind.QUEUE, b"[" + sent + b"]")
+            booker.book(instance.pk)
+            return UsageRecord.objects.get(request_id=str(number))
+
+        ModelPrice.objects.create(pattern="*", input=1, output=1)
+        channel = Channel.objects.create(name="mine", kind="api_key")
+        PriceMultiplier.objects.create(channel=channel, factor="0.5")
+        first = come(1)
+        assign(first.source, channel)
+        second = come(2)
+        assert first.cost_nanousd == 120_000 and second.cost_nanousd == 60_000
+
+    def test_what_a_list_decides_cannot_be_assigned(self, staff: Client, sample: Instance) -> None:
+        known = Source.objects.exclude(account=None).earliest("pk")
+        assert staff.get(f"/settings/sources/{known.pk}/assign/").status_code == 404
+        assert staff.post(f"/settings/sources/{known.pk}/take-back/").status_code == 404
+
+    def test_readers_see_no_link_and_may_not(self, reader: Client, sample: Instance) -> None:
+        pk, codex = self.unknown().pk, Channel.objects.get(name="codex")
+        assert "/assign/" not in html_of(reader, "/channels/?open=unknown") + html_of(reader, "/collector/")
+        for path in (
+            f"/settings/sources/{pk}/assign/",
+            f"/settings/sources/{pk}/take-back/",
+            f"{CHANNELS}{codex.pk}/merge/",
+        ):
+            assert reader.post(path, {"channel": codex.pk, "into": codex.pk}).status_code == 403
+        assert self.unknown().known_channel is None
+
+
+class TestMerging:
+    def test_all_goes_along_and_totals_stay(self, staff: Client, sample: Instance) -> None:
+        claude, codex = (Channel.objects.get(name=name) for name in ("claude", "codex"))
+        assign(Source.objects.get(label="sk-a...9f3c"), codex)
+        before, whole = usage_by_channel(staff)
+        page = text(html_of(staff, f"{CHANNELS}{codex.pk}/merge/?into={claude.pk}"))
+        assert "52 records of codex go along. So does 1 account." in page
+        html = saved(staff, f"{CHANNELS}{codex.pk}/merge/", {"into": claude.pk})
+        assert "codex is part of claude now, with its 52 records." in text(html)
+        after, still = usage_by_channel(staff)
+        assert still == whole and set(after) == set(before) - {"codex"}
+        assert after["claude"] == tuple(a + b for a, b in zip(before["claude"], before["codex"], strict=True))
+        assert is_proven() and not UsageDailyByChannel.objects.filter(channel_id=codex.pk).exists()
+
+    def test_what_servers_list_under_its_name_comes_to_the_other(self, sample: Instance) -> None:
+        claude, codex = (Channel.objects.get(name=name) for name in ("claude", "codex"))
+        merge(codex, claude)
+        list_names(sample, auth_files=auth_files(auth_file("new", "codex", auth_index="new")))
+        assert Account.objects.get(auth_index="new").channel == claude
+        assert not Channel.objects.filter(name="codex").exists()
+
+    def test_addresses_that_ask_for_it_lead_to_the_other(self, staff: Client, sample: Instance) -> None:
+        claude, codex, router = Channel.objects.order_by("slug")
+        merge(router, codex)
+        merge(codex, claude)
+        assert ChannelName.objects.filter(channel=claude).count() == 3
+        html = html_of(staff, "/channels/?channel=openrouter-ai-api-v1")
+        assert rows(html)[0]["name"] == "claude" and "is ignored" not in html
+        assert 'href="?channel=claude' in html and "openrouter-ai" not in text(html)
+        assert "claude" in text(html_of(staff, "/channels/codex/"))
+        assert staff.get("/api/usage/?channel=codex&range=all").json()["total"]["requests"] == 162
+
+    def test_with_prices_of_its_own_it_stays(self, staff: Client, sample: Instance) -> None:
+        claude, codex = (Channel.objects.get(name=name) for name in ("claude", "codex"))
+        PriceMultiplier.objects.create(channel=codex, factor="0.3")
+        with pytest.raises(HasPrices):
+            merge(codex, claude)
+        html = saved(staff, f"{CHANNELS}{codex.pk}/merge/", {"into": claude.pk})
+        assert "codex has prices of its own (0) or multipliers (1)" in text(html)
+        assert Channel.objects.filter(pk=codex.pk).exists()
+        merge(claude, codex)  # its multiplier counts for those that come to it: the page says whose it is
+
+    def test_not_into_itself(self, staff: Client, sample: Instance) -> None:
+        claude = Channel.objects.get(name="claude")
+        with pytest.raises(ValueError, match="itself"):
+            merge(claude, claude)
+        assert "valid choice" in saved(staff, f"{CHANNELS}{claude.pk}/merge/", {"into": claude.pk})
+
+    def test_taken_back_after_a_merge_is_what_lists_say(self, sample: Instance) -> None:
+        source, claude, codex = (
+            Source.objects.get(label="sk-a...9f3c"),
+            *(Channel.objects.get(name=name) for name in ("claude", "codex")),
+        )
+        assign(source, codex)
+        merge(codex, claude)
+        source.refresh_from_db()
+        assert source.known_channel == claude
+        take_back(source)
+        source.refresh_from_db()
+        assert source.known_channel is None and is_proven()
+
+
+class TestAdmin:
+    def test_merge_is_asked_on_its_page(self, client: Client, sample: Instance) -> None:
+        client.force_login(get_user_model().objects.create_superuser("root"))
+        claude, codex, router = Channel.objects.order_by("slug")
+
+        def chosen(*channels: Channel) -> Any:
+            data = {"action": "merge", "_selected_action": [channel.pk for channel in channels]}
+            return client.post("/admin/usage/channel/", data)
+
+        assert chosen(claude, codex)["Location"] == f"{CHANNELS}{claude.pk}/merge/?into={codex.pk}"
+        assert chosen(router)["Location"] == f"{CHANNELS}{router.pk}/merge/"
+        assert "Choose one or two" in client.get(chosen(claude, codex, router)["Location"]).content.decode()
+
+    def test_match_again(self, client: Client, sample: Instance) -> None:
+        client.force_login(get_user_model().objects.create_superuser("root"))
+        list_names(sample, auth_files=auth_files(auth_file("0f1e2d", "claude", auth_index="0f1e2d")))
+        pk = Channel.objects.earliest("pk").pk
+        html = saved(client, "/admin/usage/channel/", {"action": "match_again", "_selected_action": [pk]})
+        assert "1 sources matched, with 12 records." in html
+
+
+def test_a_database_of_before_knows_its_channels_by_their_names(sample: Instance) -> None:
+    """The migration gives each channel the name that it had."""
+    from importlib import import_module
+
+    ChannelName.objects.all().delete()
+    migration = import_module("usage.migrations.0024_channel_names").Migration
+    with connection.cursor() as cursor:
+        cursor.execute(migration.operations[-1].sql)
+    assert set(ChannelName.objects.values_list("channel__name", "name", "kind")) == {
+        (channel.name, channel.name, channel.kind) for channel in Channel.objects.all()
+    }
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_books_meanwhile_loses_nothing(instance: Instance) -> None:
+    """Records of sources that are new, and of some that go to and fro, while channels merge."""
+    listed = [auth_file(name, provider, auth_index=name) for name, provider in (("1", "claude"), ("2", "codex"))]
+    list_names(instance, auth_files=auth_files(*listed))
+    book(instance, payload(auth_index="x", provider="mine", request_id="first"))
+    source = Source.objects.get(auth_index="x")
+    problems: list[BaseException] = []
+
+    def keep_booking() -> None:
+        try:
+            for number in range(12):
+                book(instance, *(
+                    payload(NOON + timedelta(seconds=number), auth_index=index, provider="codex", request_id=f"{number}-{index}")
+                    for index in ("1", "2", "x", f"new-{number}")
+                ))  # fmt: skip
+        except BaseException as error:
+            problems.append(error)
+        finally:
+            connection.close()
+
+    booking = Thread(target=keep_booking)
+    booking.start()
+    number = 0
+    while booking.is_alive() or number < 3:
+        other = Channel.objects.create(name=f"other {number}", kind="api_key")
+        assign(source, other)
+        merge(other, Channel.objects.get(name="claude"))
+        take_back(source)
+        number += 1
+    booking.join()
+    assert problems == [] and UsageRecord.objects.count() == 1 + 12 * 4
+    assert Channel.objects.count() == 2 and is_proven()

@@ -1,0 +1,94 @@
+"""Which columns a table has is kept for the person who chose them; the address comes first."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from html import unescape
+from typing import Any
+
+import pytest
+import time_machine
+from django.test import Client
+
+from tests.factories import book, payload
+from usage.models import Instance, Preferences
+
+NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def clock() -> Any:
+    with time_machine.travel(NOW, tick=False):
+        yield
+
+
+@pytest.fixture
+def usage(instance: Instance) -> None:
+    book(instance, payload(NOW, request_id="one", endpoint="POST /v1/messages"))
+
+
+def chosen(client: Client, address: str) -> set[str]:
+    html = client.get(address).content.decode()
+    return {*re.findall(r'form="columns" name="cols" value="(\w+)" checked', html)}
+
+
+def choose(client: Client, table: str, *columns: str, back: str = "/records/?range=24h") -> Any:
+    return client.post("/preferences/columns/", {"table": table, "cols": columns, "next": back})
+
+
+def ranges(client: Client, address: str) -> str:
+    """The links to other periods: they keep the state of the page."""
+    html = client.get(address).content.decode()
+    return unescape(html[html.index('<ul class="presets">') :].partition("</ul>")[0])
+
+
+@pytest.mark.parametrize(
+    ("table", "address", "columns"),
+    [
+        ("records", "/records/", {"endpoint", "attempts"}),
+        ("channels", "/channels/", {"p95", "last"}),
+        ("models", "/models/", {"ttft", "each"}),
+        ("keys", "/keys/", {"first", "hit"}),
+    ],
+)
+def test_they_are_kept_for_each_table(reader: Client, usage: None, table: str, address: str, columns: set[str]) -> None:
+    assert chosen(reader, address) == set()
+    answer = choose(reader, table, *columns, back=f"{address}?cols=hit&range=24h&sort=name")
+    assert answer["Location"] == f"{address}?range=24h&sort=name"  # what was in the address is what was chosen from
+    assert chosen(reader, address) == columns
+    other = Client()
+    other.force_login(Preferences.objects.get().user.__class__.objects.create_user("other"))
+    assert chosen(other, address) == set()
+
+
+def test_the_address_comes_first(reader: Client, usage: None) -> None:
+    choose(reader, "records", "endpoint", "hit")
+    assert chosen(reader, "/records/?cols=tier") == {"tier"}
+    assert chosen(reader, "/records/?cols=none") == set()
+    assert "cols=none" in ranges(reader, "/records/?cols=none") and "cols=tier" in ranges(reader, "/records/?cols=tier")
+    assert "cols=" not in ranges(reader, "/records/?cols=hit&cols=endpoint")
+    assert "POST /v1/messages" in reader.get("/records/").content.decode()
+
+
+def test_none_can_be_kept_again(reader: Client, usage: None) -> None:
+    choose(reader, "records", "endpoint")
+    choose(reader, "records")
+    assert chosen(reader, "/records/") == set()
+
+
+def test_nonsense_is_refused_or_left_out(reader: Client, usage: None) -> None:
+    assert choose(reader, "nonsense", "hit").status_code == 400
+    assert choose(reader, "records", *["x"] * 31).status_code == 400
+    assert choose(reader, "records", "x" * 31).status_code == 400
+    assert not Preferences.objects.exists()
+    assert choose(reader, "records", "hit", "nonsense", back="https://example.com/?cols=x")["Location"] == "/"
+    assert chosen(reader, "/records/") == {"hit"}
+    assert reader.get("/preferences/columns/").status_code == 405
+    assert Client().post("/preferences/columns/", {"table": "records"}).status_code == 302
+
+
+def test_attempts_are_told(reader: Client, usage: None) -> None:
+    html = reader.get("/records/?cols=attempts").content.decode()
+    table = html[html.index('<div class="table records') :]
+    assert ">Attempts</th>" in table and "<td>1</td>" in table
