@@ -92,6 +92,13 @@ def mix(html: str) -> dict[str, int]:
     return {text(name): value_of(tokens) or 0 for name, tokens in rows}
 
 
+def mix_of_cost(html: str) -> int | None:
+    """Return what the costs of all types are together."""
+    table = html.partition('aria-labelledby="mix-title"')[2].partition("</table>")[0]
+    costs = [value_of(row[2]) for row in re.findall(r"<td>(.*?)</td>" * 4, table, re.DOTALL)]
+    return None if set(costs) <= {None} else sum(cost or 0 for cost in costs)
+
+
 @dataclass
 class Chart:
     """`bars` are the series with their sums over all intervals, `totals` what the column of the totals adds up to."""

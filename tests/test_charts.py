@@ -293,8 +293,21 @@ def test_more_is_never_lighter(values: list[int]) -> None:
 
 
 def test_output_is_seen_beside_what_is_read_from_the_cache() -> None:
-    mix = Mix(Usage(requests=1, uncached_input=50, cache_read=900, output=40, reasoning=10))
-    (_all, whole), (_without, rest) = mix.bars
-    assert [piece.width for piece in whole] == [5.0, 90.0, 4.0, 1.0]
-    assert [piece.width for piece in rest] == [50.0, 40.0, 10.0] and rest[1].x == 50.0
+    usage = Usage(requests=1, uncached_input=50, cache_read=900, output=40, reasoning=10)
+    mix = Mix(usage, {"uncached_input": 10, "cache_read": 20, "output": 50, "reasoning": 20})
+    (_tokens, tokens), (_cost, cost) = mix.bars
+    assert [piece.width for piece in tokens] == [5.0, 90.0, 4.0, 1.0]
+    assert [piece.width for piece in cost] == [10.0, 20.0, 50.0, 20.0] and cost[2].x == 30.0
+    assert [part.share_of_cost for part in mix.parts] == [0.1, None, 0.2, 0.5, 0.2]
     assert "unclassified" not in [part.key for part in mix.parts]
+
+
+def test_what_costs_nothing_has_no_bar_of_costs() -> None:
+    mix = Mix(Usage(requests=1, output=40), {})
+    assert [name for name, _pieces in mix.bars] == ["Tokens"]
+    assert {part.cost for part in mix.parts} == {None}
+
+
+def test_what_is_for_no_tokens_is_a_part_of_its_own() -> None:
+    mix = Mix(Usage(requests=1, output=40), {"other": 5, "output": 15})
+    assert [(part.tokens, part.cost) for part in mix.parts if part.cost] == [(40, 15), (None, 5)]

@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.factories import examples
-from tests.figures import ADDED, Line, card, chart, legend, mix, outcomes, usage_lines, value_of
+from tests.figures import ADDED, Line, card, chart, legend, mix, mix_of_cost, outcomes, usage_lines, value_of
 from tests.test_questions import OF_RECORD, words_of
 from usage import formats
 from usage.demo.seeding import seed
@@ -212,6 +212,7 @@ def check_cards(html: str, metric: str, truth: Figures) -> None:
     assert truth["input"] == kinds["Uncached input"] + kinds["Cached input"] + kinds["Cache write"]
     assert truth["output"] == kinds["Answer output"] + kinds["Reasoning"]
     assert truth["tokens"] == sum(kinds.values())
+    assert truth["cost"] == (mix_of_cost(html) or 0)
     check_bars(html, "usage", metric, truth[metric])
 
 

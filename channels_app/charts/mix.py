@@ -1,7 +1,8 @@
-"""What tokens are made of: bars of all, and of all but those read from the cache, which would hide the rest."""
+"""What tokens and their cost are made of: what is read from the cache is most of the tokens, and least of the cost."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,8 +10,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from channels_app.charts.look import OTHER as OTHER_LOOK
 from channels_app.charts.look import Look
 from channels_app.stats import Usage
+from channels_app.stats.cost_mix import OTHER
 
 # Field of Usage, what it is called, and its look; from the bottom of a stack, or the left of a bar.
 KINDS: dict[str, tuple[Promise, Look]] = {
@@ -21,17 +24,18 @@ KINDS: dict[str, tuple[Promise, Look]] = {
     "reasoning": (gettext_lazy("Reasoning"), Look("t-reason", "square")),
     "unclassified": (gettext_lazy("Unclassified"), Look("t-unclass", "square")),
 }
-CACHED = "cache_read"
 
 
 class Part(NamedTuple):
-    """`share` is of all tokens, from 0 to 1."""
+    """Shares are of all tokens and of the whole cost, from 0 to 1; nano-USD. A None is what nobody knows."""
 
     key: str
     name: str
     look: Look
-    tokens: int
-    share: float
+    tokens: int | None
+    share: float | None
+    cost: int | None
+    share_of_cost: float | None
 
 
 class Piece(NamedTuple):
@@ -44,30 +48,38 @@ class Piece(NamedTuple):
 
 @dataclass(frozen=True)
 class Mix:
+    """`costs` (nano-USD by kind) have no kind of which nothing is known to cost anything."""
+
     usage: Usage
+    costs: Mapping[str, int]
 
     @property
     def parts(self) -> list[Part]:
-        """What is unclassified only where there is some."""
-        whole = self.usage.total_tokens or 1
-        tokens = {key: getattr(self.usage, key) for key in KINDS}
-        return [
-            Part(key, str(name), look, tokens[key], tokens[key] / whole)
+        """What is unclassified only where there is some, and what is for no tokens too."""
+        parts = [
+            self._part(key, str(name), look, getattr(self.usage, key))
             for key, (name, look) in KINDS.items()
-            if tokens[key] or key != "unclassified"
+            if getattr(self.usage, key) or key != "unclassified"
         ]
+        return [*parts, *([self._part(OTHER, _("Per request"), OTHER_LOOK, None)] if OTHER in self.costs else [])]
+
+    def _part(self, key: str, name: str, look: Look, tokens: int | None) -> Part:
+        whole, cost = self.usage.total_tokens or 1, self.costs.get(key)
+        share = None if tokens is None else tokens / whole
+        return Part(key, name, look, tokens, share, cost, None if cost is None else cost / sum(self.costs.values()))
 
     @property
     def bars(self) -> list[tuple[str, list[Piece]]]:
-        uncached = [part for part in self.parts if part.key != CACHED]
-        return [(_("All tokens"), _pieces(self.parts)), (_("Without cached input"), _pieces(uncached))]
+        tokens = [(part.look, part.tokens or 0) for part in self.parts]
+        costs = [(part.look, part.cost or 0) for part in self.parts]
+        return [(_("Tokens"), _pieces(tokens)), *([(_("Est. cost"), _pieces(costs))] if self.costs else [])]
 
 
-def _pieces(parts: list[Part]) -> list[Piece]:
-    whole, pieces, x = sum(part.tokens for part in parts), [], 0.0
-    for part in parts:
-        if part.tokens:
-            width = 100 * part.tokens / whole
-            pieces.append(Piece(part.look.fill, round(x, 2), round(width, 2)))
+def _pieces(parts: list[tuple[Look, int]]) -> list[Piece]:
+    whole, pieces, x = sum(value for _look, value in parts), [], 0.0
+    for look, value in parts:
+        if value:
+            width = 100 * value / whole
+            pieces.append(Piece(look.fill, round(x, 2), round(width, 2)))
             x += width
     return pieces

@@ -29,6 +29,7 @@ from channels_app.stats import (
     totals,
 )
 from channels_app.stats.client_requests import Calls, calls
+from channels_app.stats.cost_mix import cost_by_kind
 from channels_app.stats.elapsed import Elapsed, elapsed, gaps, length
 from channels_app.stats.peaks import Peaks, peaks
 from channels_app.stats.questions import Group
@@ -93,6 +94,11 @@ class Answers:
     @cached_property
     def by_model(self) -> dict[Group, Usage]:
         return breakdown(self.span, self.conditions, ["model"], self._basis)
+
+    @cached_property
+    def cost_by_kind(self) -> dict[str, int]:
+        """In nano-USD, of kinds of tokens."""
+        return cost_by_kind(self.by_model, to_micros(self.now))
 
     @cached_property
     def by_key(self) -> dict[Group, Usage]:

@@ -163,7 +163,7 @@ class EntityPage(DataPage):
 
     @cached_property
     def mix(self) -> Mix:
-        return Mix(self.answers.usage)
+        return Mix(self.answers.usage, self.answers.cost_by_kind)
 
     @cached_property
     def latency_chart(self) -> Lines:

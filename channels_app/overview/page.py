@@ -104,7 +104,7 @@ class OverviewPage(DataPage):
 
     @cached_property
     def mix(self) -> Mix:
-        return Mix(self.answers.usage)
+        return Mix(self.answers.usage, self.answers.cost_by_kind)
 
     @cached_property
     def entities(self) -> Entities:
