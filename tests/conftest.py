@@ -38,11 +38,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     And what looks at pages in a browser, or at their Chinese words: there is no other query in it than in the tests of
     those pages. Every page is asked once by `test_every_page`.
     """
+    _begin_with_the_long_ones(items)
     if django_settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         return
     alike = [item for item in items if not _touches_the_database(item)]
     config.hook.pytest_deselected(items=alike)
     items[:] = [item for item in items if item not in set(alike)]
+
+
+def _begin_with_the_long_ones(items: list[pytest.Item]) -> None:
+    """One for each worker of xdist, which begin with equal shares of `items`: at the end all would wait for them."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
+    long = [item for item in items if item.get_closest_marker("long")]
+    items[:] = [item for item in items if not item.get_closest_marker("long")]
+    share = len(items) // workers
+    for worker in reversed(range(workers)):
+        items[worker * share : worker * share] = long[worker::workers]
 
 
 def _touches_the_database(item: pytest.Item) -> bool:

@@ -156,6 +156,7 @@ def clock() -> Iterator[None]:
         yield
 
 
+@pytest.mark.long
 def test_every_state(site: str, clock: None, open_page: Open, folder: str) -> None:
     visits, found = {}, list[str]()
     for look in LOOKS:

@@ -52,6 +52,7 @@ def demo(site: str) -> Iterator[dict[str, str]]:
         yield views()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("look", LOOKS, ids=str)
 def test_every_view(
     open_page: Open, demo: dict[str, str], look: Look, site: str, request: pytest.FixtureRequest

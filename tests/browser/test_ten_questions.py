@@ -76,6 +76,7 @@ def demo(now: datetime, site: str) -> list[UsageRecord]:
     return list(UsageRecord.objects.select_related("api_key", "source__account", "model", "message", "traits"))
 
 
+@pytest.mark.long
 def test_ten_questions(open_page: Open, site: str, demo: list[UsageRecord], now: datetime) -> None:
     page = open_page("/")
     today = now.replace(hour=0, minute=0, second=0, microsecond=0)

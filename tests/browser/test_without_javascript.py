@@ -31,6 +31,7 @@ _TROUBLES = """() => {
 _KINDS = ("[rel=next]", "thead th a", ".tabs a", ".choices-of a", ".legend a", ".toggle")
 
 
+@pytest.mark.long
 def test_every_view(open_page: Open, site: str) -> None:
     seed(seed=7, days=35, records=500, now=timezone.now())
     page, found, kinds = open_page("/", javascript=False), list[str](), set[tuple[str, bool]]()
