@@ -85,7 +85,7 @@ def _second_page(visit: Visit) -> Page:
 
 def _drawer(visit: Visit) -> Page:
     page = visit.go("/records/?status=ok")
-    page.locator("tbody th a").first.click()
+    page.locator(".records tbody th a").first.click()
     expect(page.locator("#record-title")).to_be_visible()
     return page
 

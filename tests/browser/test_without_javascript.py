@@ -20,9 +20,10 @@ pytestmark = [
 _TROUBLES = """() => {
   const all = (selector, words, isBad) => [...document.querySelectorAll("main " + selector)].filter(isBad)
     .map(e => words + ": " + (e.caption || e).textContent.trim().slice(0, 80));
+  const holdsNothing = e => e.matches("form") && ![...e.querySelectorAll("*")].some(one => one.type !== "hidden");
   const isMenu = e => e.closest("details.menu, [popover]");
   return [
-    ...all("table, main form, main figure", "unseen", e => !e.checkVisibility() && !isMenu(e)),
+    ...all("table, main form, main figure", "unseen", e => !e.checkVisibility() && !isMenu(e) && !holdsNothing(e)),
     ...all("button[type=button]:not([popovertarget]), [data-filter-box], [data-typing]", "does nothing", e => e.checkVisibility()),
     ...all("a", "leads nowhere", e => ["", "#", null].includes(e.getAttribute("href"))),
   ];
