@@ -36,7 +36,7 @@ def examples(count: int) -> int:
 
 
 # Machines of a CI are slow at times; that is no failure. Examples are found anew each time and leave no files.
-settings.register_profile("tests", deadline=None, max_examples=examples(60), database=None)
+settings.register_profile("tests", deadline=None, max_examples=examples(40), database=None)
 settings.load_profile("tests")
 
 NOON = datetime(2026, 8, 22, 12, 0, tzinfo=UTC)
