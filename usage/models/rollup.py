@@ -104,6 +104,13 @@ class ByKey(models.Model):
         abstract = True
 
 
+class ByStatus(models.Model):
+    status_code = models.PositiveSmallIntegerField(_("status"), default=NO_STATUS)
+
+    class Meta:
+        abstract = True
+
+
 # In the key of a sum: the unknown channel.
 NO_CHANNEL = 0
 
@@ -269,23 +276,15 @@ class UsageDailyByChannelKey(ByChannel, ByKey, DailyRollup):
         verbose_name_plural = _("daily usage by channel and key")
 
 
-class UsageFailures(BySource, ByModel, ByKey, HourlyRollup):
+class UsageFailures(BySource, ByModel, ByKey, ByStatus, HourlyRollup):
     """The failed ones among the hourly sums, by their status code and what upstream said too."""
 
     message_id = models.IntegerField(_("message"), default=NO_MESSAGE)
-    status_code = models.PositiveSmallIntegerField(_("status"), default=NO_STATUS)
     pk = models.CompositePrimaryKey("bucket", "source_id", "model_id", "api_key_id", "status_code", "message_id")
 
     class Meta:
         verbose_name = _("hourly failures")
         verbose_name_plural = _("hourly failures")
-
-
-class ByStatus(models.Model):
-    status_code = models.PositiveSmallIntegerField(_("status"), default=NO_STATUS)
-
-    class Meta:
-        abstract = True
 
 
 class UsageDailyFailures(BySource, ByModel, ByStatus, DailyRollup):
@@ -318,11 +317,10 @@ class UsageFailuresByChannel(ByChannel, ByStatus, HourlyRollup):
         verbose_name_plural = _("hourly failures by channel")
 
 
-class UsageDailyFailureKinds(DailyRollup):
+class UsageDailyFailureKinds(ByStatus, DailyRollup):
     """The failed ones by what upstream said alone: of a long span, hours would be a hundred times as many."""
 
     message_id = models.IntegerField(_("message"), default=NO_MESSAGE)
-    status_code = models.PositiveSmallIntegerField(_("status"), default=NO_STATUS)
     pk = models.CompositePrimaryKey("bucket", "status_code", "message_id")
 
     class Meta:
