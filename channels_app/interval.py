@@ -22,6 +22,7 @@ from channels_app.filter_bar.bar import Option
 from channels_app.filter_bar.scope import Scope
 from channels_app.period import Period
 from channels_app.stats import EVERYTHING, Conditions, Span, aggregate, span_of
+from channels_app.stats.percentiles import MOST_EXACT
 from channels_app.stats.questions import DIMENSIONS, OF_FAILURES
 from channels_app.stats.tables import are_hours_few
 from channels_app.usage_api import since_the_first_record
@@ -58,10 +59,14 @@ def interval_of(period: Period, asked: str, conditions: Conditions, by: Sequence
     return usual
 
 
-def in_days_if_long(timeline: Timeline) -> Timeline:
-    """Return the intervals of percentiles: of more hours, they would take as long as all else together."""
-    is_long = timeline.edges[-1] - timeline.edges[0] > _MOST_TIMED
-    return replace(timeline, bucket="1d") if is_long and not timeline.is_of_days else timeline
+def of_percentiles(timeline: Timeline) -> Timeline:
+    """Return coarser intervals where percentiles would take as long as all else together: of more hours, or minutes of
+    which not every record is read.
+    """
+    if timeline.edges[-1] - timeline.edges[0] > _MOST_TIMED:
+        return timeline if timeline.is_of_days else replace(timeline, bucket="1d")
+    is_fine = timeline.bucket in MINUTES and _records(span_of(timeline.period)) > MOST_EXACT
+    return replace(timeline, bucket="1h") if is_fine else timeline
 
 
 def offered(period: Period) -> dict[str, Promise]:

@@ -54,7 +54,7 @@ from usage.models import (
     UsageRecord,
 )
 from usage.models.fields import from_micros, to_micros
-from usage.models.rollup import DailyRollup, HourlyRollup, Rollup, WeeklyRollup
+from usage.models.rollup import DailyRollup, HourlyRollup, QuarterHourlyRollup, Rollup, WeeklyRollup
 from usage.secrets import decrypt
 
 # No catalog knows them: what they cost is up to the test.
@@ -71,6 +71,7 @@ def book_raws(instance: Instance, raws: Iterable[bytes]) -> Counts:
 
 
 MODELS_OF_SUMS = [
+    *QuarterHourlyRollup.__subclasses__(),
     *HourlyRollup.__subclasses__(),
     *DailyRollup.__subclasses__(),
     *WeeklyRollup.__subclasses__(),

@@ -140,7 +140,7 @@ def test_percentiles_are_those_of_the_records(
 ) -> None:
     conditions = read_filters(QueryDict(query)).conditions
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(percentiles, "_MOST_EXACT", most_exact)
+        patch.setattr(percentiles, "MOST_EXACT", most_exact)
         _fold(folded, patch)
         span = Span(edges[0], edges[-1])
         check(timing(span, conditions), within(*edges[:: len(edges) - 1], conditions))
@@ -273,7 +273,7 @@ def test_days_that_begin_at_another_time_are_made_anew(ledger: Instance, setting
 def test_percentiles_of_pruned_days_stay(ledger: Instance) -> None:
     everything = Span(to_micros(NOON - 300 * HOUR), to_micros(NOON + 300 * HOUR))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(percentiles, "_MOST_EXACT", 0)
+        patch.setattr(percentiles, "MOST_EXACT", 0)
         before = timing(everything, EVERYTHING)
         assert prune(NOON) > 0
         after = timing(everything, EVERYTHING)

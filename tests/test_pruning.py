@@ -69,6 +69,11 @@ def answers() -> list[Any]:
     ]
 
 
+def without_quarter_hours(rows: set[tuple[Any, ...]]) -> set[tuple[Any, ...]]:
+    """Of what was pruned; hours answer for them."""
+    return {row for row in rows if row[0] != rollup.QUARTER_HOURLY.table or row[1] >= rollup.records_since()}
+
+
 def test_days_and_hours_are_answered_as_before(booked: Instance) -> None:
     before, rows = answers(), rollup_rows()
     until = NOON - 3 * DAY
@@ -79,15 +84,15 @@ def test_days_and_hours_are_answered_as_before(booked: Instance) -> None:
     assert not UsageRecord.objects.filter(pk__in=[row.pk for row in old]).exists()
     assert not FailureText.objects.exclude(record__in=UsageRecord.objects.all()).exists()
     assert UsageRecord.objects.count() == 120 - len(old)
-    assert rollup_rows() == rows
+    assert rollup_rows() == without_quarter_hours(rows)
     assert answers() == before
     assert rollup.differences() == []
     assert (prunable(until), prune(until)) == (0, 0)
 
 
 def test_what_was_pruned_never_comes_again(booked: Instance) -> None:
-    rows = rollup_rows()
     prune(NOON - 3 * DAY)
+    rows = rollup_rows()
     kept = UsageRecord.objects.count()
     counts = Ledger(booked).book(payloads(), ())
     assert (counts.new, counts.duplicate) == (0, 120)

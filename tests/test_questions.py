@@ -151,7 +151,7 @@ def questions(draw: Any) -> dict[str, list[str]]:
 moments = st.builds(
     lambda hours, rest: to_micros(NOON + hours * HOUR) + rest,
     st.integers(-62, 62),
-    st.sampled_from([-1, 0, 0, 0, 1]) | st.integers(0, 3_600_000_000),
+    st.sampled_from([-1, 0, 0, 0, 1, rollup.QUARTER_HOUR, 2 * rollup.QUARTER_HOUR]) | st.integers(0, 3_600_000_000),
 )
 
 
@@ -259,7 +259,7 @@ def test_the_days_of_a_quarter_are_few_queries(settings: Any, zone: str, parts: 
     first = datetime(2026, 3, 1, tzinfo=ZoneInfo(zone))
     spans = [Span(*map(to_micros, (first + day * 24 * HOUR, first + (day + 1) * 24 * HOUR))) for day in range(90)]
     pieces = [(number, *piece) for number, span in enumerate(spans) for piece in cut(span, (DAILY, HOURLY))]
-    runs = list(tables._runs(pieces))
+    runs = list(tables.runs(pieces))
     assert len(runs) <= parts
     assert sum((run.span.until - run.span.since) // run.length for run in runs) == len(pieces)
 

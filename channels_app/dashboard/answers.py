@@ -11,7 +11,7 @@ from channels_app.buckets import edges, micros
 from channels_app.charts.timeline import Timeline
 from channels_app.comparison import compared_with
 from channels_app.dashboard.query import METRICS, DashboardQuery
-from channels_app.interval import in_days_if_long, interval_of
+from channels_app.interval import interval_of, of_percentiles
 from channels_app.period import Period
 from channels_app.records import records
 from channels_app.stats import (
@@ -22,6 +22,7 @@ from channels_app.stats import (
     Timing,
     Usage,
     breakdown,
+    merged,
     series,
     span_of,
     timing,
@@ -176,7 +177,9 @@ class Answers:
 
     @cached_property
     def timing(self) -> Timing:
-        return timing(self.span, self.conditions)
+        """Of all intervals together; those of time without end do not reach it."""
+        is_covered = self.timing_timeline.edges[-1] >= self.period.until
+        return merged(self._timings) if is_covered else timing(self.span, self.conditions)
 
     @cached_property
     def timing_before(self) -> Timing | None:
@@ -184,13 +187,16 @@ class Answers:
 
     @cached_property
     def timing_timeline(self) -> Timeline:
-        return in_days_if_long(self.timeline)
+        return of_percentiles(self.timeline)
 
     @cached_property
     def timing_by_time(self) -> list[Timing]:
         """In each interval of `timing_timeline` that has begun."""
-        found = timing_series(self.timing_timeline.micros, self.conditions).get((), [])
-        return found[: self.timing_timeline.begun]
+        return self._timings[: self.timing_timeline.begun]
+
+    @cached_property
+    def _timings(self) -> list[Timing]:
+        return timing_series(self.timing_timeline.micros, self.conditions).get((), [])
 
     @cached_property
     def calls(self) -> Calls | None:

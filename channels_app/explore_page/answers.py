@@ -15,15 +15,15 @@ from channels_app.comparison import compared_with
 from channels_app.explore_page.metrics import Metric, Percentile
 from channels_app.explore_page.query import ExploreQuery
 from channels_app.filters import FAIL, OK
-from channels_app.interval import in_days_if_long, interval_of
+from channels_app.interval import interval_of, of_percentiles
 from channels_app.period import Period
 from channels_app.stats import (
     Conditions,
     Span,
-    Spread,
     Timing,
     Usage,
     breakdown,
+    merged,
     series,
     span_of,
     timing_by,
@@ -80,7 +80,7 @@ class ExploreAnswers:
         servers = self.query.scope.filters.servers or None
         timeline = Timeline(self.period, bucket, self.now, gaps(self.span, servers))
         is_slow = isinstance(self.query.measured, Percentile) and self.query.bucket == AUTO
-        return in_days_if_long(timeline) if is_slow else timeline
+        return of_percentiles(timeline) if is_slow else timeline
 
     @cached_property
     def weights(self) -> dict[Group, int]:
@@ -101,8 +101,8 @@ class ExploreAnswers:
         metric, begun, groups = self.query.measured, self.timeline.begun, list(groups)
         if isinstance(metric, Percentile):
             by_time = zip(*(self._timings[group] for group in groups), strict=True)
-            whole = _merged(self._whole_timings[group] for group in groups)
-            return Line([metric.of(_merged(some)) for some in by_time][:begun], metric.of(whole))
+            whole = merged(self._whole_timings[group] for group in groups)
+            return Line([metric.of(merged(some)) for some in by_time][:begun], metric.of(whole))
         each = [
             [sum(column) for column in zip(*some, strict=True)]
             for some in zip(*(self._sums[group] for group in groups), strict=True)
@@ -206,16 +206,3 @@ def dimensions(by: str) -> list[str]:
 def _only(place: int, sums: Sequence[int]) -> list[int]:
     """Return one of the sums, with the others 0."""
     return [value if at == place else 0 for at, value in enumerate(sums)]
-
-
-def _merged(timings: Iterable[Timing]) -> Timing:
-    some = list(timings)
-    return Timing(_spread([one.latency for one in some]), _spread([one.ttft for one in some]))
-
-
-def _spread(spreads: Sequence[Spread]) -> Spread:
-    counts: dict[int, int] = {}
-    for spread in spreads:
-        for milliseconds, count in spread.counts.items():
-            counts[milliseconds] = counts.get(milliseconds, 0) + count
-    return Spread(counts, any(spread.is_rough for spread in spreads))

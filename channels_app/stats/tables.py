@@ -1,7 +1,7 @@
 """Chooses the cheapest tables that can answer a question, and asks them all in one query.
 
-A span is cut into whole days, whole hours and the ragged ends: days and hours come from the sums, the ends from the
-records, so that any span is exact to the microsecond in any time zone, and costs what its days cost.
+A span is cut into whole days, whole hours, quarters of an hour and the ragged ends: these come from the records, all else
+from the sums, so that any span is exact to the microsecond in any time zone, and costs what its days cost.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from usage.ingest.rollup import (
     DAILY,
     DAILY_BY_CHANNEL,
     DAILY_BY_CHANNEL_KEY,
+    DAILY_BY_CHANNEL_MODEL,
     DAILY_BY_KEY,
     DAILY_BY_KEY_MODEL,
     DAILY_BY_MODEL,
@@ -31,9 +32,11 @@ from usage.ingest.rollup import (
     HOUR,
     HOURLY,
     HOURLY_BY_CHANNEL,
+    HOURLY_BY_CHANNEL_MODEL,
     HOURLY_BY_MODEL,
     HOURLY_BY_SOURCE,
     OF_RECORDS,
+    QUARTER_HOURLY,
     RECORDS,
     SUM_OF_RECORDS,
     SUMS,
@@ -53,10 +56,10 @@ _PARTS_PER_QUERY = 450
 # The smaller ones first.
 _WEEKS = (WEEKLY_BY_SOURCE, WEEKLY_BY_KEY_MODEL, WEEKLY)
 _DAYS = (
-    DAILY_BY_CHANNEL, DAILY_BY_MODEL, DAILY_BY_KEY, DAILY_BY_SOURCE, DAILY_BY_CHANNEL_KEY,
+    DAILY_BY_CHANNEL, DAILY_BY_MODEL, DAILY_BY_KEY, DAILY_BY_CHANNEL_MODEL, DAILY_BY_SOURCE, DAILY_BY_CHANNEL_KEY,
     DAILY, DAILY_BY_KEY_MODEL, DAILY_BY_SOURCE_KEY,
 )  # fmt: skip
-_HOURS = (HOURLY_BY_CHANNEL, HOURLY_BY_MODEL, HOURLY_BY_SOURCE, HOURLY)
+_HOURS = (HOURLY_BY_CHANNEL, HOURLY_BY_MODEL, HOURLY_BY_CHANNEL_MODEL, HOURLY_BY_SOURCE, HOURLY)
 _DAYS_FAILED = (DAILY_FAILURE_KINDS, DAILY_FAILURES_BY_KEY, DAILY_FAILURES)
 _HOURS_FAILED = (FAILURES_BY_CHANNEL, FAILURES)
 
@@ -162,7 +165,7 @@ def aggregate_each(
 _Spans = Sequence[tuple[int, Span]]
 
 
-class _Run(NamedTuple):
+class Run(NamedTuple):
     """Pieces of one table (None: the records) that follow each other and are equally long: one of each span, `number` on."""
 
     grain: Grain | None
@@ -183,9 +186,13 @@ class _Run(NamedTuple):
         return f"{self.number} + ({moment} - {self.span.since}) / {self.length}"
 
 
-def _runs(pieces: Iterable[tuple[int, Grain | None, Span]]) -> Iterator[_Run]:
+# The place of its span, the table that answers it (None: the records), and the piece.
+Piece = tuple[int, Grain | None, Span]
+
+
+def runs(pieces: Iterable[Piece]) -> Iterator[Run]:
     """Put pieces together as far as they go: an hour each of a month are one query, not 720."""
-    last: dict[Grain | None, _Run] = {}
+    last: dict[Grain | None, Run] = {}
     for number, grain, piece in pieces:
         run = last.get(grain)
         if run and run.is_followed_by(number, piece):
@@ -193,7 +200,7 @@ def _runs(pieces: Iterable[tuple[int, Grain | None, Span]]) -> Iterator[_Run]:
             continue
         if run:
             yield run
-        last[grain] = _Run(grain, number, piece, piece.until - piece.since)
+        last[grain] = Run(grain, number, piece, piece.until - piece.since)
     yield from last.values()
 
 
@@ -204,11 +211,12 @@ class _Question:
         self._conditions, self._by, self._sums = _as_placed(conditions, by), by, sums
         self._asked = _asked_of_tables(self._conditions, by)
         self._grains = _grains(self._conditions, self._asked)
+        self._quarter_hours = [QUARTER_HOURLY] if _are_in_quarter_hours(self._conditions, self._asked) else []
         self._pruned_until = once(records_since)
 
     def queries(self, spans: _Spans) -> Iterator[tuple[_Spans, list[str]]]:
         """Yield what to ask for which of `spans`: for all together, or for as many as SQLite takes at once."""
-        queries = [query for run in _runs(self._pieces(spans)) for query in self._of_run(run)]
+        queries = [query for run in runs(self._pieces(spans)) for query in self._of_run(run)]
         if len(queries) > _PARTS_PER_QUERY and len(spans) > 1:
             middle = len(spans) // 2
             yield from self.queries(spans[:middle])
@@ -235,14 +243,17 @@ class _Question:
             )
             return list(cursor.fetchall())
 
-    def _pieces(self, spans: _Spans) -> Iterator[tuple[int, Grain | None, Span]]:
+    def _pieces(self, spans: _Spans) -> Iterator[Piece]:
         for number, span in spans:
             for grain, piece in cut(span, self._grains):
+                if grain is None and piece.since >= self._pruned_until:
+                    yield from ((number, *finer) for finer in cut(piece, self._quarter_hours))
+                    continue
                 # Without records an hour goes whole to the span in which it begins.
                 is_pruned = grain is None and piece.until <= self._pruned_until
                 yield number, self._grains[-1] if is_pruned else grain, piece
 
-    def _of_run(self, run: _Run) -> Iterator[str]:
+    def _of_run(self, run: Run) -> Iterator[str]:
         if run.grain is None:
             yield self._by_channel(self._of_records(run))
             return
@@ -251,7 +262,7 @@ class _Question:
             failures = _failures(self._conditions, self._asked)
             yield self._of_sums(run, failures[0 if run.grain.width > HOUR else -1], sign="-")
 
-    def _of_sums(self, run: _Run, grain: Grain, sign: str = "") -> str:
+    def _of_sums(self, run: Run, grain: Grain, sign: str = "") -> str:
         where = [f"bucket >= {run.span.since}", f"bucket < {run.span.until}"]
         where += [f"{name} IN {listed(ids)}" for name, ids in self._conditions.ids_in(grain.dimensions).items()]
         if self._conditions.codes:
@@ -264,7 +275,7 @@ class _Question:
         query = f"SELECT {columns} FROM {grain.table} WHERE {' AND '.join(where)}"
         return query if is_by_channel else self._by_channel(query)
 
-    def _of_records(self, run: _Run) -> str:
+    def _of_records(self, run: Run) -> str:
         """Grouped even where no dimension is asked for: without groups there would be a row even of nothing."""
         where = [f"requested_at >= {run.span.since}", f"requested_at < {run.span.until}", *of_records(self._conditions)]
         values = [f"{OF_RECORDS[name]} AS {name}" for name in self._of_sources]
@@ -318,12 +329,18 @@ def _grains(conditions: Conditions, by: Sequence[str]) -> tuple[Grain, ...]:
     return (*(weeks[:1] if is_long and not is_odd else []), *([] if is_odd else days[:1]), hours[0])
 
 
+def _are_in_quarter_hours(conditions: Conditions, by: Sequence[str]) -> bool:
+    """Whether the sums by quarter of an hour know all that is asked; what failed of them, they do not."""
+    is_of_all = conditions.failed is None and not conditions.only_failed
+    return is_of_all and _knows(QUARTER_HOURLY, {*by, *conditions.ids_in(["channel_id"])})
+
+
 def are_hours_few(span: Span, conditions: Conditions, by: Sequence[str], few: int) -> bool:
     """Whether the sums by hour that know such a question have `few` rows in `span`, or are those of a small table."""
     grain = _grains(conditions, _asked_of_tables(conditions, by))[-1]
     if grain is HOURLY_BY_SOURCE:
         return (span.until - span.since) // HOUR * Source.objects.using(database().alias).count() <= few
-    return grain in (HOURLY_BY_CHANNEL, HOURLY_BY_MODEL, FAILURES)
+    return grain in (HOURLY_BY_CHANNEL, HOURLY_BY_MODEL, HOURLY_BY_CHANNEL_MODEL, FAILURES)
 
 
 def _knows(grain: Grain, needed: Collection[str]) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import sys
 from array import array
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -63,9 +64,13 @@ Bins = tuple[bytearray, bytearray]
 Found = TypeVar("Found")
 
 
+# Which time is the first beyond each bin, in milliseconds; the last has no end.
+_ENDS = tuple(math.ceil(2 ** ((number + 1) / _BINS_PER_OCTAVE)) for number in range(_LAST_BIN))
+
+
 def bin_of(milliseconds: int) -> int:
     """Return the bin of a time of 1 ms at least."""
-    return min(int(math.log2(milliseconds) * _BINS_PER_OCTAVE), _LAST_BIN)
+    return bisect_right(_ENDS, milliseconds)
 
 
 # The time that stands for each bin, in milliseconds.

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connection, transaction
+from django.db.backends.utils import CursorWrapper
 
 from usage.ingest.placing import WITH_PLACES, displaced, hold_places, lock_places, place_anew
 from usage.models import (
@@ -24,6 +25,7 @@ from usage.models import (
     UsageDaily,
     UsageDailyByChannel,
     UsageDailyByChannelKey,
+    UsageDailyByChannelModel,
     UsageDailyByKey,
     UsageDailyByKeyModel,
     UsageDailyByModel,
@@ -36,8 +38,10 @@ from usage.models import (
     UsageFailuresByChannel,
     UsageHourly,
     UsageHourlyByChannel,
+    UsageHourlyByChannelModel,
     UsageHourlyByModel,
     UsageHourlyBySource,
+    UsageQuarterHourly,
     UsageRecord,
     UsageWeekly,
     UsageWeeklyByKeyModel,
@@ -46,9 +50,10 @@ from usage.models import (
 from usage.models.fields import to_micros
 
 # Counts up with each change of what is summed here; sums of an older one are made anew (usage/apps.py).
-VERSION = 6
+VERSION = 7
 
 HOUR = timedelta(hours=1) // timedelta(microseconds=1)
+QUARTER_HOUR = HOUR // 4
 DAY = 24 * HOUR
 WEEK = 7 * DAY
 FOREVER = 2**63 - 1
@@ -108,7 +113,7 @@ OF_RECORDS = {
 _PLACED = {"channel_id": "sources.sums_channel_id"}
 
 _STAGE = "changed_sums"
-_INTERVALS = {HOUR: "hour", DAY: "day", WEEK: "week"}
+_INTERVALS = {QUARTER_HOUR: "quarter_hour", HOUR: "hour", DAY: "day", WEEK: "week"}
 _BETWEEN = "requested_at >= %s AND requested_at < %s"
 _STALE = StaleHour._meta.db_table
 
@@ -123,12 +128,16 @@ def standard_offset(zone: str) -> int:
     return min(offset for offset in months if offset is not None) // timedelta(microseconds=1)
 
 
+def _offset(width: int) -> int:
+    return 0 if width <= HOUR else standard_offset(settings.TIME_ZONE)
+
+
 @dataclass(frozen=True, slots=True)
 class Grain:
     """A table of sums: a row for each interval of `width` microseconds and value of `dimensions`.
 
-    Hours are those of UTC. Days are those of the report time zone, of which most questions are, but for the hour that
-    its summer time adds: for that, as for the days of any other zone, hours make up at both ends.
+    Hours, and their quarters, are those of UTC. Days are those of the report time zone, of which most questions are, but for
+    the hour that its summer time adds: for that, as for the days of any other zone, hours make up at both ends.
     """
 
     table: str
@@ -139,7 +148,7 @@ class Grain:
     @property
     def offset(self) -> int:
         """How much later than UTC its intervals' clock is, in microseconds."""
-        return 0 if self.width == HOUR else standard_offset(settings.TIME_ZONE)
+        return _offset(self.width)
 
     def start_of(self, moment: int) -> int:
         return moment - (moment + self.offset) % self.width
@@ -168,6 +177,9 @@ DAILY_BY_MODEL = Grain(UsageDailyByModel._meta.db_table, DAY, ("model_id",))
 DAILY_BY_KEY = Grain(UsageDailyByKey._meta.db_table, DAY, ("api_key_id",))
 DAILY_BY_KEY_MODEL = Grain(UsageDailyByKeyModel._meta.db_table, DAY, ("api_key_id", "model_id"))
 DAILY_BY_SOURCE_KEY = Grain(UsageDailyBySourceKey._meta.db_table, DAY, ("source_id", "api_key_id"))
+QUARTER_HOURLY = Grain(UsageQuarterHourly._meta.db_table, QUARTER_HOUR, ("channel_id", "model_id"))
+HOURLY_BY_CHANNEL_MODEL = Grain(UsageHourlyByChannelModel._meta.db_table, HOUR, ("channel_id", "model_id"))
+DAILY_BY_CHANNEL_MODEL = Grain(UsageDailyByChannelModel._meta.db_table, DAY, ("channel_id", "model_id"))
 HOURLY_BY_CHANNEL = Grain(UsageHourlyByChannel._meta.db_table, HOUR, ("channel_id",))
 DAILY_BY_CHANNEL = Grain(UsageDailyByChannel._meta.db_table, DAY, ("channel_id",))
 DAILY_BY_CHANNEL_KEY = Grain(UsageDailyByChannelKey._meta.db_table, DAY, ("channel_id", "api_key_id"))
@@ -190,6 +202,7 @@ GRAINS = (
     DAILY, DAILY_BY_SOURCE, DAILY_BY_MODEL, DAILY_BY_KEY_MODEL, DAILY_BY_KEY, DAILY_BY_SOURCE_KEY,
     WEEKLY, WEEKLY_BY_SOURCE, WEEKLY_BY_KEY_MODEL, FAILURES, DAILY_FAILURES, DAILY_FAILURE_KINDS,
     HOURLY_BY_CHANNEL, DAILY_BY_CHANNEL, DAILY_BY_CHANNEL_KEY, DAILY_FAILURES_BY_KEY, FAILURES_BY_CHANNEL,
+    QUARTER_HOURLY, HOURLY_BY_CHANNEL_MODEL, DAILY_BY_CHANNEL_MODEL,
 )  # fmt: skip
 # What those by channel are made of when a source goes to another one.
 _OF_SOURCES = {
@@ -197,7 +210,11 @@ _OF_SOURCES = {
     DAILY_BY_CHANNEL: DAILY_BY_SOURCE,
     DAILY_BY_CHANNEL_KEY: DAILY_BY_SOURCE_KEY,
     FAILURES_BY_CHANNEL: FAILURES,
+    HOURLY_BY_CHANNEL_MODEL: HOURLY,
+    DAILY_BY_CHANNEL_MODEL: DAILY,
 }
+# By source there would be nearly as many of these as records, so that those are read.
+_OF_RECORDS_ALONE = (QUARTER_HOURLY,)
 
 
 def add_records(first: int, last: int) -> None:
@@ -229,9 +246,11 @@ def _add(where: str, parameters: Sequence[int], *, sign: int = 1, grains: Sequen
         f"CAST({sign} * {expression} AS BIGINT) AS {name}" for name, expression in SUM_OF_RECORDS.items()
     )
     dimensions = ", ".join(f"{expression} AS {name}" for name, expression in OF_RECORDS.items())
+    intervals = ", ".join(f"{_bucket(width)} AS {name}" for width, name in _INTERVALS.items())
+    places = ", ".join(str(place) for place in range(1, len(_INTERVALS) + len(OF_RECORDS) + 2))
     staged = (
-        f"SELECT {_bucket(HOURLY)} AS hour, {_bucket(DAILY)} AS day, {_bucket(WEEKLY)} AS week, failed AS is_failed, {dimensions}, {figures} FROM {RECORDS} "
-        f"WHERE {where} GROUP BY 1, 2, 3, 4, {', '.join(str(5 + place) for place in range(len(OF_RECORDS)))}"
+        f"SELECT {intervals}, failed AS is_failed, {dimensions}, {figures} FROM {RECORDS} "
+        f"WHERE {where} GROUP BY {places}"
     )
     with connection.cursor() as cursor:
         hold_places(cursor)
@@ -247,9 +266,9 @@ def _add(where: str, parameters: Sequence[int], *, sign: int = 1, grains: Sequen
         return rows
 
 
-def _from_stage(grain: Grain) -> str:
+def _from_stage(grain: Grain, *, sign: int = 1) -> str:
     bucket, which = _INTERVALS[grain.width], "is_failed" if grain.only_failed else "1 = 1"
-    return _addition(grain, bucket, _STAGE, which)
+    return _addition(grain, bucket, _STAGE, which, sign=sign)
 
 
 def _addition(grain: Grain, bucket: str, table: str, where: str, *, sign: int = 1) -> str:
@@ -278,11 +297,30 @@ def follow_names() -> int:
         some = ", ".join(map(str, sources)) or "NULL"
         for grain, by_source in _OF_SOURCES.items():
             cursor.execute(_addition(grain, "bucket", by_source.table, f"source_id IN ({some})", sign=-1))
+        _add(*_records_of(cursor, some), sign=-1, grains=_OF_RECORDS_ALONE)
         place_anew(cursor, f"id IN ({some})")
         for grain, by_source in _OF_SOURCES.items():
             cursor.execute(_addition(grain, "bucket", by_source.table, f"source_id IN ({some})"))
+        for grain in _OF_RECORDS_ALONE:
+            cursor.execute(_from_stage(grain, sign=-1))  # where they are as they were taken off
+        for grain in (*_OF_SOURCES, *_OF_RECORDS_ALONE):
             cursor.execute(f"DELETE FROM {grain.table} WHERE requests = 0")
     return len(sources)
+
+
+def _records_of(cursor: CursorWrapper, sources: str) -> tuple[str, list[int]]:
+    """Return what the records of sources fulfil: the hours first, because there is no index of sources."""
+    cursor.execute(f"SELECT MIN(bucket), MAX(bucket) FROM {HOURLY_BY_SOURCE.table} WHERE source_id IN ({sources})")
+    first, last = (bucket or 0 for bucket in cursor.fetchone())
+    return f"{_BETWEEN} AND source_id IN ({sources})", [max(first, records_since()), last + HOUR]
+
+
+def forget_quarter_hours(until: int) -> None:
+    """Delete those of pruned records (microseconds since 1970 UTC): hours answer for them, and only records could move them
+    to another channel.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(f"DELETE FROM {QUARTER_HOURLY.table} WHERE bucket < %s", [until])
 
 
 def rebuild(since: int = 0, until: int = FOREVER) -> int:
@@ -355,7 +393,7 @@ def differences(limit: int = 10) -> list[tuple[str, Key]]:
 
 def _days() -> list[int]:
     """Return the beginning of each day that has records or sums, or with which a week begins that has."""
-    offset, of_hour = DAILY.offset, _bucket(HOURLY)
+    offset, of_hour = DAILY.offset, _bucket(HOUR)
     queries = [("requested_at", RECORDS), (of_hour, RECORDS), *(("bucket", grain.table) for grain in GRAINS)]
     union = " UNION ".join(
         f"SELECT DISTINCT ({moment} + {offset}) / {DAY} * {DAY} - {offset} FROM {table}" for moment, table in queries
@@ -383,9 +421,10 @@ def _into(grain: Grain) -> str:
     return f"INSERT INTO {grain.table} ({', '.join(grain.columns)})"
 
 
-def _bucket(grain: Grain) -> str:
+def _bucket(width: int) -> str:
     """Of integers, and none is before 1970."""
-    return f"(requested_at + {grain.offset}) / {grain.width} * {grain.width} - {grain.offset}"
+    offset = _offset(width)
+    return f"(requested_at + {offset}) / {width} * {width} - {offset}"
 
 
 def _sums_of_records(grain: Grain, where: str) -> str:
@@ -393,7 +432,7 @@ def _sums_of_records(grain: Grain, where: str) -> str:
     sums = ", ".join(f"CAST({expression} AS BIGINT)" for expression in SUM_OF_RECORDS.values())
     failed = "AND failed" if grain.only_failed else ""
     return (
-        f"SELECT {_bucket(grain)} AS bucket, {dimensions}, {sums} FROM {RECORDS} {_with_places(grain)} "
+        f"SELECT {_bucket(grain.width)} AS bucket, {dimensions}, {sums} FROM {RECORDS} {_with_places(grain)} "
         f"WHERE {where} {failed} "
         f"GROUP BY {', '.join(map(str, range(1, len(grain.key) + 1)))}"
     )

@@ -57,6 +57,18 @@ class HourlyRollup(Rollup):
         return f"{self.bucket:%Y-%m-%d %H:00}"
 
 
+class QuarterHourlyRollup(Rollup):
+    """By quarter of an hour: every clock of the world is a whole number of these from UTC."""
+
+    bucket = InstantField(_("quarter of an hour"))
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.bucket:%Y-%m-%d %H:%M}"
+
+
 class DailyRollup(Rollup):
     """By day of the report time zone."""
 
@@ -254,6 +266,36 @@ class UsageHourlyByChannel(ByChannel, HourlyRollup):
     class Meta:
         verbose_name = _("hourly usage by channel")
         verbose_name_plural = _("hourly usage by channel")
+
+
+class UsageQuarterHourly(ByChannel, ByModel, QuarterHourlyRollup):
+    """What is left of hours at the ends of a span, and of days that begin within an hour; of kept records alone."""
+
+    pk = models.CompositePrimaryKey("bucket", "channel_id", "model_id")
+
+    class Meta:
+        verbose_name = _("usage by quarter of an hour")
+        verbose_name_plural = _("usage by quarter of an hour")
+
+
+class UsageHourlyByChannelModel(ByChannel, ByModel, HourlyRollup):
+    """What a chart of channels needs whose requests are priced anew: most models are of one channel."""
+
+    pk = models.CompositePrimaryKey("bucket", "channel_id", "model_id")
+
+    class Meta:
+        verbose_name = _("hourly usage by channel and model")
+        verbose_name_plural = _("hourly usage by channel and model")
+
+
+class UsageDailyByChannelModel(ByChannel, ByModel, DailyRollup):
+    """Which models the channels have, and which channels the models."""
+
+    pk = models.CompositePrimaryKey("bucket", "channel_id", "model_id")
+
+    class Meta:
+        verbose_name = _("daily usage by channel and model")
+        verbose_name_plural = _("daily usage by channel and model")
 
 
 class UsageDailyByChannel(ByChannel, DailyRollup):
