@@ -12,8 +12,9 @@ from channels_app.stats.tables import Conditions, Span
 from usage.accounting.multipliers import Multiplier
 from usage.accounting.price_book import PriceBook
 from usage.accounting.pricing import LIST_PRICE, Price
+from usage.accounting.tokens import Buckets
 from usage.ingest.prices import load_multipliers, load_prices
-from usage.ingest.rollup import DAILY_BY_MODEL, HOURLY, records_since
+from usage.ingest.rollup import DAILY_BY_MODEL, HOURLY, TOKENS, records_since
 from usage.models import ModelName, Source
 
 
@@ -35,10 +36,13 @@ class Alike(NamedTuple):
 
 @dataclass(frozen=True)
 class CurrentPrices:
-    """The prices of now of `models` (name by id), and which of them some requests in `span` may have."""
+    """The prices of now of `models` (name by id), and which of them some requests in `span` may have; all tokens that were
+    used in it are among `used`.
+    """
 
     span: Span
     models: dict[int, str]
+    used: dict[int, Buckets]
     contenders: dict[int, list[Price]]
     book: PriceBook
     multipliers: list[Multiplier]
@@ -47,9 +51,12 @@ class CurrentPrices:
     def of(cls, span: Span, conditions: Conditions) -> CurrentPrices:
         alias = database().alias
         multipliers, book = load_multipliers(alias), load_prices(alias)
-        models = _models_in(span, conditions)
+        used = _used_in(span, conditions)
+        models = dict(ModelName.objects.using(alias).filter(pk__in=used).values_list("pk", "name"))
         contenders = {pk: book.contenders(name, span.since, span.until) for pk, name in models.items()}
-        return cls(span, models, contenders, book, [one for one in multipliers if one.effective_from < span.until])
+        return cls(
+            span, models, used, contenders, book, [one for one in multipliers if one.effective_from < span.until]
+        )
 
     @property
     def alike(self) -> dict[Alike, frozenset[int]]:
@@ -73,15 +80,19 @@ class CurrentPrices:
 
     @cached_property
     def models_of_records(self) -> frozenset[int]:
-        """Those of which sums tell too little: a token costs no whole nano-USD, so that each record is rounded, or it costs
-        not the same at any time of day.
+        """Those of which sums tell too little: a token that was used costs no whole nano-USD, so that each record is rounded,
+        or it costs not the same at any time of day.
         """
         factors = {LIST_PRICE, *(one.factor for one in self.multipliers)}
         return frozenset(
             model
             for model, prices in self.contenders.items()
             if not all(price.is_all_day for price in prices)
-            or not all(replace(price, factor=one).is_whole for price in self._ordinary_prices(model) for one in factors)
+            or not all(
+                replace(price, factor=one).adds_up(self.used[model])
+                for price in self._ordinary_prices(model)
+                for one in factors
+            )
         )
 
     def _ordinary_prices(self, model: int) -> list[Price]:
@@ -103,14 +114,13 @@ class CurrentPrices:
         return HOURLY.end_of(once(records_since))
 
 
-def _models_in(span: Span, conditions: Conditions) -> dict[int, str]:
-    """Return those that have requests in `span`, or on the same days."""
-    grain = DAILY_BY_MODEL
+def _used_in(span: Span, conditions: Conditions) -> dict[int, Buckets]:
+    """Return all tokens, by model, of those that have requests on the days of `span`."""
+    grain, tokens = DAILY_BY_MODEL, ", ".join(f"CAST(SUM({name}) AS BIGINT)" for name in TOKENS)
     with database().cursor() as cursor:
         cursor.execute(
-            f"SELECT DISTINCT model_id FROM {grain.table} WHERE bucket >= %s AND bucket < %s",
+            f"SELECT model_id, {tokens} FROM {grain.table} WHERE bucket >= %s AND bucket < %s GROUP BY model_id",
             [grain.start_of(span.since), span.until],
         )
-        found = {pk for (pk,) in cursor.fetchall()}
-    wanted = found if conditions.models is None else found & conditions.models
-    return dict(ModelName.objects.using(database().alias).filter(pk__in=wanted).values_list("pk", "name"))
+        found = {model: Buckets(*sums) for model, *sums in cursor.fetchall()}
+    return {model: used for model, used in found.items() if conditions.models is None or model in conditions.models}

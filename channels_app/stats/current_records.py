@@ -6,6 +6,7 @@ day and time, as far as prices know them. The database multiplies, in the intege
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, pairwise, product
@@ -17,7 +18,7 @@ from channels_app.stats.database import database
 from channels_app.stats.tables import OF_SOURCES, WITH_SOURCES, Conditions, Span, listed, of_records
 from usage.accounting.multipliers import Multiplier
 from usage.accounting.pricing import PARTS, Price
-from usage.ingest.rollup import DAY, OF_RECORDS, RECORDS, TOKENS, TOTAL
+from usage.ingest.rollup import DAY, HOUR, HOURLY_BY_MODEL, OF_RECORDS, RECORDS, TOKENS, TOTAL
 from usage.models import RequestTraits
 
 # The sums that follow from prices.
@@ -99,6 +100,14 @@ def _figures(parts: int) -> dict[str, str]:
     }
 
 
+class _Piece(NamedTuple):
+    """The part of the span at `place` among all that is to be read."""
+
+    place: int
+    since: int
+    until: int
+
+
 def money_of_records(
     prices: CurrentPrices, spans: Sequence[Span], conditions: Conditions, by: Sequence[str]
 ) -> Iterator[tuple[Any, ...]]:
@@ -109,13 +118,36 @@ def money_of_records(
     rates = dict(kinds.rates())
     if not rates:
         return
-    conditions = replace(conditions, models=prices.special_models | prices.models_of_records)
-    for number, span in enumerate(spans):
-        readable = Span(max(span.since, prices.readable_since), span.until)
-        if readable.since < readable.until:
-            with database().cursor() as cursor:
-                cursor.execute(_question(kinds, rates, readable, conditions, by))
-                yield from ((number, *row) for row in cursor.fetchall())
+    models = prices.special_models | prices.models_of_records
+    readable = Span(max(spans[0].since, prices.readable_since), spans[-1].until)
+    if pieces := list(_pieces(spans, _stretches(readable, models))):
+        with database().cursor() as cursor:
+            cursor.execute(_question(kinds, rates, pieces, replace(conditions, models=models), by))
+            yield from cursor.fetchall()
+
+
+def _stretches(span: Span, models: frozenset[int]) -> list[Span]:
+    """Return the parts of `span` in which there are records of these models."""
+    with database().cursor() as cursor:
+        cursor.execute(
+            f"SELECT DISTINCT bucket FROM {HOURLY_BY_MODEL.table} "
+            f"WHERE bucket > {span.since - HOUR} AND bucket < {span.until} AND model_id IN {listed(models)} ORDER BY bucket"
+        )
+        hours = [hour for (hour,) in cursor.fetchall()]
+    found: list[Span] = []
+    for hour in hours:
+        since = found.pop().since if found and found[-1].until == hour else max(hour, span.since)
+        found.append(Span(since, min(hour + HOUR, span.until)))
+    return found
+
+
+def _pieces(spans: Sequence[Span], stretches: Sequence[Span]) -> Iterator[_Piece]:
+    starts = [span.since for span in spans]
+    for stretch in stretches:
+        for number in range(max(bisect_right(starts, stretch.since) - 1, 0), bisect_left(starts, stretch.until)):
+            since, until = max(stretch.since, spans[number].since), min(stretch.until, spans[number].until)
+            if since < until:
+                yield _Piece(number, since, until)
 
 
 # A kind, and between which times it has these rates.
@@ -212,13 +244,15 @@ def _passed(value: str, edges: Sequence[int]) -> str:
 
 
 def _question(
-    kinds: _Kinds, rates: Mapping[_Kind, _Rates], span: Span, conditions: Conditions, by: Sequence[str]
+    kinds: _Kinds,
+    rates: Mapping[_Kind, _Rates],
+    parts: Sequence[_Piece],
+    conditions: Conditions,
+    by: Sequence[str],
 ) -> str:
     """The records are found and told their kind first, so that the rates are looked up for each by that alone."""
     asked = list(dict.fromkeys("source_id" if one in OF_SOURCES else one for one in by))
-    where = [
-        f"requested_at >= {span.since}", f"requested_at < {span.until}", kinds.condition, *of_records(conditions)
-    ]  # fmt: skip
+    where = ["requested_at >= spans.since", "requested_at < spans.until", kinds.condition, *of_records(conditions)]
     dimensions = {f"asked_{name}": OF_RECORDS[name] for name in asked}
     kind = {f"kind_{name}": expression for name, expression in kinds.columns.items()}
     columns = [f"{expression} AS {name}" for name, expression in (dimensions | kind).items()]
@@ -228,19 +262,20 @@ def _question(
     same = " AND ".join(f"rates.{name} = records.kind_{name}" for name in _KIND)
     of_record = _figures(PARTS // common)
     figures = ", ".join(f"SUM({of_record[name]}) AS {name}" for name in MONEY)
+    read = ", ".join(("spans.place", "requested_at", "failed", *TOKENS, *columns))
     # By what a source means only now, when there are few rows.
     pieces = (
-        f"SELECT {', '.join([*(f'{column} AS {name}' for column, name in zip(dimensions, asked, strict=True)), figures])} "
-        f"FROM (SELECT requested_at, failed, {', '.join((*TOKENS, *columns))} FROM {RECORDS} WHERE {' AND '.join(where)}) "
-        f"AS records CROSS JOIN rates WHERE {same} AND requested_at >= rates.since AND requested_at < rates.until"
-        + (f" GROUP BY {', '.join(dimensions)}" if dimensions else " HAVING COUNT(*) > 0")
+        f"SELECT place, {', '.join([*(f'{column} AS {name}' for column, name in zip(dimensions, asked, strict=True)), figures])} "
+        f"FROM (SELECT {read} FROM spans CROSS JOIN {RECORDS} WHERE {' AND '.join(where)}) AS records CROSS JOIN rates "
+        f"WHERE {same} AND requested_at >= rates.since AND requested_at < rates.until "
+        f"GROUP BY {', '.join(('place', *dimensions))}"
     )
     joined = WITH_SOURCES if any(name in OF_SOURCES for name in by) else ""
-    key = ", ".join(
-        [*(OF_SOURCES.get(name, f"pieces.{name}") for name in by), *(f"CAST(SUM({name}) AS BIGINT)" for name in MONEY)]
-    )
-    places = ", ".join(str(place) for place in range(1, len(by) + 1))
+    key = ", ".join(("pieces.place", *(OF_SOURCES.get(name, f"pieces.{name}") for name in by)))
+    sums = ", ".join(f"CAST(SUM({name}) AS BIGINT)" for name in MONEY)
     return (
-        f"WITH rates ({', '.join((*_KIND, 'since', 'until', *_RATES))}) AS MATERIALIZED (VALUES {values}) "
-        f"SELECT {key} FROM ({pieces}) AS pieces {joined}" + (f" GROUP BY {places}" if by else " HAVING COUNT(*) > 0")
+        f"WITH rates ({', '.join((*_KIND, 'since', 'until', *_RATES))}) AS MATERIALIZED (VALUES {values}), "
+        f"spans (place, since, until) AS (VALUES {', '.join(f'({part.place}, {part.since}, {part.until})' for part in parts)}) "
+        f"SELECT {key}, {sums} FROM ({pieces}) AS pieces {joined} "
+        f"GROUP BY {', '.join(str(place) for place in range(1, len(by) + 2))}"
     )

@@ -63,11 +63,6 @@ class Price:
         return bool(self.service_tier or self.above_input_tokens) or not self.is_all_day
 
     @property
-    def is_whole(self) -> bool:
-        """Whether each token costs whole nano-USD: then many requests together cost what they cost one by one."""
-        return all(rate * self.multiplier * self.factor % PARTS == 0 for rate in self.rates)
-
-    @property
     def hours(self) -> Hours:
         return Hours(self.daily_from, self.daily_until)
 
@@ -98,6 +93,17 @@ class Price:
         """
         _uncached, read, written, _output, _reasoning, _unclassified = buckets
         return (read * self.saved_by_read + written * self.saved_by_write + PARTS // 2) // PARTS
+
+    def adds_up(self, buckets: Buckets) -> bool:
+        """Whether requests of so many tokens in all cost together what they cost one by one, and saved it: where each token
+        that they used is whole nano-USD, nothing is rounded.
+        """
+        costs = (rate * self.multiplier * self.factor for rate in self.rates)
+        savings = (0, self.saved_by_read, self.saved_by_write, 0, 0, 0)
+        return not any(
+            tokens and (cost % PARTS or saved % PARTS)
+            for tokens, cost, saved in zip(buckets, costs, savings, strict=True)
+        )
 
 
 # What a request costs and what the cache saved of it, in nano-USD, and the id of its price; all None: it is unpriced.
