@@ -85,9 +85,10 @@ def merged(timings: Iterable[Timing]) -> Timing:
 
 
 def _together(spreads: Sequence[Spread]) -> Spread:
-    counts = Counter[int]()
+    counts: dict[int, int] = {}
     for spread in spreads:
-        counts.update(spread.counts)
+        for milliseconds, count in spread.counts.items():
+            counts[milliseconds] = counts.get(milliseconds, 0) + count
     return Spread(counts, any(spread.is_rough for spread in spreads))
 
 

@@ -171,7 +171,7 @@ UNPRICED = ("aurora-mini-preview", "house-reranker-v2", _LONG_MODEL)
 _PRICES = {
     "claude-sonnet-4-6": ("3", "15"), "claude-opus-4-6": ("5", "25"), "claude-haiku-4-5": ("1", "5"),
     "claude-opus-4-5": ("5", "25"), "claude-sonnet-4-5": ("3", "15"), "gpt-5.4": ("2.5", "15"),
-    "gpt-5-codex": ("1.25", "10"), "gpt-5.4-mini": ("0.25", "2"), "gpt-5.4-nano": ("0.00001", "0.00004"),
+    "gpt-5-codex": ("1.25", "10"), "gpt-5.4-mini": ("0.25", "2"), "gpt-5.4-nano": ("0.05", "0.4"),
     "gemini-3-pro-preview": ("2", "12"), "gemini-3-flash": ("0.3", "2.5"), "gemini-2.5-pro": ("1.25", "10"),
     "gemini-2.5-flash": ("0.3", "2.5"), "gemini-2.5-flash-lite": ("0.1", "0.4"), "openai/gpt-oss-120b": ("0.05", "0.25"), "kimi-k2.5": ("0.6", "2.5"), "kimi-k2-thinking": ("0.6", "2.5"),
     "grok-4.3": ("3", "15"), "z-ai/glm-5": ("0.6", "2.2"), "deepseek/deepseek-v4": ("0.28", "0.42"),
