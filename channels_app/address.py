@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urlencode
 
 Parameters = tuple[tuple[str, str], ...]
+
+
+@lru_cache(maxsize=4096)
+def _written(name: str, value: str) -> str:
+    """A page has hundreds of addresses, which differ in one of their parameters."""
+    return urlencode([(name, value)], safe=",:~/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +23,7 @@ class Address:
     parameters: Parameters = ()
 
     def __str__(self) -> str:
-        return "?" + urlencode(sorted(self.parameters), safe=",:~/")
+        return "?" + "&".join(_written(*one) for one in sorted(self.parameters))
 
     def setting(self, name: str, *values: str) -> Address:
         """The same with these values of a parameter alone; without any, it asks for nothing."""

@@ -42,7 +42,7 @@ def renewable(view: View[_Parameters]) -> View[_Parameters]:
 
 def _version(request: HttpRequest) -> str:
     """A text that is another when there are new records, prices, gaps or another state of collection. Seven small queries."""
-    chip = Shell(request).collector
+    chip = Shell.of(request).collector
     parts = (
         UsageRecord.objects.aggregate(Max("pk")),
         version_of_prices(),

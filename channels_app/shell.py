@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 from django.contrib.auth import get_user_model
 from django.http import HttpRequest
@@ -42,7 +42,7 @@ REFRESH_SECONDS: dict[str, Any] = {
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
-    return {"shell": Shell(request)}
+    return {"shell": Shell.of(request)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,13 @@ class Shell:
         self._request = request
         self._asked = request.GET
         self._theme = request.COOKIES.get("theme", "")
+
+    @classmethod
+    def of(cls, request: HttpRequest) -> Shell:
+        """The same wherever a request asks for it, so that what it tells is read once."""
+        if not hasattr(request, "_shell"):
+            request._shell = cls(request)  # type: ignore[attr-defined]
+        return cast(Shell, request._shell)  # type: ignore[attr-defined]
 
     @property
     def site_name(self) -> str:

@@ -182,8 +182,10 @@ def describe_basis(basis: Basis, span: Span, conditions: Conditions) -> dict[str
 
 def since_the_first_record(period: Period) -> Period:
     """All time begins with what there is."""
+    if period.name != "all":
+        return period
     first = UsageDailyBySource.objects.order_by("bucket").first()
-    return replace(period, since=first.bucket) if period.name == "all" and first else period
+    return replace(period, since=first.bucket) if first else period
 
 
 def one_of(request: Request, name: str, known: tuple[str, ...], default: str) -> str:

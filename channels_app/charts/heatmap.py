@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from html import escape
 from typing import NamedTuple
 
-from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -70,7 +70,7 @@ class Heatmap:
         heads = "".join(f'<th scope="col"><span>{hour:02d}</span></th>' for hour in range(_HOURS))
         days = [(self.first_day + place) % len(WEEKDAYS) for place in range(len(WEEKDAYS))]
         rows = "".join(self._row(day, str(WEEKDAYS[day])) for day in days)
-        caption = f'<caption class="sr-only">{escape(self.title)}, {escape(self.unit.name)}</caption>'
+        caption = f'<caption class="sr-only">{escape(self.title)}, {escape(str(self.unit.name))}</caption>'
         weekday = _("Weekday")
         head = f'<thead><tr><th scope="col"><span class="sr-only">{escape(weekday)}</span></th>{heads}</tr></thead>'
         return mark_safe(f'<table class="heat">{caption}{head}<tbody>{rows}</tbody></table>')  # noqa: S308

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from html import escape
 from typing import NamedTuple
 
-from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
@@ -82,7 +82,7 @@ class Matrix:
             f'<tr><th scope="row">{self._name(self.down, row)}</th>{"".join(self._cell(row, one) for one in self.columns)}</tr>'
             for row in self.rows
         )
-        caption = f'<caption class="sr-only">{escape(self.title)}, {escape(self.unit.name)}</caption>'
+        caption = f'<caption class="sr-only">{escape(str(self.title))}, {escape(str(self.unit.name))}</caption>'
         head = f'<thead><tr><th scope="col">{corner}</th>{heads}</tr></thead>'
         return mark_safe(f'<table class="matrix">{caption}{head}<tbody>{rows}</tbody></table>')  # noqa: S308
 

@@ -6,9 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from html import escape
 from typing import NamedTuple
 
-from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
@@ -113,7 +113,7 @@ class TimeChart(ABC):
             for place, column in enumerate(columns)
         )
         rows = "".join(self._row(at, label, columns) for at, label in enumerate(self.timeline.labels))
-        caption = f'<caption class="sr-only">{escape(self.title)}, {escape(self.unit.name)}</caption>'
+        caption = f'<caption class="sr-only">{escape(self.title)}, {escape(str(self.unit.name))}</caption>'
         time = _("Time")
         head = f'<thead><tr><th scope="col">{escape(time)}</th>{heads}</tr></thead>'
         return mark_safe(f"<table>{caption}{head}<tbody>{rows}</tbody></table>")  # noqa: S308

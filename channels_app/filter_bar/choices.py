@@ -14,7 +14,8 @@ from django.utils.translation import gettext as _
 from channels_app.filter_bar.scope import Scope
 from channels_app.filters import UNKNOWN_CHANNEL
 from channels_app.stats import EVERYTHING, Conditions, aggregate
-from usage.models import Account, ApiKey, Channel, Instance, ModelName
+from channels_app.stats.names import model_names
+from usage.models import Account, ApiKey, Channel, Instance
 from usage.models.record import NO_KEY, NO_STATUS
 
 # Of each filter; the others are found by typing.
@@ -146,8 +147,8 @@ class AllChoices:
 
     def _models(self) -> list[Choice]:
         requests = self._by("model_id")
-        rows = ModelName.objects.in_bulk({*requests, *self._scope.filters.models})
-        return [self._choice("model", row.name, row.name, requests.get(pk, 0)) for pk, row in rows.items()]
+        names = model_names({*requests, *self._scope.filters.models})
+        return [self._choice("model", name, name, requests.get(pk, 0)) for pk, name in names.items()]
 
     def _keys(self) -> list[Choice]:
         requests = self._by("api_key_id")

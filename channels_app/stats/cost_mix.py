@@ -10,14 +10,13 @@ from collections import Counter
 from collections.abc import Mapping
 from operator import mul
 
-from channels_app.stats.database import database
+from channels_app.stats.names import model_names
 from channels_app.stats.questions import Group
 from channels_app.stats.remembering import once
 from channels_app.stats.usage import Usage
 from usage.accounting.price_book import PriceBook
 from usage.ingest.prices import load_prices
 from usage.ingest.rollup import TOKENS
-from usage.models import ModelName
 
 # What is for no kind of tokens: of models with prices per request alone, or that have no price any more.
 OTHER = "other"
@@ -26,8 +25,7 @@ OTHER = "other"
 def cost_by_kind(by_model: Mapping[Group, Usage], at: int) -> dict[str, int]:
     """Return the nano-USD for each of TOKENS and OTHER, those that are not 0; by the prices at `at` (microseconds since 1970 UTC)."""
     costs = {pk: usage for (pk,), usage in by_model.items() if pk and usage.cost_nanousd}
-    names = dict(ModelName.objects.using(database().alias).filter(pk__in=costs).values_list("pk", "name"))
-    book, found = once(load_prices), Counter[str]()
+    names, book, found = model_names(costs.keys()), once(load_prices), Counter[str]()
     for pk, usage in costs.items():
         found.update(_divided(usage, book, names[pk], at))
     return {kind: cost for kind, cost in found.items() if cost}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence, Set
 from typing import Any
 
 from django.utils.translation import gettext as _
 
 from channels_app.stats.channels import UNKNOWN
+from channels_app.stats.database import database
 from channels_app.stats.questions import Group
+from channels_app.stats.remembering import once
 from usage.models import Account, ApiKey, Channel, FailureMessage, Instance, ModelName, Source
 from usage.models.record import NO_KEY, NO_MESSAGE
 
@@ -46,7 +48,19 @@ def _sources(ids: Iterable[int | None]) -> dict[int | None, Name]:
 
 
 def _models(ids: Iterable[int | None]) -> dict[int | None, Name]:
-    return {row.pk: {"id": row.name, "name": row.name} for row in ModelName.objects.filter(pk__in=_known(ids))}
+    return {pk: {"id": name, "name": name} for pk, name in model_names(_known(ids)).items()}
+
+
+def model_names(ids: Set[int]) -> dict[int, str]:
+    """Return the names of these models. A page asks for them five times; one that is met meanwhile is looked up."""
+    known = once(_all_models)
+    if missing := ids - known.keys():
+        known.update(ModelName.objects.using(database().alias).filter(pk__in=missing).values_list("pk", "name"))
+    return {pk: known[pk] for pk in ids}
+
+
+def _all_models(using: str) -> dict[int, str]:
+    return dict(ModelName.objects.using(using).values_list("pk", "name"))
 
 
 def _keys(ids: Iterable[int | None]) -> dict[int | None, Name]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from django import template
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 register = template.Library()
 
 
 @register.simple_tag
+@lru_cache(maxsize=256)
 def icon(name: str, css_class: str = "") -> SafeString:
     """An icon of `shell/_icons.html`; decoration only, so the words stand beside it."""
     return format_html(
@@ -30,11 +33,10 @@ def marker(color_slot: int | None, shape: str) -> SafeString:
 @register.simple_tag
 def bar(fraction: float | None, css_class: str) -> SafeString:
     """A track filled to `fraction`."""
-    return format_html(
+    width = f"{min(max(fraction or 0, 0), 1) * 100:.2f}"
+    return mark_safe(  # noqa: S308
         '<svg class="bar" aria-hidden="true"><rect class="track" width="100%" height="100%"/>'
-        '<rect class="{}" width="{}%" height="100%"/></svg>',
-        css_class,
-        f"{min(max(fraction or 0, 0), 1) * 100:.2f}",
+        f'<rect class="{css_class}" width="{width}%" height="100%"/></svg>'
     )
 
 

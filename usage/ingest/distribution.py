@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
-from django.db import DEFAULT_DB_ALIAS, connection, transaction
+from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
 
 from usage.ingest import courtesy, rollup
 from usage.ingest.courtesy import Courtesy
@@ -189,13 +189,19 @@ def at_rest(read: Callable[[int], Found], database: str = DEFAULT_DB_ALIAS) -> F
 
     Without a lock: writers of SQLite would have to wait for it.
     """
-    states = DistributionState.objects.using(database).filter(pk=1)
     while True:
-        before = states.first()
-        found = read(before.last_id if before else 0)
-        after = states.first()
-        if (before and before.change) == (after and after.change):
+        change, last_id = _state(database)
+        found = read(last_id)
+        if _state(database)[0] == change:
             return found
+
+
+def _state(database: str) -> tuple[int, int]:
+    """Return the number of changes so far, and the last record that the distributions hold."""
+    with connections[database].cursor() as cursor:
+        cursor.execute(f"SELECT change, last_id FROM {DistributionState._meta.db_table} WHERE id = 1")
+        change, last_id = cursor.fetchone() or (0, 0)
+    return change, last_id
 
 
 def _binned(widths: Sequence[int], where: str) -> dict[int, dict[Key, Bins]]:
