@@ -10,13 +10,9 @@ from typing import NamedTuple
 
 from channels_app.stats.database import database
 from channels_app.stats.remembering import once
-from channels_app.stats.tables import EVERYTHING, Conditions, Span, listed, one_of
-from usage.ingest.rollup import DAY, FAILURES, GRAINS, HOUR, Grain, records_since
+from channels_app.stats.tables import DAYS, EVERYTHING, HOURS, Conditions, Span, listed, one_of
+from usage.ingest.rollup import FAILURES, HOUR, Grain, records_since
 
-# The smaller ones first.
-_SUMS = sorted((grain for grain in GRAINS if not grain.only_failed), key=lambda grain: len(grain.dimensions))
-_DAYS = [grain for grain in _SUMS if grain.width == DAY]
-_HOURS = [grain for grain in _SUMS if grain.width == HOUR]
 # So many at most are looked for at once.
 _DAYS_AT_ONCE, _HOURS_AT_ONCE = 16, 256
 # SQLite takes 500 parts of a query.
@@ -74,7 +70,7 @@ def _hours(span: Span, conditions: Conditions, descending: bool) -> Iterator[_Bu
         for hours in _walk(FAILURES, span, conditions, descending, _HOURS_AT_ONCE):
             yield from hours
         return
-    grain, before = _that_knows(conditions, _DAYS), None
+    grain, before = _that_knows(conditions, DAYS), None
     for days in _walk(grain, span, conditions, descending, _DAYS_AT_ONCE):
         for hour in _hours_of(days, grain, span, conditions, descending):
             if hour.start != before:  # where days begin within an hour, it belongs to two of them
@@ -83,14 +79,16 @@ def _hours(span: Span, conditions: Conditions, descending: bool) -> Iterator[_Bu
 
 
 def _that_knows(conditions: Conditions, grains: Sequence[Grain]) -> Grain:
-    """Where none knows all of a question, the one that knows most of it finds too many intervals, and misses none."""
+    """Where none knows all of a question, the one that knows most of it finds too many intervals, and misses none. Of
+    those that know as much the smallest, which come first.
+    """
     needed = set(conditions.ids)
     return max(grains, key=lambda grain: len(needed & set(grain.dimensions)))
 
 
 def hours_that_know(conditions: Conditions) -> Grain:
     """Return the sums by hour that know these conditions (but for those of failures), the fewest that do."""
-    return _that_knows(conditions, _HOURS)
+    return _that_knows(conditions, HOURS)
 
 
 def _walk(grain: Grain, span: Span, conditions: Conditions, descending: bool, at_once: int) -> Iterator[list[_Bucket]]:

@@ -30,7 +30,7 @@ from channels_app.stats.tables import (
     of_records,
     runs,
 )
-from usage.ingest.distribution import COUNTED, GRAINS, KINDS, MIDDLES, TABLE, at_rest, bin_of, decode
+from usage.ingest.distribution import COUNTED, GRAINS, KINDS, MIDDLES, TABLE, at_rest, bins_of, decode
 from usage.ingest.rollup import OF_RECORDS, RECORDS, Grain, records_since
 
 # ui.md 6: of so many each one is read.
@@ -131,7 +131,7 @@ class _Question:
         self._grains = _cheapest([grain for grain in GRAINS if needed <= set(grain.dimensions)])
 
     def exact(self) -> dict[_Key, Timing]:
-        counted = _counted(self._rows([self._of_records(run) for run in runs(self._pieces(()))]), int)
+        counted = _counted(self._rows([self._of_records(run) for run in runs(self._pieces(()))]))
         return {key: Timing(*map(Spread, both)) for key, both in counted.items()}
 
     def rough(self, last_id: int) -> dict[_Key, Timing]:
@@ -145,7 +145,7 @@ class _Question:
         older = [self._of_records(run, f"id <= {last_id}") for run in found if not run.grain]
         # By the id: the newest are few, and a span may be long.
         newest = [self._of_records(run, f"id > {last_id}", moment="+requested_at") for run in runs(self._pieces(()))]
-        counted = _counted(self._rows([*older, *newest]), lambda time: bin_of(int(time)))
+        counted = _counted(self._rows([*older, *newest]), bins_of)
         return {key: _rough(blobs[key], counted[key]) for key in {*blobs, *counted}}
 
     def _pieces(self, grains: Sequence[Grain]) -> Iterator[Piece]:
@@ -201,14 +201,14 @@ def _cheapest(fitting: Iterable[Grain]) -> list[Grain]:
 
 
 def _counted(
-    rows: Iterable[tuple[Any, ...]], read: Callable[[str], int]
+    rows: Iterable[tuple[Any, ...]], written: Callable[[Iterable[int]], Iterable[int]] = iter
 ) -> defaultdict[_Key, tuple[Counter[int], Counter[int]]]:
-    """Return how often each latency and time to the first token came, or what else `read` makes of the text of one."""
+    """Return how often each latency and time to the first token came, as it is `written`."""
     found: defaultdict[_Key, tuple[Counter[int], Counter[int]]] = defaultdict(lambda: (Counter(), Counter()))
     for *key, latencies, ttfts in rows:
         for counts, listed_times in zip(found[tuple(key)], (latencies, ttfts), strict=True):
             if listed_times:
-                counts.update(map(read, listed_times.split(",")))
+                counts.update(written(map(int, listed_times.split(","))))
     return found
 
 

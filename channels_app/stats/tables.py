@@ -55,11 +55,11 @@ _PARTS_PER_QUERY = 450
 
 # The smaller ones first.
 _WEEKS = (WEEKLY_BY_SOURCE, WEEKLY_BY_KEY_MODEL, WEEKLY)
-_DAYS = (
+DAYS = (
     DAILY_BY_CHANNEL, DAILY_BY_MODEL, DAILY_BY_KEY, DAILY_BY_CHANNEL_MODEL, DAILY_BY_SOURCE, DAILY_BY_CHANNEL_KEY,
     DAILY, DAILY_BY_KEY_MODEL, DAILY_BY_SOURCE_KEY,
 )  # fmt: skip
-_HOURS = (HOURLY_BY_CHANNEL, HOURLY_BY_MODEL, HOURLY_BY_CHANNEL_MODEL, HOURLY_BY_SOURCE, HOURLY)
+HOURS = (HOURLY_BY_CHANNEL, HOURLY_BY_MODEL, HOURLY_BY_CHANNEL_MODEL, HOURLY_BY_SOURCE, HOURLY)
 _DAYS_FAILED = (DAILY_FAILURE_KINDS, DAILY_FAILURES_BY_KEY, DAILY_FAILURES)
 _HOURS_FAILED = (FAILURES_BY_CHANNEL, FAILURES)
 
@@ -319,7 +319,7 @@ def _are_channels_enough(conditions: Conditions, by: Sequence[str]) -> bool:
 def _grains(conditions: Conditions, by: Sequence[str]) -> tuple[Grain, ...]:
     """The tables that know all dimensions of the question, the coarsest first."""
     needed = {*by, *conditions.ids_in(["channel_id"])}
-    weeks, days, hours = ([grain for grain in some if _knows(grain, needed)] for some in (_WEEKS, _DAYS, _HOURS))
+    weeks, days, hours = ([grain for grain in some if _knows(grain, needed)] for some in (_WEEKS, DAYS, HOURS))
     if conditions.only_failed:
         return tuple(_failures(conditions, by))
     # Failures are taken off all to find what succeeded: where they are known by hours alone, days must be cut like those.
