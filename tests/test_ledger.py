@@ -54,7 +54,7 @@ from usage.models import (
     UsageRecord,
 )
 from usage.models.fields import from_micros, to_micros
-from usage.models.rollup import DailyRollup, HourlyRollup, Rollup, WeeklyRollup
+from usage.models.rollup import DailyRollup, HourlyRollup, WeeklyRollup
 from usage.secrets import decrypt
 
 # No catalog knows them: what they cost is up to the test.
