@@ -112,7 +112,8 @@ OF_RECORDS = {
 # And of what has a source.
 _PLACED = {"channel_id": "sources.sums_channel_id"}
 
-_STAGE = "changed_sums"
+# Tables of this session: by quarter of an hour, and by hour, which of many records are half as many.
+_STAGE, _STAGE_OF_HOURS = "changed_sums", "changed_hours"
 _INTERVALS = {QUARTER_HOUR: "quarter_hour", HOUR: "hour", DAY: "day", WEEK: "week"}
 _BETWEEN = "requested_at >= %s AND requested_at < %s"
 _STALE = StaleHour._meta.db_table
@@ -222,7 +223,9 @@ def add_records(first: int, last: int) -> None:
     _add("id BETWEEN %s AND %s", (first, last))
     with connection.cursor() as cursor:
         # Whose attempts are to be derived anew (usage/ingest/attempts.py).
-        cursor.execute(f"INSERT INTO {_STALE} SELECT DISTINCT hour FROM {_STAGE} ORDER BY 1 ON CONFLICT DO NOTHING")
+        cursor.execute(
+            f"INSERT INTO {_STALE} SELECT DISTINCT hour FROM {_STAGE_OF_HOURS} ORDER BY 1 ON CONFLICT DO NOTHING"
+        )
 
 
 @contextmanager
@@ -247,18 +250,15 @@ def _add(where: str, parameters: Sequence[int], *, sign: int = 1, grains: Sequen
     )
     dimensions = ", ".join(f"{expression} AS {name}" for name, expression in OF_RECORDS.items())
     intervals = ", ".join(f"{_bucket(width)} AS {name}" for width, name in _INTERVALS.items())
-    places = ", ".join(str(place) for place in range(1, len(_INTERVALS) + len(OF_RECORDS) + 2))
-    staged = (
-        f"SELECT {intervals}, failed AS is_failed, {dimensions}, {figures} FROM {RECORDS} "
-        f"WHERE {where} GROUP BY {places}"
-    )
     with connection.cursor() as cursor:
         hold_places(cursor)
-        temporary = "ON COMMIT DELETE ROWS" if connection.vendor == "postgresql" else ""
-        nothing = staged.replace(f"WHERE {where}", "WHERE id IS NULL")
-        cursor.execute(f"CREATE TEMPORARY TABLE IF NOT EXISTS {_STAGE} {temporary} AS {nothing}")
-        cursor.execute(f"DELETE FROM {_STAGE}")
-        cursor.execute(f"INSERT INTO {_STAGE} {staged}", parameters)
+        _stage(
+            cursor, _STAGE, f"SELECT {intervals}, failed AS is_failed, {dimensions}, {figures} FROM {RECORDS}",
+            where, parameters, len(_INTERVALS) + 1 + len(OF_RECORDS),
+        )  # fmt: skip
+        key = [name for width, name in _INTERVALS.items() if width >= HOUR] + ["is_failed", *OF_RECORDS]
+        sums = ", ".join(f"CAST(SUM({name}) AS BIGINT) AS {name}" for name in SUMS)
+        _stage(cursor, _STAGE_OF_HOURS, f"SELECT {', '.join(key)}, {sums} FROM {_STAGE}", "1 = 1", (), len(key))
         rows = 0
         for grain in grains:
             cursor.execute(_from_stage(grain))
@@ -266,9 +266,21 @@ def _add(where: str, parameters: Sequence[int], *, sign: int = 1, grains: Sequen
         return rows
 
 
+def _stage(
+    cursor: CursorWrapper, table: str, query: str, where: str, parameters: Sequence[int], dimensions: int
+) -> None:
+    """Make a table of this session of what `query` finds, grouped by its first columns."""
+    temporary = "ON COMMIT DELETE ROWS" if connection.vendor == "postgresql" else ""
+    groups = f"GROUP BY {', '.join(str(place) for place in range(1, dimensions + 1))}"
+    cursor.execute(f"CREATE TEMPORARY TABLE IF NOT EXISTS {table} {temporary} AS {query} WHERE 1 = 0 {groups}")
+    cursor.execute(f"DELETE FROM {table}")
+    cursor.execute(f"INSERT INTO {table} {query} WHERE {where} {groups}", parameters)
+
+
 def _from_stage(grain: Grain, *, sign: int = 1) -> str:
     bucket, which = _INTERVALS[grain.width], "is_failed" if grain.only_failed else "1 = 1"
-    return _addition(grain, bucket, _STAGE, which, sign=sign)
+    table = _STAGE_OF_HOURS if grain.width >= HOUR else _STAGE
+    return _addition(grain, bucket, table, which, sign=sign)
 
 
 def _addition(grain: Grain, bucket: str, table: str, where: str, *, sign: int = 1) -> str:
