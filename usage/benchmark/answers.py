@@ -100,5 +100,9 @@ def _milliseconds(seconds: float) -> float:
 @contextmanager
 def _records_alone() -> Iterator[None]:
     """Answer as if there were no sums."""
-    with patch.object(tables, "_grains", return_value=()), patch.object(percentiles, "_MOST_EXACT", 10**12):
+    with (
+        patch.object(tables, "_grains", return_value=()),
+        patch.object(tables, "_are_in_quarter_hours", return_value=False),
+        patch.object(percentiles, "MOST_EXACT", 10**12),
+    ):
         yield
