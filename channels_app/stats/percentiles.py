@@ -7,10 +7,11 @@ the records at the ragged ends and of those that came last.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 
 from channels_app.stats.database import database
@@ -53,12 +54,11 @@ class Spread:
 
     def percentile(self, share: int) -> int | None:
         """Return the nearest-rank percentile in milliseconds: the least time that `share` per cent do not exceed."""
-        rank, passed = max(math.ceil(self.samples * share / 100), 1), 0
-        for milliseconds in sorted(self.counts):
-            passed += self.counts[milliseconds]
-            if passed >= rank:
-                return milliseconds
-        return None
+        times = sorted(self.counts)
+        passed = list(accumulate(map(self.counts.__getitem__, times)))
+        if not times:
+            return None
+        return times[bisect_left(passed, max(math.ceil(passed[-1] * share / 100), 1))]
 
 
 @dataclass(frozen=True, slots=True)
