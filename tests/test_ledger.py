@@ -534,7 +534,7 @@ class TestRow:
                 ledger.book(part, ())
             return len(captured)
 
-        assert queries(payloads) < 60
+        assert queries(payloads) < 70
         assert (ModelName.objects.count(), UsageRecord.objects.count()) == (50, BATCH)
         assert queries(payloads) == queries(payloads[:1])
 
