@@ -18,6 +18,7 @@ from channels_app.filter_bar.page import DataPage
 from channels_app.interval import interval_of
 from channels_app.record_costs import prices_of, told_by
 from channels_app.records import LIMITS, TIME, Cursor, Page, records, tokens_per_second
+from channels_app.records_page.menus import Menus
 from channels_app.records_page.query import OPTIONAL, RecordsQuery
 from channels_app.records_page.search import PARAMETERS, SIZES
 from channels_app.stats import aggregate, span_of
@@ -113,6 +114,10 @@ class RecordsPage(DataPage):
         booked = self.found.rows
         attempts, told = attempts_among(booked), told_by(prices_of(self.scope.basis), booked)
         return [RecordRow(row, attempts.get(row.pk), before) for row, before in zip(told, booked, strict=True)]
+
+    @cached_property
+    def menus(self) -> Menus:
+        return Menus(self.address, self.scope.address)
 
     @property
     def matching(self) -> int | None:
