@@ -158,6 +158,37 @@ def test_a_row_shows_what_it_was(reader: Client, ledger: Instance) -> None:
     assert 'class="pill fail"' in first and "429" in first and "unpriced" in first
 
 
+def test_who_called_is_a_column_a_part_of_the_detail_and_of_files(
+    reader: Client, api: APIClient, ledger: Instance
+) -> None:
+    agent = "claude-cli/2.1.40 (external, <cli>)"
+    book(ledger, payload(
+        NOW, request_id="called", client_ip="203.0.113.24", x_forwarded_for="198.51.100.7", user_agent=agent,
+    ))  # fmt: skip
+    html = get(reader, "?cols=ip&cols=agent&range=24h&limit=200")
+    assert html.count("203.0.113.24") == 1 and "claude-cli/2.1.40 (external, &lt;cli&gt;)" in html
+    assert "Client IP" in html and "203.0.113.24" not in get(reader, "?range=24h&limit=200")
+    called, older = (UsageRecord.objects.get(request_id=one).pk for one in ("called", "id-003"))
+    text = text_of(get(reader, "", f"/records/{called}/"))
+    assert "Client IP 203.0.113.24 Forwarded for 198.51.100.7 User agent claude-cli/2.1.40" in text
+    text = text_of(get(reader, "", f"/records/{older}/"))
+    assert "Client IP — Forwarded for — User agent — CPA tells of clients from v7.2.104 on." in text
+    rows = {
+        row["request_id"]: row
+        for row in csv.DictReader(io.StringIO(exported(reader, "range=24h")[1].removeprefix("\ufeff")))
+    }
+    assert [rows["called"][name] for name in ("client_ip", "forwarded_for", "user_agent")] == [
+        "203.0.113.24",
+        "198.51.100.7",
+        agent,
+    ]
+    assert rows["id-003"]["client_ip"] == ""
+    assert api.get(f"/api/records/{called}/").json()["client"] == {
+        "ip": "203.0.113.24", "forwarded_for": "198.51.100.7", "user_agent": agent,
+    }  # fmt: skip
+    assert api.get(f"/api/records/{older}/").json()["client"] is None
+
+
 def test_what_rows_name_has_one_menu_each_that_all_of_them_open(reader: Client, ledger: Instance) -> None:
     html = get(reader, "?range=24h&q=id-0&limit=200")
     menus = dict(re.findall(r'<span class="popover row-menu" id="([^"]+)" popover>(.*?)</span>', html))

@@ -47,7 +47,7 @@ def views() -> dict[str, str]:
         "keys": "/keys/",
         "keys-edit": f"/keys/?open=key-{key}&edit={key}&metric=cost&cols=first",
         "records": "/records/",
-        "records-columns": "/records/?sort=-tokens&cols=endpoint&cols=hit&cols=request&cols=tier&cols=attempts&q=opus&min_cost=0.1&bucket=1d",
+        "records-columns": "/records/?sort=-tokens&cols=endpoint&cols=hit&cols=request&cols=tier&cols=attempts&cols=ip&cols=agent&q=opus&min_cost=0.1&bucket=1d",
         "records-retried": "/records/?retried=1&range=30d",
         "record": f"/records/{succeeded}/",
         "record-failed": f"/records/{failed}/",

@@ -18,6 +18,7 @@ from usage.models.preferences import Preferences
 from usage.models.price import ModelPrice
 from usage.models.quota import QuotaWindow
 from usage.models.record import (
+    ClientTraits,
     FailureMessage,
     FailureText,
     ModelName,
@@ -59,6 +60,7 @@ __all__ = [
     "AttemptHour",
     "Channel",
     "ChannelName",
+    "ClientTraits",
     "CollectionGap",
     "CollectionState",
     "CollectorEvent",
