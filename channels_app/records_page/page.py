@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from channels_app.address import Address
 from channels_app.charts.timeline import Timeline
+from channels_app.columns import Choice
 from channels_app.filter_bar.bar import Chip, FilterBar, Option
 from channels_app.filter_bar.page import DataPage
 from channels_app.interval import interval_of
@@ -190,8 +191,8 @@ class RecordsPage(DataPage):
         ]
 
     @property
-    def columns(self) -> list[tuple[str, Promise, bool]]:
-        return [(name, label, self.shows(name)) for name, label in OPTIONAL.items()]
+    def columns(self) -> list[Choice]:
+        return [Choice(name, label, self.shows(name)) for name, label in OPTIONAL.items()]
 
     @property
     def shown(self) -> frozenset[str]:
