@@ -32,6 +32,7 @@ router.register("quota", QuotaViewSet, basename="api-quota")
 router.register("rates", RatesViewSet, basename="api-rates")
 router.register("records", RecordViewSet, basename="api-records")
 
+handler404 = "channels_app.not_found.not_found"
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("login/", SignInView.as_view(), name="login"),

@@ -107,7 +107,13 @@ def order(client: Client, address: str = "/channels/") -> list[str]:
 
 
 def arrange(client: Client, names: list[str], **more: str) -> None:
-    form = {"table": "channels", "cols": ["p95"], "order": names, "before": ",".join(order(client)), "next": "/channels/"}
+    form = {
+        "table": "channels",
+        "cols": ["p95"],
+        "order": names,
+        "before": ",".join(order(client)),
+        "next": "/channels/",
+    }
     assert client.post("/preferences/columns/", form | more).status_code == 302
 
 
