@@ -70,6 +70,7 @@ def views() -> dict[str, str]:
         "settings-channels": "/settings/channels/",
         "settings-assign": f"/settings/sources/{unknown}/assign/?next=/channels/",
         "settings-merge": f"/settings/channels/{channel}/merge/",
+        "settings-matching": "/settings/channels/matching/",
         "settings-names": "/settings/names/",
         "settings-retention": "/settings/retention/",
         "settings-users": "/settings/users/",

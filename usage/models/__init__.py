@@ -1,6 +1,7 @@
 """What came in and what it cost."""
 
 from usage.models.attempts import Attempt, AttemptHour, StaleHour
+from usage.models.channel_merge import ChannelMerge
 from usage.models.collection import (
     CollectionGap,
     CollectionState,
@@ -59,6 +60,7 @@ __all__ = [
     "Attempt",
     "AttemptHour",
     "Channel",
+    "ChannelMerge",
     "ChannelName",
     "ClientTraits",
     "CollectionGap",
