@@ -115,5 +115,5 @@ def _reason(rule: Rule, *, wins: bool) -> str:
     if rule.resolution.account_id is None:
         return gettext("Several accounts of one channel fit: the channel is sure, the account is not.")
     if len(rule.found) > 1:
-        return gettext("Of all that fit, it alone is still listed, of this provider, and shows this source.")
+        return gettext("Several fit: preferred is what is still listed, is of this provider and shows this source.")
     return gettext("It is the only account that fits.")
