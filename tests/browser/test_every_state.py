@@ -140,7 +140,7 @@ STATES: dict[str, Callable[[Visit], Page]] = {
     "prices-sync-preview": _preview,
     "prices-invalid-form": _invalid,
     "scatter-selection": _box,
-    "not-found": lambda visit: visit.go("/nothing/"),
+    "not-found": lambda visit: visit.go("/models/claude-opus/"),
     "overview-print": _printed,
 }
 
