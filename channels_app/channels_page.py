@@ -72,7 +72,7 @@ def read_channels_query(query: QueryDict, now: datetime) -> ChannelsQuery:
 class ChannelsPage(TablePage):
     query: ChannelsQuery
     has_chart = True
-    usual, optional = USUAL, OPTIONAL
+    table_name, usual, optional = "channels", USUAL, OPTIONAL
 
     def __init__(self, query: ChannelsQuery, now: datetime) -> None:
         self.query, self.now = query, now

@@ -61,6 +61,14 @@ class TraitsSerializer(serializers.Serializer[object]):
     billed_tier = serializers.CharField()
 
 
+class ClientSerializer(serializers.Serializer[object]):
+    """Where the client called from, and what it calls itself."""
+
+    ip = serializers.CharField(source="shown_ip", help_text="of the other end of its socket; may be a proxy's")
+    forwarded_for = serializers.CharField(source="shown_forwarded_for", help_text="as the client or its proxy says")
+    user_agent = serializers.CharField()
+
+
 class RecordSerializer(serializers.Serializer[UsageRecord]):
     """One upstream attempt."""
 
@@ -79,6 +87,7 @@ class RecordSerializer(serializers.Serializer[UsageRecord]):
     alias = serializers.CharField(source="alias.name", help_text="the model that the client asked for")
     key = serializers.SerializerMethodField(help_text="the client's; id 0 for requests without one")
     traits = TraitsSerializer()
+    client = ClientSerializer(allow_null=True, help_text="null where CPA is older than v7.2.104")
     request_id = serializers.CharField()
     tokens = RecordTokensSerializer(source="*")
     cost = RecordCostSerializer(source="*")

@@ -243,7 +243,7 @@ def _rows(ids: Sequence[int]) -> list[UsageRecord]:
 
 def with_names(rows: QuerySet[UsageRecord]) -> QuerySet[UsageRecord]:
     sources = Source.objects.select_related("instance", "channel", "account__channel")
-    return rows.prefetch_related(Prefetch("source", sources), "model", "alias", "api_key", "traits")
+    return rows.prefetch_related(Prefetch("source", sources), "model", "alias", "api_key", "traits", "client")
 
 
 def tokens_per_second(row: UsageRecord) -> float | None:

@@ -144,6 +144,9 @@ AXES_VERBOSE = False
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "channels_app:home"
 LOGOUT_REDIRECT_URL = "login"
+# Unless somebody asks to be kept signed in (channels_app/sign_in.py), and then for so many seconds: 14 days.
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+SESSION_COOKIE_AGE = 1_209_600
 
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("zh-hans", "简体中文")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.contrib.auth.views import LoginView, LogoutView
+from django.contrib.auth.views import LogoutView
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework.routers import DefaultRouter
@@ -14,6 +14,7 @@ from channels_app.latency_api import LatencyViewSet
 from channels_app.quota.api import QuotaViewSet
 from channels_app.rates_api import RatesViewSet
 from channels_app.records_api import RecordViewSet
+from channels_app.sign_in import SignInView
 from channels_app.usage_api import UsageViewSet
 from config.api_docs import ApiDocsView
 from usage.prices.crud_api import PriceViewSet
@@ -31,9 +32,10 @@ router.register("quota", QuotaViewSet, basename="api-quota")
 router.register("rates", RatesViewSet, basename="api-rates")
 router.register("records", RecordViewSet, basename="api-records")
 
+handler404 = "channels_app.not_found.not_found"
 urlpatterns = [
     path("admin/", admin.site.urls),
-    path("login/", LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("login/", SignInView.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
     path("i18n/", include("django.conf.urls.i18n")),
     path("api/", include(router.urls)),

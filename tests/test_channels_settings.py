@@ -16,15 +16,17 @@ from django.utils import timezone
 from tests.factories import NOON, auth_file, auth_files, book, list_names, payload, record
 from tests.pages import rows, text
 from tests.sample_usage import make_sample_usage
+from tests.test_style import DARK, LIGHT, contrast
 from usage.collection.board import Board
 from usage.collection.booker import Booker
 from usage.ingest import rollup
-from usage.ingest.assigning import HasPrices, assign, merge, take_back
+from usage.ingest.assigning import HasPrices, assign, merge, take_back, undo
 from usage.ingest.sources import heal
 from usage.ingest.spool import Kind, Spool
 from usage.models import (
     Account,
     Channel,
+    ChannelMerge,
     ChannelName,
     Instance,
     ModelPrice,
@@ -129,6 +131,14 @@ class TestNamesAndOrder:
             menu = re.findall(r'name="channel" value="([\w-]+)"', html)
             assert menu == [first, second]
 
+    def test_how_much_a_colour_stands_out_is_told(self, staff: Client, sample: Instance) -> None:
+        """By the colours of the style sheet, measured by another hand."""
+        html = text(html_of(staff, CHANNELS))
+        for slot in range(1, 9):
+            light, dark = (contrast(theme[f"c{slot}"], theme["surface"]) for theme in (LIGHT, DARK))
+            found = re.search(rf"Colour {slot} [^C]*Contrast ([0-9.]+) : 1, in the dark ([0-9.]+) : 1", html)
+            assert found and [float(one) for one in found.groups()] == [int(light * 10) / 10, int(dark * 10) / 10]
+
     def test_who_shares_a_colour_is_told(self, staff: Client, sample: Instance) -> None:
         assert "looks like" not in html_of(staff, CHANNELS)
         Channel.objects.update(color_slot=1, shape="circle")
@@ -212,6 +222,91 @@ class TestAssigning:
         assert self.unknown().known_channel is None
 
 
+class TestMatching:
+    """The test box says what a record would be of: checked against a record that comes."""
+
+    ADDRESS = f"{CHANNELS}matching/"
+
+    def asked(self, staff: Client, instance: Instance, **words: str) -> str:
+        return str(staff.post(self.ADDRESS, {"server": instance.pk} | words).content.decode())
+
+    def answer(self, html: str) -> tuple[str, list[str]]:
+        """What it says, and the rules that win."""
+        title = re.search(r'<h2 id="answer-title".*?</h2>', html, re.DOTALL)
+        assert title
+        rows = re.findall(r"<tr>(.*?)</tr>", html[title.end() :], re.DOTALL)
+        return text(title[0]).strip(), [
+            text(row).split()[1] for row in rows if ">wins<" in re.sub(r"\s|<svg.*?</svg>", "", row)
+        ]
+
+    @pytest.fixture
+    def listed(self, instance: Instance) -> Instance:
+        """Two logins of one e-mail in one channel, one in another, and a key that two channels have."""
+        list_names(
+            instance,
+            auth_files=auth_files(
+                auth_file("a.json", "codex", email="ann@example.com", auth_index="one"),
+                auth_file("b.json", "codex", email="ann@example.com", auth_index="two"),
+                auth_file("c.json", "claude", email="ben@example.com", auth_index="three"),
+                auth_file("d.json", "claude", email="both@example.com", auth_index="four"),
+                auth_file("e.json", "kimi", email="both@example.com", auth_index="five"),
+            ),
+        )
+        return instance
+
+    @pytest.mark.parametrize(
+        ("words", "channel", "rule", "reason"),
+        [
+            ({"auth_index": "one"}, "codex · ann@example.com", "auth", "the only account that fits"),
+            ({"source": "ben@example.com"}, "claude · ben@example.com", "source", "the only account that fits"),
+            ({"source": "ann@example.com"}, "codex", "source", "the account is not"),
+            (
+                {"source": "both@example.com", "provider": "kimi"},
+                "kimi · both@example.com",
+                "source",
+                "of this provider",
+            ),
+            ({"source": "both@example.com"}, "Unknown channel", "", "Accounts of several channels fit"),
+            ({"auth_index": "gone", "source": "ben@example.com"}, "claude · ben@example.com", "source", "No account"),
+            ({"auth_index": "gone"}, "Unknown channel", "", "No account of the server fits"),
+            (
+                {"auth_index": "three", "source": "ann@example.com"},
+                "claude · ben@example.com",
+                "auth",
+                "Not asked any more",
+            ),
+        ],
+    )
+    def test_it_says_which_rule_wins_and_why(
+        self, staff: Client, listed: Instance, words: dict[str, str], channel: str, rule: str, reason: str
+    ) -> None:
+        html = self.asked(staff, listed, **words)
+        said, winners = self.answer(html)
+        assert said.startswith(channel) and winners == ([rule] if rule else [])
+        assert reason in text(html)
+        fields = {
+            "auth_index": words.get("auth_index", ""),
+            "source": words.get("source", ""),
+            "provider": words.get("provider", ""),
+        }
+        book(listed, payload(**fields))
+        known = Source.objects.get().known_channel
+        assert said.partition(" · ")[0] == (known.name if known else "Unknown channel")
+
+    def test_what_somebody_said_comes_first(self, staff: Client, listed: Instance) -> None:
+        book(listed, payload(auth_index="x", source="forgotten@example.com", provider="claude"))
+        assign(Source.objects.get(), Channel.objects.get(name="codex"))
+        html = self.asked(staff, listed, auth_index="x", source="forgotten@example.com", provider="claude")
+        assert self.answer(html)[0] == "codex" and "Somebody said so" in text(html)
+
+    def test_a_source_is_not_shown_again(self, staff: Client, listed: Instance) -> None:
+        assert "sk-FAKE-secret-key" not in self.asked(staff, listed, source="sk-FAKE-secret-key-0001")
+        assert "Give an auth index, a source, or both" in self.asked(staff, listed, provider="codex")
+
+    def test_readers_may_not(self, reader: Client) -> None:
+        assert reader.get(self.ADDRESS).status_code == 403
+
+
 class TestMerging:
     def test_all_goes_along_and_totals_stay(self, staff: Client, sample: Instance) -> None:
         claude, codex = (Channel.objects.get(name=name) for name in ("claude", "codex"))
@@ -253,6 +348,66 @@ class TestMerging:
         assert "codex has prices of its own (0) or multipliers (1)" in text(html)
         assert Channel.objects.filter(pk=codex.pk).exists()
         merge(claude, codex)  # its multiplier counts for those that come to it: the page says whose it is
+
+    def test_undone_all_is_as_before(self, staff: Client, sample: Instance) -> None:
+        claude, codex = (Channel.objects.get(name=name) for name in ("claude", "codex"))
+        assign(Source.objects.get(label="sk-a...9f3c"), codex)
+        Channel.objects.filter(pk=codex.pk).update(name="Codex pool", color_slot=5, shape="diamond", position=3)
+        look = Channel.objects.values_list("name", "kind", "slug", "color_slot", "shape", "position").get(pk=codex.pk)
+        before, whole = usage_by_channel(staff)
+        saved(staff, f"{CHANNELS}{codex.pk}/merge/", {"into": claude.pk})
+        list_names(sample, auth_files=auth_files(auth_file("new", "codex", auth_index="new")))
+        (merged,) = ChannelMerge.objects.all()
+        page = text(html_of(staff, CHANNELS))
+        assert "Merged channels" in page and "Codex pool claude" in page
+        html = saved(staff, f"{CHANNELS}merges/{merged.pk}/undo/", {})
+        assert "Codex pool is a channel of its own again, with its 52 records; it was part of claude." in text(html)
+        assert usage_by_channel(staff) == (before, whole) and is_proven()
+        again = Channel.objects.get(slug="codex")
+        assert (
+            Channel.objects.values_list("name", "kind", "slug", "color_slot", "shape", "position").get(pk=again.pk)
+            == look
+        )
+        assert ChannelName.objects.get(name="codex").channel == again
+        assert not ChannelName.objects.exclude(former_slug="").exists() and not ChannelMerge.objects.exists()
+        list_names(sample, auth_files=auth_files(auth_file("new", "codex", auth_index="new")))
+        assert Account.objects.get(auth_index="new").channel == again  # which came while the two were one
+
+    @pytest.mark.parametrize("first", [0, 1])
+    def test_one_merged_into_one_that_was_merged_comes_out_in_any_order(
+        self, staff: Client, sample: Instance, first: int
+    ) -> None:
+        claude, codex, router = Channel.objects.order_by("slug")
+        before = usage_by_channel(staff)
+        merge(router, codex)
+        merge(codex, claude)
+        merges = [ChannelMerge.objects.get(slug=one.slug) for one in (router, codex)]
+        assert [one.into for one in merges] == [claude, claude]
+        undo(merges[first])
+        other = ChannelMerge.objects.get()
+        assert other.into.slug == ("claude" if first == 0 else "codex")
+        undo(other)
+        assert usage_by_channel(staff) == before and is_proven()
+        assert set(Channel.objects.values_list("slug", flat=True)) == {one.slug for one in (claude, codex, router)}
+
+    def test_what_has_left_meanwhile_stays_where_it_is(self, sample: Instance) -> None:
+        claude, codex, router = Channel.objects.order_by("slug")
+        account = Account.objects.get(channel=codex)
+        merge(codex, claude)
+        Account.objects.filter(pk=account.pk).update(channel=router)
+        undo(ChannelMerge.objects.get())
+        assert Account.objects.get(pk=account.pk).channel == router
+
+    def test_a_new_channel_may_have_taken_its_address(self, sample: Instance) -> None:
+        claude, codex = (Channel.objects.get(name=name) for name in ("claude", "codex"))
+        merge(codex, claude)
+        Channel.objects.create(kind="api_key", name="codex")
+        assert undo(ChannelMerge.objects.get()).slug == "codex-2"
+
+    def test_readers_undo_nothing(self, reader: Client, sample: Instance) -> None:
+        claude, codex = (Channel.objects.get(name=name) for name in ("claude", "codex"))
+        merge(codex, claude)
+        assert reader.post(f"{CHANNELS}merges/{ChannelMerge.objects.get().pk}/undo/").status_code == 403
 
     def test_not_into_itself(self, staff: Client, sample: Instance) -> None:
         claude = Channel.objects.get(name="claude")

@@ -92,3 +92,67 @@ def test_attempts_are_told(reader: Client, usage: None) -> None:
     html = reader.get("/records/?cols=attempts").content.decode()
     table = html[html.index('<div class="table records') :]
     assert ">Attempts</th>" in table and "<td>1</td>" in table
+
+
+def keys(client: Client, address: str = "/channels/") -> list[str]:
+    """The columns of the table as they stand, behind the one with the names."""
+    html = client.get(address).content.decode()
+    head = html[html.index('class="table usage') :].partition("</thead>")[0]
+    return re.findall(r'<th scope="col" class="(\w+)', head)[1:]
+
+
+def order(client: Client, address: str = "/channels/") -> list[str]:
+    """All columns in the order of the list from which they are chosen."""
+    return re.findall(r'name="order" value="(\w+)"', client.get(address).content.decode())
+
+
+def arrange(client: Client, names: list[str], **more: str) -> None:
+    form = {
+        "table": "channels",
+        "cols": ["p95"],
+        "order": names,
+        "before": ",".join(order(client)),
+        "next": "/channels/",
+    }
+    assert client.post("/preferences/columns/", form | more).status_code == 302
+
+
+def test_columns_stand_in_the_order_that_somebody_chose(reader: Client, usage: None) -> None:
+    usual, shown = order(reader), keys(reader)
+    assert usual[-1] == "trend" and "hit" in usual and shown[0] == "requests"
+    arrange(reader, usual)
+    assert not Preferences.objects.get().column_order  # nothing was moved
+    arrange(reader, ["trend", "cost", *(name for name in usual if name not in ("trend", "cost"))])
+    assert order(reader)[:3] == ["trend", "cost", "requests"]
+    assert keys(reader)[:3] == ["trend", "cost", "requests"] and "p95" in keys(reader)
+    csv = b"".join(reader.get("/channels/?format=csv")).decode().splitlines()[0]
+    assert csv.index("est_cost_usd") < csv.index("requests")
+    assert order(reader, "/models/")[0] == "requests"
+    arrange(reader, order(reader), usual="1")
+    assert order(reader) == usual and not Preferences.objects.get().column_order
+
+
+def test_a_button_moves_a_column_by_one(reader: Client, usage: None) -> None:
+    first, second, third, *_rest = usual = order(reader)
+    arrange(reader, usual, up=third)
+    assert order(reader)[:3] == [first, third, second]
+    arrange(reader, order(reader), down=first)
+    assert order(reader)[:3] == [third, first, second]
+    for button, name in (("up", third), ("down", usual[-1]), ("up", "nonsense")):
+        before = order(reader)
+        arrange(reader, before, **{button: name})
+        assert order(reader) == before
+
+
+def test_a_column_that_the_order_does_not_know_stays_behind_the_one_before_it(reader: Client, usage: None) -> None:
+    """As after an upgrade that brings a new one."""
+    usual = order(reader)
+    arrange(reader, ["trend", "cost", "hit", "tokens"])
+    found = order(reader)
+    assert sorted(found) == sorted(usual)
+    assert [name for name in found if name in ("trend", "cost", "hit", "tokens")] == ["trend", "cost", "hit", "tokens"]
+    assert found[found.index("hit") - 1] != "requests" and found[0] == "requests"
+
+
+def test_the_list_of_requests_has_no_order_of_columns(reader: Client, usage: None) -> None:
+    assert order(reader, "/records/") == []

@@ -17,6 +17,7 @@ from usage.models import (
     Account,
     ApiKey,
     Channel,
+    ClientTraits,
     CollectorProcess,
     Instance,
     ModelName,
@@ -76,6 +77,7 @@ def _words_of_the_data() -> Iterator[str]:
         Account: ("label", "file_name", "email", "key_mask", "provider", "base_url"), ApiKey: ("alias", "key_mask"),
         Channel: ("name", "slug"), ModelName: ("name",), ModelPrice: ("pattern",), Source: ("label", "provider"), Instance: ("name", "slug"),
         RequestTraits: ("endpoint", "reasoning_effort", "service_tier", "billed_tier"), CollectorProcess: ("name",),
+        ClientTraits: ("ip", "forwarded_for", "user_agent"),
     }.items():  # fmt: skip
         for row in model.objects.values_list(*names):
             yield from filter(None, row)

@@ -42,6 +42,7 @@ from usage.ingest.ledger import BATCH, Counts, Ledger, Rejected
 from usage.ingest.prices import price_unpriced
 from usage.models import (
     ApiKey,
+    ClientTraits,
     CollectionState,
     Instance,
     ModelName,
@@ -465,9 +466,29 @@ class TestRow:
         assert (row.requested_at, row.received_at) == (NOON, from_micros(RECEIVED))
         assert (row.uncached_input, row.output, row.quality) == (100, 20, UsageRecord.Quality.COMPLETE)
 
+    def test_who_called_is_kept_once_and_without_secrets(self, instance: Instance) -> None:
+        key, agent = "client-key-of-no-known-shape", "codex_cli_rs/0.98.0"
+        row = self.booked(
+            instance, api_key=key, client_ip="203.0.113.24", x_forwarded_for=f"198.51.100.7, {key}",
+            user_agent=f"{agent} sk-FAKE-0123456789 " + "x" * 400,
+        )  # fmt: skip
+        assert row.client
+        assert (row.client.ip, row.client.forwarded_for) == ("203.0.113.24", "198.51.100.7, [redacted]")
+        assert row.client.user_agent == (f"{agent} [redacted] " + "x" * 400)[:300]
+        fields = {"client_ip": "203.0.113.24", "x_forwarded_for": "", "user_agent": agent}
+        book(instance, *(payload(request_id=str(number), **fields) for number in range(20)), payload(user_agent=agent))
+        assert sorted(ClientTraits.objects.values_list("ip", "forwarded_for")) == [
+            ("", ""), ("203.0.113.24", ""), ("203.0.113.24", "198.51.100.7, [redacted]"),
+        ]  # fmt: skip
+        assert UsageRecord.objects.filter(client__ip="203.0.113.24", client__forwarded_for="").count() == 20
+
+    def test_older_records_tell_nothing_of_who_called(self, instance: Instance) -> None:
+        assert self.booked(instance, client_ip="", x_forwarded_for="", user_agent="").client is None
+        assert not ClientTraits.objects.exists()
+
     def test_what_is_absent_is_none_and_not_zero(self, instance: Instance) -> None:
         row = self.booked(instance, api_key=None, alias=None)
-        assert (row.api_key, row.status_code, row.latency_ms, row.ttft_ms) == (None, None, None, None)
+        assert (row.api_key, row.client, row.status_code, row.latency_ms, row.ttft_ms) == (None,) * 5
         assert row.alias == row.model
         assert row.generate is True
 

@@ -41,6 +41,24 @@ def test_signing_in_does_not_lead_to_another_site(client: Client, person: Any) -
     assert sign_in(client, PASSWORD, next="https://example.com/")["Location"] == "/"
 
 
+@pytest.mark.parametrize(("fields", "seconds"), [({}, ""), ({"keep": "on"}, 14 * 86_400)])
+def test_a_session_ends_with_the_browser_unless_somebody_asks_for_14_days(
+    client: Client, person: Any, fields: dict[str, str], seconds: Any
+) -> None:
+    sign_in(client, PASSWORD, **fields)
+    assert client.cookies["sessionid"]["max-age"] == seconds
+    assert 14 * 86_400 - 60 < client.session.get_expiry_age() <= 14 * 86_400
+    client.get("/preferences/privacy/")  # a session that is saved again stays what it is
+    client.post("/preferences/theme/", {"theme": "dark"})
+    assert client.session.get_expire_at_browser_close() is (not fields)
+
+
+def test_what_was_ticked_survives_a_wrong_password(client: Client, person: Any) -> None:
+    ticked = r'name="keep" checked'
+    assert re.search(ticked, sign_in(client, "wrong", keep="on").content.decode())
+    assert not re.search(ticked, sign_in(client, "wrong").content.decode())
+
+
 @pytest.mark.parametrize("name", ["person", "nobody"])
 def test_a_wrong_password_does_not_say_who_exists(client: Client, person: Any, name: str) -> None:
     html = client.post("/login/", {"username": name, "password": "wrong"}).content.decode()

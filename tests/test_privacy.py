@@ -19,6 +19,7 @@ from usage import privacy
 from usage.models import (
     Account,
     ApiKey,
+    ClientTraits,
     FailureText,
     Instance,
     Preferences,
@@ -40,11 +41,13 @@ NAMES = (
     "Dave’s laptop",
     "sk-d...1234",
     "ophelia",
+    "198.51.100.7",
+    "2001:db8::42",
 )
 
 PAGES = [
     "/", "/?by=account", "/?by=key", "/channels/?open=claude,codex,unknown,openrouter-ai-api-v1", "/quota/", "/records/", "/errors/?open=0-0", "/explore/?by=account&by2=key", "/explore/?mode=scatter&color=key",
-    "/records/?sort=-cost", "/records/{record}/", "/records/{record}/?partial=1", "/prices/", "/prices/multipliers/",
+    "/records/?sort=-cost", "/records/?cols=ip&cols=agent&status=fail", "/records/{record}/", "/records/{record}/?partial=1", "/prices/", "/prices/multipliers/",
     "/prices/multipliers/add/", "/prices/add/", "/prices/?model=gpt-5-codex&account=1", "/collector/", "/filters/account/",
     "/filters/key/", "/channels/?account={account}&key={key}", "/records/?range=7d&format=csv",
     "/channels/claude/?view=key", "/channels/unknown/", "/accounts/{account}/", "/keys/", "/keys/?edit={key}",
@@ -68,6 +71,10 @@ def ledger(instance: Instance) -> dict[str, Any]:
     key = ApiKey.objects.create(key_digest=b"d" * 16, key_mask="sk-d...1234", alias="Dave’s laptop")
     record = UsageRecord.objects.filter(failed=True, source__account=alice)[0]
     UsageRecord.objects.filter(source__account=alice).update(api_key=key)
+    record.client = ClientTraits.objects.create(
+        ip="198.51.100.7", forwarded_for="2001:db8::42, 198.51.100.7", user_agent="cli"
+    )
+    record.save()
     FailureText.objects.create(record=record, text='{"error":"account bob@example.com is over its limit"}')
     PriceMultiplier.objects.create(account=alice, factor="0.3")
     numbers = {"counter": 10, "counted": 10, "booked": 9, "sum_booked": 9, "missing": 1, "ceiling": 10}
@@ -112,7 +119,9 @@ def test_names_give_way_to_numbers_that_stay(reader: Client, ledger: dict[str, A
     assert f"claude #{ledger['account']}" in html and "Privacy mode</span>" in html
     csv = body(reader, "/records/?format=csv")
     assert f"claude #{ledger['account']}" in csv and f"Key #{ledger['key']}" in csv
-    assert "b•••@e•••.com is over its limit" in body(reader, f"/records/{ledger['record']}/")
+    detail = body(reader, f"/records/{ledger['record']}/")
+    assert "b•••@e•••.com is over its limit" in detail
+    assert "<dd>198.51.x.x</dd>" in detail and "<dd>2001:0db8:x:x, 198.51.x.x</dd>" in detail
 
 
 @pytest.mark.django_db

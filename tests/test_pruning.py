@@ -21,8 +21,8 @@ from usage.accounting.payload import Payload
 from usage.ingest import distribution, rollup
 from usage.ingest.ledger import Ledger
 from usage.ingest.prices import price_unpriced
-from usage.ingest.pruning import prunable, prune
-from usage.models import FailureText, Instance, ModelPrice, UsageRecord
+from usage.ingest.pruning import forget_clients, prunable, prune
+from usage.models import ClientTraits, FailureText, Instance, ModelPrice, UsageRecord
 from usage.models.fields import to_micros
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -187,3 +187,20 @@ def test_the_command_counts_and_then_deletes(booked: Instance, monkeypatch: pyte
     assert counted == deleted == 120 - UsageRecord.objects.count() > 0
     with pytest.raises(CommandError, match="--days 0"):
         call_command("prune", "--days", "0")
+
+
+def test_clients_are_forgotten_with_their_last_record(zone: str, instance: Instance) -> None:
+    ledger = Ledger(instance)  # which goes on to know all of them
+
+    def come(at: datetime, number: int, ip: str) -> None:
+        assert ledger.book([payload(at, request_id=str(number), client_ip=ip)], ()).new == 1
+
+    come(NOON - 5 * DAY, 1, "203.0.113.1")
+    come(NOON - 5 * DAY, 2, "203.0.113.2")
+    come(NOON, 3, "203.0.113.2")
+    assert forget_clients() == 0
+    assert prune(NOON - 2 * DAY) == 2
+    assert set(ClientTraits.objects.values_list("ip", flat=True)) == {"203.0.113.2"}
+    come(NOON + HOUR, 4, "203.0.113.1")
+    records = UsageRecord.objects.select_related("client").order_by("requested_at")
+    assert [row.client.ip for row in records if row.client] == ["203.0.113.2", "203.0.113.1"]

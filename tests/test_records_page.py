@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import re
 from datetime import UTC, datetime, timedelta
@@ -155,6 +156,76 @@ def test_a_row_shows_what_it_was(reader: Client, ledger: Instance) -> None:
     assert "$0.0022" in text  # 403 x 2.5 + 600 x 0.25 + 100 x 10, per million
     first = re.findall(r"<tr class=.*?</tr>", html, re.DOTALL)[0]
     assert 'class="pill fail"' in first and "429" in first and "unpriced" in first
+
+
+def test_who_called_is_a_column_a_part_of_the_detail_and_of_files(
+    reader: Client, api: APIClient, ledger: Instance
+) -> None:
+    agent = "claude-cli/2.1.40 (external, <cli>)"
+    book(ledger, payload(
+        NOW, request_id="called", client_ip="203.0.113.24", x_forwarded_for="198.51.100.7", user_agent=agent,
+    ))  # fmt: skip
+    html = get(reader, "?cols=ip&cols=agent&range=24h&limit=200")
+    assert html.count("203.0.113.24") == 1 and "claude-cli/2.1.40 (external, &lt;cli&gt;)" in html
+    assert "Client IP" in html and "203.0.113.24" not in get(reader, "?range=24h&limit=200")
+    called, older = (UsageRecord.objects.get(request_id=one).pk for one in ("called", "id-003"))
+    text = text_of(get(reader, "", f"/records/{called}/"))
+    assert "Client IP 203.0.113.24 Forwarded for 198.51.100.7 User agent claude-cli/2.1.40" in text
+    text = text_of(get(reader, "", f"/records/{older}/"))
+    assert "Client IP — Forwarded for — User agent — CPA tells of clients from v7.2.104 on." in text
+    rows = {
+        row["request_id"]: row
+        for row in csv.DictReader(io.StringIO(exported(reader, "range=24h")[1].removeprefix("\ufeff")))
+    }
+    assert [rows["called"][name] for name in ("client_ip", "forwarded_for", "user_agent")] == [
+        "203.0.113.24",
+        "198.51.100.7",
+        agent,
+    ]
+    assert rows["id-003"]["client_ip"] == ""
+    assert api.get(f"/api/records/{called}/").json()["client"] == {
+        "ip": "203.0.113.24", "forwarded_for": "198.51.100.7", "user_agent": agent,
+    }  # fmt: skip
+    assert api.get(f"/api/records/{older}/").json()["client"] is None
+
+
+def test_what_rows_name_has_one_menu_each_that_all_of_them_open(reader: Client, ledger: Instance) -> None:
+    html = get(reader, "?range=24h&q=id-0&limit=200")
+    menus = dict(re.findall(r'<span class="popover row-menu" id="([^"]+)" popover>(.*?)</span>', html))
+    opened_by = re.findall(r'popovertarget="(menu-[^"]+)" aria-label="([^"]+)"', html)
+    assert len(shown(html)) == 100 and len(opened_by) > 300 and {menu for menu, _label in opened_by} == menus.keys()
+    assert {label for _menu, label in opened_by} == {
+        f"Actions: {name}" for name in ("codex", "claude", "Unknown channel", "dave@example.com", "bob@example.com",
+                                        "gpt-FAKE", "unpriced-FAKE", "sk-t...0001")
+    }  # fmt: skip
+    links = [
+        (unescape(href), text)
+        for href, text in re.findall(r'<a href="([^"]*)"[^>]*>(.*?)</a>', menus["menu-channel-codex"])
+    ]
+    assert links == [
+        ("/channels/codex/?range=24h", "Open"),
+        ("/records/?channel=codex&limit=200&q=id-0&range=24h", "Filter by this"),
+        ("/records/?channel=codex&range=24h", "View records"),
+    ]
+    for href, _text in links:
+        assert reader.get(href).status_code == 200
+    model = next(menu for name, menu in menus.items() if "model=gpt-FAKE" in menu)
+    assert re.search(r'href="/models/\d+/\?range=24h"', model)
+    plain = get(reader, "?range=24h")  # where all records of it are those of the list with this filter
+    assert "View records" not in plain[plain.index('id="menu-channel-codex"') :].partition("</span>")[0]
+
+
+def test_a_detail_has_the_menus_of_what_it_names(admin_client: Client, ledger: Instance) -> None:
+    html = get(admin_client, "?q=id", f"/records/{UsageRecord.objects.get(request_id='id-003').pk}/")
+    assert set(re.findall(r'popovertarget="menu-record-(\w+)-', html)) == {"channel", "account", "model", "key"}
+    menu = html[html.index('id="menu-record-channel-codex"') :].partition("</span>")[0]
+    assert 'href="/records/?channel=codex&amp;q=id"' in menu and "data-swap" not in menu and "Edit name" in menu
+
+
+def test_two_hundred_rows_weigh_little(reader: Client, ledger: Instance) -> None:
+    book(ledger, *(payload(NOW - number * SECOND, request_id=f"more-{number}") for number in range(1, 100)))
+    html = get(reader, "?limit=200")
+    assert len(shown(html)) == 200 and len(gzip.compress(html.encode())) < 60_000
 
 
 def test_columns_and_limits_are_in_the_address(reader: Client, ledger: Instance) -> None:

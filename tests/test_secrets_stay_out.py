@@ -36,7 +36,8 @@ def test_no_secret_is_kept_or_shown(profile: str, client: Client, caplog: pytest
         relay = cpa.credentials.keys[0]
         cpa.credentials.add_compat("", "https://operator:FAKE-password@relay.example.net/v1", OPENROUTER[0])
         text = f'{{"error":"Incorrect API key provided: {RELAY}, and Bearer {CLIENTS[0]}"}}'
-        cpa.emit(relay, "claude-sonnet-4-6", client_key=CLIENTS[0], status=401, error=text)
+        cpa.emit(relay, "claude-sonnet-4-6", client_key=CLIENTS[0], status=401, error=text,
+                 user_agent=f"agent/1 ({CLIENTS[0]})", x_forwarded_for=CLIENTS[0])  # fmt: skip
         if cpa.profile.does("usage queue"):
             cpa.enqueue_raw(f'{{"api_key":"{CLIENTS[1]}","tokens":"none"}}'.encode())
         instance = read_from(cpa)

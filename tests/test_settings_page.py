@@ -337,7 +337,9 @@ class TestRetention:
     @pytest.mark.parametrize(("days", "shown"), [(0, "for ever"), (1, "1 day "), (400, "400 days ")])
     def test_it_says_how_long(self, staff: Client, sample: Instance, settings: Any, days: int, shown: str) -> None:
         settings.RECORDS_KEPT_DAYS = days
-        assert f"what upstream said of failures {shown}" in text_of(html_of(staff, "/settings/retention/"))
+        assert f"what upstream said of failures and where clients called from {shown}" in text_of(
+            html_of(staff, "/settings/retention/")
+        )
 
 
 class TestUsers:

@@ -136,6 +136,26 @@ def test_polls_by_command_are_a_sign_of_life_too(server: Instance) -> None:
     assert only("W01").level == "fail"
 
 
+# W16
+
+
+def test_data_that_are_stale_although_a_collector_lives(server: Instance) -> None:
+    change(synced_at=NOW - timedelta(minutes=5))
+    assert found("W16") == []
+    change(synced_at=NOW - timedelta(minutes=5, seconds=1))
+    assert (only("W16").level, only("W16").text) == ("fail", "Showing data up to 11-23 10:24.")
+    assert [warning.id for warning in banners(Survey(NOW))] == ["W16"]
+
+
+@pytest.mark.parametrize("state", [State.UNREACHABLE, State.KEY_REJECTED, State.STATISTICS_OFF, State.NEW])
+def test_what_has_a_reason_is_not_called_stale_too(server: Instance, state: str) -> None:
+    change(synced_at=NOW - timedelta(hours=1), state=state)
+    assert found("W16") == []
+    change(state=State.OK)
+    CollectorProcess.objects.update(seen_at=NOW - timedelta(minutes=2))
+    assert found("W16") == [] and found("W01")
+
+
 # W02-W04
 
 

@@ -1,6 +1,7 @@
-"""Privacy mode: whoever has it on is shown no e-mail and no name of an account or key (`ui.md` 9.8), for pictures of pages.
+"""Privacy mode: whoever has it on is shown no e-mail, no name of an account or key and no whole IP address
+(`ui.md` 9.8), for pictures of pages.
 
-Rows say what they are called by `alias`, wherever that is shown; and of every answer the texts that others wrote are taken
+Rows say what they are called by `alias`, wherever that is shown, and where clients called from by `addresses`; and of every answer the texts that others wrote are taken
 care of by `without_emails`. Who has it on is decided for each request (channels_app/viewer.py); elsewhere nobody has.
 """
 
@@ -10,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from ipaddress import ip_address
 
 _is_on: ContextVar[Callable[[], bool]] = ContextVar("privacy", default=lambda: False)
 _DOTS = "\u2022\u2022\u2022"
@@ -38,6 +40,20 @@ def decided_by(decide: Callable[[], bool]) -> Iterator[None]:
 def alias(name: str, kind: str, number: int | None) -> str:
     """Return `name` or, in privacy mode, something like `claude #3`, which is always the same."""
     return f"{kind} #{number}" if is_on() else name
+
+
+def addresses(text: str) -> str:
+    """Return IP addresses, divided by commas; in privacy mode as `203.0.x.x`, and of what is none of them nothing."""
+    return ", ".join(map(_network, text.split(","))) if text and is_on() else text
+
+
+def _network(text: str) -> str:
+    try:
+        address = ip_address(text.strip())
+    except ValueError:
+        return _DOTS
+    divider = "." if address.version == 4 else ":"
+    return divider.join((*address.exploded.split(divider)[:2], "x", "x"))
 
 
 def without_emails(text: str) -> str:

@@ -19,6 +19,7 @@ from channels_app.filters import UNKNOWN_CHANNEL
 from channels_app.record_costs import prices_of, told_by
 from channels_app.record_serializers import RecordSerializer
 from channels_app.records import Cursor, place_of, records, tokens_per_second, with_names
+from channels_app.records_page.menus import Menus
 from channels_app.records_page.page import RecordRow
 from channels_app.records_page.query import RecordsQuery
 from channels_app.stats.client_requests import attempts_of
@@ -98,6 +99,10 @@ class RecordDetail:
     @property
     def line(self) -> RecordRow:
         return RecordRow(self.row, None, self.booked)
+
+    @cached_property
+    def menus(self) -> Menus:
+        return Menus(self.address, self.scope.address, "record-")
 
     @property
     def other_basis(self) -> Address:

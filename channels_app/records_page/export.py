@@ -21,7 +21,7 @@ _HEADER = (
     "id", "requested_at", "server", "channel", "account", "model", "requested_as", "api_key", "failed", "status_code",
     "uncached_input", "cache_read", "cache_write", "answer_output", "reasoning", "unclassified", "total_tokens",
     "token_quality", "est_cost_usd", "ttft_ms", "latency_ms", "tokens_per_second", "endpoint", "reasoning_effort",
-    "service_tier", "billed_tier", "request_id",
+    "service_tier", "billed_tier", "request_id", "client_ip", "forwarded_for", "user_agent",
 )  # fmt: skip
 
 
@@ -55,7 +55,7 @@ def _pages(query: RecordsQuery) -> Iterator[Iterable[UsageRecord]]:
 
 
 def _values(row: UsageRecord, query: RecordsQuery) -> list[object]:
-    source, traits, speed = row.source, row.traits, tokens_per_second(row)
+    source, traits, client, speed = row.source, row.traits, row.client, tokens_per_second(row)
     channel = source.known_channel
     return [
         row.pk, row.requested_at.astimezone(query.scope.period.zone).isoformat(), source.instance.slug,
@@ -65,6 +65,7 @@ def _values(row: UsageRecord, query: RecordsQuery) -> list[object]:
         UsageRecord.Quality(row.quality).name.lower(), _usd(row.cost_nanousd), row.ttft_ms, row.latency_ms,
         None if speed is None else f"{speed:.1f}", traits.endpoint, traits.reasoning_effort, traits.service_tier,
         traits.billed_tier, row.request_id,
+        *((client.shown_ip, client.shown_forwarded_for, client.user_agent) if client else (None, None, None)),
     ]  # fmt: skip
 
 

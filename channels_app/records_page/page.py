@@ -13,11 +13,13 @@ from django.utils.translation import gettext_lazy as _
 
 from channels_app.address import Address
 from channels_app.charts.timeline import Timeline
+from channels_app.columns import Choice
 from channels_app.filter_bar.bar import Chip, FilterBar, Option
 from channels_app.filter_bar.page import DataPage
 from channels_app.interval import interval_of
 from channels_app.record_costs import prices_of, told_by
 from channels_app.records import LIMITS, TIME, Cursor, Page, records, tokens_per_second
+from channels_app.records_page.menus import Menus
 from channels_app.records_page.query import OPTIONAL, RecordsQuery
 from channels_app.records_page.search import PARAMETERS, SIZES
 from channels_app.stats import aggregate, span_of
@@ -114,6 +116,10 @@ class RecordsPage(DataPage):
         attempts, told = attempts_among(booked), told_by(prices_of(self.scope.basis), booked)
         return [RecordRow(row, attempts.get(row.pk), before) for row, before in zip(told, booked, strict=True)]
 
+    @cached_property
+    def menus(self) -> Menus:
+        return Menus(self.address, self.scope.address)
+
     @property
     def matching(self) -> int | None:
         """How many there are on all pages; None: only the records could tell, one by one."""
@@ -185,8 +191,8 @@ class RecordsPage(DataPage):
         ]
 
     @property
-    def columns(self) -> list[tuple[str, Promise, bool]]:
-        return [(name, label, self.shows(name)) for name, label in OPTIONAL.items()]
+    def columns(self) -> list[Choice]:
+        return [Choice(name, label, self.shows(name)) for name, label in OPTIONAL.items()]
 
     @property
     def shown(self) -> frozenset[str]:

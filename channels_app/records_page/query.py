@@ -31,6 +31,8 @@ OPTIONAL: dict[str, Promise] = {
     "endpoint": gettext_lazy("Endpoint"),
     "effort": gettext_lazy("Effort"),
     "tier": gettext_lazy("Service tier"),
+    "ip": gettext_lazy("Client IP"),
+    "agent": gettext_lazy("User agent"),
     "request": gettext_lazy("Request ID"),
     "attempts": gettext_lazy("Attempts"),
 }

@@ -13,8 +13,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext, ngettext
 
+from channels_app.settings_page.contrast import contrast_of
 from channels_app.settings_page.sections import CHANNELS, SectionView
-from usage.models import Channel, Source, UsageDailyBySource
+from usage.models import Channel, ChannelMerge, Source, UsageDailyBySource
 
 SLOTS = range(1, 9)
 LONGEST_NAME = 100
@@ -30,6 +31,21 @@ class ChannelRow(NamedTuple):
     place: int
     alike: list[str]
     names: list[str]
+
+
+class Slot(NamedTuple):
+    """A colour, who has it, and how much it stands out in the light and in the dark, such as `3.1 : 1`."""
+
+    number: int
+    used_by: list[str]
+    light: str
+    dark: str
+
+    @classmethod
+    def of(cls, slot: int, channels: Sequence[Channel]) -> Slot:
+        # Rounded down: 2.97 is not the 3 that graphics need.
+        light, dark = (f"{int(value * 10) / 10:.1f} : 1" for value in contrast_of(slot))
+        return cls(slot, [one.name for one in channels if one.color_slot == slot], light, dark)
 
 
 class Said(NamedTuple):
@@ -68,11 +84,12 @@ class Channels(SectionView):
         return self.page(
             request,
             rows=_rows(channels),
-            slots=[(slot, [one.name for one in channels if one.color_slot == slot]) for slot in SLOTS],
+            slots=[Slot.of(slot, channels) for slot in SLOTS],
             shapes=Channel.Shape.choices,
             longest=LONGEST_NAME,
             by_hand=_said(match=Source.Match.BY_HAND),
             unmatched=_said(account=None, channel=None),
+            merges=ChannelMerge.objects.select_related("into")[:_MOST_SOURCES],
         )
 
 

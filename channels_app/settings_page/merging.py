@@ -1,4 +1,4 @@
-"""Two channels that are one: staff name both, see what that changes, and merge them."""
+"""Two channels that are one: staff name both, see what that changes, merge them, and take them apart again."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from django.utils.translation import gettext_lazy as _
 
 from channels_app.settings_page.sections import CHANNELS, SectionView
 from usage import formats
-from usage.ingest.assigning import HasPrices, merge
+from usage.ingest.assigning import HasPrices, merge, undo
 from usage.ingest.sources import records_of
-from usage.models import Channel, Source
+from usage.models import Channel, ChannelMerge, Source
 
 
 class MergeForm(forms.Form):
@@ -58,6 +58,23 @@ class Merge(SectionView):
     def _draw(self, request: HttpRequest, channel: Channel, form: MergeForm) -> HttpResponse:
         facts = {"accounts": channel.accounts.count(), "requests": _requests_of(channel)}
         return render(request, self.template, {"channel": channel, "form": form, **facts})
+
+
+class Unmerge(SectionView):
+    section = CHANNELS
+
+    def post(self, request: HttpRequest, pk: int) -> HttpResponse:
+        merged = get_object_or_404(ChannelMerge.objects.select_related("into"), pk=pk)
+        into = merged.into.name
+        channel = undo(merged)
+        requests = _requests_of(channel)
+        text = ngettext(
+            "%(channel)s is a channel of its own again, with its %(n)s record; it was part of %(into)s.",
+            "%(channel)s is a channel of its own again, with its %(n)s records; it was part of %(into)s.",
+            requests,
+        )
+        messages.success(request, text % {"channel": channel.name, "into": into, "n": formats.grouped(requests)})
+        return redirect(CHANNELS.address)
 
 
 def _requests_of(channel: Channel) -> int:

@@ -67,7 +67,8 @@ class PersonalForm(forms.Form):
         label=_("Privacy mode"),
         required=False,
         help_text=_(
-            "Hides e-mails and the names of accounts and keys, for you alone: on pages, in files and in answers of the API."
+            "Hides e-mails, the names of accounts and keys and half of each IP address, for you alone: on pages, in files and"
+            " in answers of the API."
         ),
     )
 

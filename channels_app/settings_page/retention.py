@@ -36,7 +36,7 @@ def _rows() -> list[Kept]:
     days = int(settings.RECORDS_KEPT_DAYS)
     return [
         Kept(
-            _("Records, with what upstream said of failures"),
+            _("Records, with what upstream said of failures and where clients called from"),
             _days(days) if days else _("for ever"),
             "RECORDS_KEPT_DAYS",
         ),

@@ -6,7 +6,8 @@ from channels_app.settings_page.about import About
 from channels_app.settings_page.assigning import Assign, TakeBack
 from channels_app.settings_page.channels import Channels
 from channels_app.settings_page.display import Display
-from channels_app.settings_page.merging import Merge
+from channels_app.settings_page.matching import Matching
+from channels_app.settings_page.merging import Merge, Unmerge
 from channels_app.settings_page.names import Names
 from channels_app.settings_page.personal import Personal
 from channels_app.settings_page.retention import Retention
@@ -18,6 +19,8 @@ urlpatterns = [
     path("display/", Display.as_view(), name="settings_display"),
     path("channels/", Channels.as_view(), name="settings_channels"),
     path("channels/<int:pk>/merge/", Merge.as_view(), name="channel_merge"),
+    path("channels/merges/<int:pk>/undo/", Unmerge.as_view(), name="channel_unmerge"),
+    path("channels/matching/", Matching.as_view(), name="channel_matching"),
     path("sources/<int:pk>/assign/", Assign.as_view(), name="source_assign"),
     path("sources/<int:pk>/take-back/", TakeBack.as_view(), name="source_take_back"),
     path("names/", Names.as_view(), name="settings_names"),

@@ -1,14 +1,18 @@
-"""Links of the Records page: what a cell filters by, and what a header sorts by."""
+"""Links of the Records page: what a cell filters by, what else can be done with what it names, what a header sorts by."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django import template
+from django.template import Context
+from django.utils.safestring import SafeString
 
 from channels_app.address import Address
 from channels_app.filters import UNKNOWN_CHANNEL
+from channels_app.records_page.menus import Menus
 from channels_app.records_page.page import RecordsPage
+from usage import privacy
 
 register = template.Library()
 
@@ -17,6 +21,21 @@ register = template.Library()
 def asking(address: Address, name: str, value: object) -> Address:
     """The same list of one server, channel, account, model or key alone."""
     return address.setting(name, str(value) if value != "" else UNKNOWN_CHANNEL)
+
+
+@register.simple_tag
+def menu_button(menus: Menus, by: str, value: object, name: object, page: object = None) -> SafeString:
+    """What opens the menu of a channel (by its slug, empty for the unknown one), account, model (by its name, and `page`
+    by its id) or key.
+    """
+    return menus.button((by, str(value) if value != "" else UNKNOWN_CHANNEL), str(name), page)
+
+
+@register.simple_tag(takes_context=True)
+def menus_of(context: Context, menus: Menus, swaps: bool) -> SafeString:
+    """What the buttons before it open. `swaps`: the list that they filter is this very page."""
+    user: Any = context["user"]
+    return menus.opened(may_name=user.is_staff and not privacy.is_on(), swaps=swaps)
 
 
 @register.inclusion_tag("channels/_header.html")

@@ -8,13 +8,12 @@ from datetime import datetime
 from functools import cached_property
 from typing import Protocol
 
-from django.utils.functional import Promise
-
+from channels_app.columns import Choice, arranged, is_rearranged
 from channels_app.filter_bar.page import DataPage, Query
 from channels_app.stats import Conditions, Timing, Usage, breakdown, span_of, timing, timing_by
 from channels_app.stats.questions import Group
 from channels_app.stats.seen import seen_by
-from channels_app.usage_table.columns import COLUMNS, Column
+from channels_app.usage_table.columns import COLUMNS, Column, share
 from channels_app.usage_table.list_query import ListQuery
 from channels_app.usage_table.row import Row, rows_of
 from channels_app.usage_table.table import columns_of
@@ -32,11 +31,12 @@ class TableQuery(Query, Protocol):
 
 
 class TablePage(DataPage, ABC):
-    """A table of usage. `usual` are the keys of its columns, the last of which stays last; `optional` of those that are
-    shown when asked for, or sorted by.
+    """A table of usage, `table_name` among columns.TABLES. `usual` are the keys of its columns, the last of which stays
+    last unless its viewer moves it; `optional` of those that are shown when asked for, or sorted by.
     """
 
     query: TableQuery
+    table_name: str
     usual: Sequence[str]
     optional: Sequence[str]
     now: datetime
@@ -65,15 +65,35 @@ class TablePage(DataPage, ABC):
         """The keys of all columns that are shown; what the table is sorted by is among them."""
         return frozenset((*self.usual, *self.query.columns, self.query.sort.removeprefix("-")))
 
-    @property
-    def table_columns(self) -> list[Column]:
-        keys = [key for key in (*self.usual[:-1], *self.optional, self.usual[-1]) if key in self.shown]
-        return columns_of(keys, self.query.sort, self.usage)
+    @cached_property
+    def _every_column(self) -> list[str]:
+        return arranged(self.table_name, (*self.usual[:-1], *self.optional, self.usual[-1]))
 
     @property
-    def columns(self) -> list[tuple[str, Promise | str, bool]]:
-        """What can be added: key, label, and whether it is."""
-        return [(key, COLUMNS[key].label, key in self.query.columns) for key in self.optional]
+    def table_columns(self) -> list[Column]:
+        return columns_of([key for key in self._every_column if key in self.shown], self.query.sort, self.usage)
+
+    @property
+    def columns(self) -> list[Choice]:
+        """All that there are, in their order."""
+        share_of = share(self.query.sort.removeprefix("-"))
+        return [
+            Choice(
+                key,
+                COLUMNS.get(key, share_of).label,
+                key in self.usual or key in self.query.columns,
+                is_usual=key in self.usual,
+            )
+            for key in self._every_column
+        ]
+
+    @property
+    def column_order(self) -> str:
+        return ",".join(self._every_column)
+
+    @property
+    def is_rearranged(self) -> bool:
+        return is_rearranged(self.table_name)
 
     @property
     def timing(self) -> Timing | None:
@@ -110,7 +130,7 @@ class ListPage(TablePage):
     by: str
 
     def __init__(self, query: ListQuery, now: datetime) -> None:
-        self.query, self.now = query, now
+        self.query, self.now, self.table_name = query, now, query.table
 
     @cached_property
     def groups(self) -> dict[Group, Usage]:

@@ -44,28 +44,48 @@ def subject(id: str, name: str, own: Condition, page: str, parent: Condition | N
 
 
 def menu(subject: Subject, address: Address, scope: Address, *, may_name: bool) -> SafeString:
-    """Return its button and what that opens. `address` is the page's own, `scope` all that the page is asked for.
+    """Return its button and what that opens, one after the other."""
+    return button(subject) + opened(subject, address, scope, may_name=may_name)
+
+
+def button(subject: Subject) -> SafeString:
+    """Return what opens the menu: several may open the same, which then stands beside the one that did.
 
     Put together here: a table has a hundred of them, and a template takes several times as long.
     """
-    key = f"menu-{escape(subject.id)}"
-    links = "".join(_links(subject, address, scope, may_name))
     label = escape(_("Actions: %(name)s") % {"name": subject.name})
     return mark_safe(  # noqa: S308
-        f'<button class="quiet row-more" type="button" popovertarget="{key}" aria-label="{label}">'
+        f'<button class="quiet row-more" type="button" popovertarget="{_key(subject)}" aria-label="{label}">'
         '<svg class="icon" viewBox="0 0 16 16" aria-hidden="true"><use href="#i-more"/></svg></button>'
-        f'<span class="popover row-menu" id="{key}" popover>{links}</span>'
     )
 
 
-def _links(subject: Subject, address: Address, scope: Address, may_name: bool) -> Iterator[str]:
+def opened(
+    subject: Subject, address: Address, scope: Address, *, may_name: bool, path: str = "", swaps: bool = True
+) -> SafeString:
+    """Return what its buttons open. `address` is the list that it may filter, at `path` if not on this very page;
+    `swaps` tells whether that is drawn in place of what is shown. `scope` is all that the page is asked for.
+    """
+    links = "".join(_links(subject, address, scope, path, swaps=swaps, may_name=may_name))
+    return mark_safe(f'<span class="popover row-menu" id="{_key(subject)}" popover>{links}</span>')  # noqa: S308
+
+
+def _key(subject: Subject) -> str:
+    return f"menu-{escape(subject.id)}"
+
+
+def _links(
+    subject: Subject, address: Address, scope: Address, path: str, *, swaps: bool, may_name: bool
+) -> Iterator[str]:
     if subject.page:
         yield _link(subject.page, _("Open"))
     filtered = _asking(address, subject.conditions)
+    here = f"{path}{filtered}"
     if str(filtered) != str(address):
-        yield _link(str(filtered), _("Filter by this"), swaps=True)
-    records = _asking(scope.only(GLOBAL_PARAMETERS), subject.conditions)
-    yield _link(f"{reverse('records')}{records}", _("View records"))
+        yield _link(here, _("Filter by this"), swaps=swaps)
+    records = f"{reverse('records')}{_asking(scope.only(GLOBAL_PARAMETERS), subject.conditions)}"
+    if records != here:
+        yield _link(records, _("View records"))
     if may_name and (where := _naming(*subject.conditions[-1])):
         yield _link(where, _("Edit name"))
 

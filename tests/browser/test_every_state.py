@@ -17,7 +17,7 @@ import time_machine
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import PASSWORD, Open
-from tests.browser.test_every_view import LOOKS, NOW, PICTURES, Look, troubles
+from tests.browser.test_every_view import LOOKS, NOW, PICTURES, Look, inaccessible, troubles
 from usage.demo.seeding import seed
 from usage.models import CollectorProcess, Instance, ModelPrice, Preferences
 
@@ -140,7 +140,7 @@ STATES: dict[str, Callable[[Visit], Page]] = {
     "prices-sync-preview": _preview,
     "prices-invalid-form": _invalid,
     "scatter-selection": _box,
-    "not-found": lambda visit: visit.go("/nothing/"),
+    "not-found": lambda visit: visit.go("/models/claude-opus/"),
     "overview-print": _printed,
 }
 
@@ -185,4 +185,4 @@ def _looked_at(name: str, page: Page, look: Look, folder: str) -> list[str]:
         page.screenshot(path=Path(folder, f"{name}-{look}.png"), full_page=True)
     if name == "overview-print":  # which is on paper, not in a window
         return []
-    return [f"{name} ({look}): {trouble}" for trouble in troubles(page, look, page.content())]
+    return [f"{name} ({look}): {trouble}" for trouble in troubles(page, look, page.content()) + inaccessible(page)]

@@ -91,6 +91,23 @@ def test_a_drawer_opens_walks_and_closes(open_page: Open, records: int) -> None:
     assert page.evaluate("window.untouched")
 
 
+@pytest.mark.parametrize("javascript", [True, False])
+def test_what_a_row_names_has_a_menu(open_page: Open, records: int, javascript: bool) -> None:
+    page = open_page("/records/?range=24h", javascript=javascript)
+    row = page.locator("tr", has=page.locator(f"#record-{records}"))
+    button = row.get_by_role("button", name="Actions: codex")
+    row.locator("a.name", has_text="codex").first.focus()
+    page.keyboard.press("Tab")
+    expect(button).to_be_focused()
+    page.keyboard.press("Enter")
+    menu = page.locator("#menu-channel-codex")
+    expect(menu).to_be_visible()
+    assert abs(menu.bounding_box()["y"] - button.bounding_box()["y"]) < 150  # type: ignore[index]
+    menu.get_by_role("link", name="Filter by this").click()
+    expect(page.locator("#channel-menu")).to_contain_text("Channel: codex")
+    assert page.url.endswith("/records/?channel=codex&range=24h")
+
+
 def test_the_drawer_closes_by_its_button_and_by_what_is_beside_it(open_page: Open, records: int) -> None:
     page = open_page("/records/")
     for close in (lambda: page.locator("[data-close]").click(), lambda: page.mouse.click(300, 500)):

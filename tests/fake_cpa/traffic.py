@@ -121,7 +121,8 @@ class Traffic:
             request_id=f"{random.getrandbits(32):08x}",
             reasoning_effort=random.choice(("", "low", "medium", "high")) if habit.reasoning else "",
             user_agent=habit.user_agent,
-            client_ip=f"203.0.113.{random.randint(10, 40)}",
+            client_ip=(client_ip := f"203.0.113.{random.randint(10, 40)}"),
+            x_forwarded_for=f"{client_ip}, 2001:db8::10" if client_ip.endswith("0") else "",
             response_headers=quota_headers(credential, when_ns),
         )
 

@@ -69,6 +69,9 @@ class Payload(msgspec.Struct, rename=_OURS, gc=False):
     reasoning_effort: str | None = None
     service_tier: str | None = None
     response_service_tier: str | None = None
+    client_ip: str | None = None
+    x_forwarded_for: str | None = None
+    user_agent: str | None = None
     latency_ms: _Milliseconds | None = None
     ttft_ms: _Milliseconds | None = None
     generate: bool | None = None

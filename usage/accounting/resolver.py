@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 AUTH_FILES = "auth-files"
@@ -60,6 +60,16 @@ class Resolution:
     like: Credential | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule as it was tried: which credentials it found, which were left, and what that decides, if anything."""
+
+    match: Match
+    found: list[Credential]
+    left: list[Credential]
+    resolution: Resolution | None
+
+
 _UNKNOWN = Resolution(Match.UNKNOWN)
 
 
@@ -76,26 +86,28 @@ class Resolver:
                 self._by_name[name].append(credential)
 
     def resolve(self, clue: Clue) -> Resolution:
-        return (
-            self._decide(Match.AUTH_INDEX, self._indexed(clue), clue)
-            or self._decide(Match.SOURCE, self._by_name.get(clue.source, []) if clue.source else [], clue)
-            or _UNKNOWN
-        )
+        return next((rule.resolution for rule in self.tried(clue) if rule.resolution), _UNKNOWN)
+
+    def tried(self, clue: Clue) -> Iterator[Rule]:
+        """Yield the rules in the order in which they are tried: the first that decides anything counts."""
+        yield self._rule(Match.AUTH_INDEX, self._indexed(clue), clue)
+        yield self._rule(Match.SOURCE, self._by_name.get(clue.source, []) if clue.source else [], clue)
 
     def _indexed(self, clue: Clue) -> list[Credential]:
         """Rules 1 and 2: an auth file before a key, if both should have one index."""
         found = self._by_index.get(clue.auth_index, []) if clue.auth_index else []
         return _prefer(found, lambda credential: credential.listed_in == AUTH_FILES)
 
-    def _decide(self, match: Match, found: list[Credential], clue: Clue) -> Resolution | None:
+    def _rule(self, match: Match, found: list[Credential], clue: Clue) -> Rule:
         """Narrow several down by what still exists, the provider, and the source; what stays open is left open."""
-        found = _prefer(found, lambda credential: not credential.removed)
-        found = _prefer(found, lambda credential: credential.fits(clue.provider))
-        found = _prefer(found, lambda credential: clue.source in credential.names)
-        channels = {credential.channel_id for credential in found}
+        left = _prefer(found, lambda credential: not credential.removed)
+        left = _prefer(left, lambda credential: credential.fits(clue.provider))
+        left = _prefer(left, lambda credential: clue.source in credential.names)
+        channels = {credential.channel_id for credential in left}
         if len(channels) != 1:
-            return None
-        return Resolution(match, channels.pop(), found[0].account_id if len(found) == 1 else None, found[0])
+            return Rule(match, found, left, None)
+        account = left[0].account_id if len(left) == 1 else None
+        return Rule(match, found, left, Resolution(match, channels.pop(), account, left[0]))
 
 
 def _prefer(found: list[Credential], wanted: Callable[[Credential], bool]) -> list[Credential]:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from usage.admin.base import LedgerAdmin, ReadOnlyAdmin, moment
-from usage.models import FailureText, ModelName, RequestTraits, UsageRecord
+from usage.models import ClientTraits, FailureText, ModelName, RequestTraits, UsageRecord
 
 
 class TimeFilter(admin.SimpleListFilter):
@@ -74,3 +74,8 @@ class ModelNameAdmin(ReadOnlyAdmin):
 @admin.register(RequestTraits)
 class RequestTraitsAdmin(ReadOnlyAdmin):
     list_display = ("endpoint", "reasoning_effort", "service_tier", "billed_tier")
+
+
+@admin.register(ClientTraits)
+class ClientTraitsAdmin(ReadOnlyAdmin):
+    list_display = ("ip", "forwarded_for", "user_agent")

@@ -10,12 +10,12 @@ from typing import NamedTuple
 from usage.accounting.payload import Payload, read_record
 from usage.accounting.price_book import PriceBook
 from usage.accounting.pricing import Price
-from usage.benchmark.traffic import Traffic
+from usage.benchmark.traffic import USER_AGENT, Traffic, ip_of
 from usage.benchmark.upstream import Upstream
 from usage.ingest.accounts import apply_listing
 from usage.ingest.prices import load_prices
 from usage.ingest.sources import Sources
-from usage.models import ApiKey, FailureMessage, Instance, ModelName, ModelPrice, RequestTraits
+from usage.models import ApiKey, ClientTraits, FailureMessage, Instance, ModelName, ModelPrice, RequestTraits
 from usage.models.fields import to_micros
 from usage.secrets import digest, mask
 from usage.upstream.client import ManagementClient
@@ -55,6 +55,8 @@ class ChannelCast(NamedTuple):
 class Cast(NamedTuple):
     channels: list[ChannelCast]
     api_keys: list[int]
+    # Of each of the keys, where it is used.
+    clients: list[int]
     messages: list[int]
 
 
@@ -93,6 +95,7 @@ def assemble(instance: Instance, traffic: Traffic, at: datetime) -> Cast:
             for models, payloads in channels
         ],
         _add_keys(traffic.clients),
+        _add_clients(traffic.clients),
         _add_messages(),
     )
 
@@ -135,6 +138,12 @@ def _add_traits(payload: Payload) -> Iterable[Traits]:
 def _add_keys(keys: Iterable[str]) -> list[int]:
     rows = [ApiKey(key_digest=digest(key), key_mask=mask(key)) for key in keys]
     return [row.pk for row in ApiKey.objects.bulk_create(rows)]
+
+
+def _add_clients(keys: Sequence[str]) -> list[int]:
+    rows = {ip: ClientTraits(ip=ip, user_agent=USER_AGENT) for ip in map(ip_of, keys)}
+    ClientTraits.objects.bulk_create(rows.values())
+    return [rows[ip_of(key)].pk for key in keys]
 
 
 def _add_messages() -> list[int]:

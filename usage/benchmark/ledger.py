@@ -40,6 +40,7 @@ class _Session(NamedTuple):
     model: Model
     alias: int
     api_key: int | None
+    client: int
     traits: int
     # Of a websocket, whose turns share it; otherwise empty, and each client request gets its own.
     request_id: str
@@ -82,12 +83,15 @@ class LedgerTraffic:
         channel = self._cast.channels[at]
         model = channel.models[self._popular(len(channel.models))]
         traits = random.choice(channel.traits)
+        source, alias = self._source(channel), model.alias if random.random() < _BY_ALIAS else model.id
+        key = None if random.random() < _WITHOUT_KEY else self._popular(len(self._cast.api_keys))
         return _Session(
             at,
-            self._source(channel),
+            source,
             model,
-            model.alias if random.random() < _BY_ALIAS else model.id,
-            None if random.random() < _WITHOUT_KEY else self._cast.api_keys[self._popular(len(self._cast.api_keys))],
+            alias,
+            None if key is None else self._cast.api_keys[key],
+            self._cast.clients[key or 0],
             traits.id,
             self._request_id() if traits.websocket else "",
             random.random() >= _NOT_STREAMED,
@@ -118,6 +122,7 @@ class LedgerTraffic:
             request_id, int(failed), _STATUSES[bits & 7] if failed else 200,
             1, milliseconds, milliseconds * (16 + (bits & 63)) // 160 if session.streamed and not failed else None,
             0, *tokens, *charge(model.price, tokens, failed=failed), self._message(source, at) if failed else None,
+            session.client,
         )  # fmt: skip
 
     def _message(self, source: int, at: int) -> int:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from random import Random
 from typing import Any, NamedTuple, TypeVar
+from zlib import crc32
 
 import msgspec
 
@@ -142,9 +143,19 @@ class Traffic:
             "model": session.model,
             "alias": session.model,
             "api_key": session.client,
+            "client_ip": ip_of(session.client),
+            "user_agent": USER_AGENT,
             "request_id": call.request_id,
             "reasoning_effort": _popular(("medium", "high", "", "low", "xhigh"), random),
         }
+
+
+USER_AGENT = "codex_cli_rs/0.98.0 (Ubuntu 24.04; x86_64) xterm-256color"
+
+
+def ip_of(client: str) -> str:
+    """Each client stays where it is; `client` is its key."""
+    return f"203.0.113.{crc32(client.encode()) % 250}"
 
 
 _TOO_MANY = '{"error":{"type":"rate_limit_error","message":"This request would exceed your rate limit."}}'
@@ -155,9 +166,7 @@ _HEADERS = {
     "X-Ratelimit-Remaining-Tokens": ["3999871"],
 }
 _COMMON = {
-    "client_ip": "203.0.113.24",
     "x_forwarded_for": "",
-    "user_agent": "codex_cli_rs/0.98.0 (Ubuntu 24.04; x86_64) xterm-256color",
     "generate": True,
     "response_headers": _HEADERS,
     "accounting_version": 2,

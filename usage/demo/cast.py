@@ -15,9 +15,10 @@ State = Account.State
 
 
 class Habit(NamedTuple):
-    """How requests of a channel look: sizes in tokens, and shares of them."""
+    """How requests of a channel look, and who makes them: sizes in tokens, and shares of them."""
 
     endpoint: str
+    user_agent: str
     context: int
     answer: int
     cached: float = 0.0
@@ -36,10 +37,25 @@ class ChannelCast(NamedTuple):
     habit: Habit
 
 
-_CLAUDE_CODE = Habit("POST /v1/messages", 60_000, 700, cached=0.94, cache_written=0.04, reasoning=0.2)
-_CODEX = Habit("POST /v1/responses", 40_000, 900, cached=0.9, reasoning=0.6)
-_CHAT = Habit("POST /v1/chat/completions", 6_000, 700, cached=0.35, reasoning=0.2)
-_BATCH = Habit("POST /v1/chat/completions", 12_000, 300, streams=False)
+_CLAUDE_CODE = Habit(
+    "POST /v1/messages",
+    "claude-cli/2.1.40 (external, cli)",
+    60_000,
+    700,
+    cached=0.94,
+    cache_written=0.04,
+    reasoning=0.2,
+)
+_CODEX = Habit(
+    "POST /v1/responses",
+    "codex_cli_rs/0.98.0 (Ubuntu 24.04; x86_64) xterm-256color",
+    40_000,
+    900,
+    cached=0.9,
+    reasoning=0.6,
+)
+_CHAT = Habit("POST /v1/chat/completions", "openai-python/2.11.0", 6_000, 700, cached=0.35, reasoning=0.2)
+_BATCH = Habit("POST /v1/chat/completions", "python-httpx/0.28.1", 12_000, 300, streams=False)
 _LONG_LABEL = "负责夜间批处理与报表生成的公共账号-请勿在白天使用-有问题联系平台组@example.com.cn"
 _LONG_MODEL = "meta-llama/llama-4-maverick-17b-128e-instruct-fp8-with-a-name-that-does-not-end-前沿研究预览版"
 RELAY = "https://relay.example.net/anthropic/team-platform-production-europe-west"

@@ -124,8 +124,7 @@ class Traffic:
             "reasoning_effort": random.choice(("", "low", "medium", "high")) if channel.habit.reasoning else "",
             "service_tier": "auto",
             "response_service_tier": "priority" if random.random() < 0.03 else "default",
-            "client_ip": f"203.0.113.{random.randint(10, 40)}",
-            "user_agent": "example-client/1.0",
+            **_client(channel.habit, random.randint(10, 40)),
         }
 
     def _success(
@@ -188,6 +187,18 @@ class Traffic:
                 request, moment = self._request(claude), self._end - timedelta(hours=2, minutes=number)
                 record = _record(request, claude.accounts[0], moment, self._buckets(claude.habit), "complete", 9_000)
                 yield record | succeeded | {"auth_index": label.encode().hex()[-16:], "source": label}
+
+
+def _client(habit: Habit, number: int) -> dict[str, str]:
+    """Some come by a proxy, which says for whom; one is of an older CPA, which tells nothing of clients."""
+    if number == 10:
+        return {}
+    behind_proxy = number % 8 == 0
+    return {
+        "client_ip": "10.0.0.2" if behind_proxy else f"203.0.113.{number}",
+        "x_forwarded_for": f"198.51.100.{number}, 2001:db8::{number}" if behind_proxy else "",
+        "user_agent": habit.user_agent,
+    }
 
 
 def _record(

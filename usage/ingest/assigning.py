@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import F, Model, QuerySet
+from django.utils import timezone
 
 from usage.ingest import rollup
 from usage.ingest.insertion import lock_booking
 from usage.ingest.placing import lock_places
 from usage.ingest.sources import resolve_anew
-from usage.models import Account, Channel, ChannelName, Instance, ModelPrice, PriceMultiplier, Source
+from usage.models import Account, Channel, ChannelMerge, ChannelName, Instance, ModelPrice, PriceMultiplier, Source
+from usage.models.slugs import free_slug
 
 
 class HasPrices(Exception):
@@ -40,9 +43,8 @@ def take_back(source: Source) -> None:
 
 
 def merge(channel: Channel, into: Channel) -> None:
-    """Make all of `channel` part of another, and forget it: its accounts, sources and the names it is listed under.
-
-    Raises HasPrices where prices or multipliers are for it alone, and ValueError where the two are one.
+    """Make all of `channel` part of another: its accounts, sources and the names it is listed under. What it was is kept,
+    to undo that. Raises HasPrices where prices or multipliers are for it alone, and ValueError where the two are one.
     """
     if channel.pk == into.pk:
         raise ValueError(f"channel {channel.pk} cannot be merged into itself")
@@ -52,12 +54,42 @@ def merge(channel: Channel, into: Channel) -> None:
         )
         if prices or multipliers:
             raise HasPrices(prices, multipliers)
-        Account.objects.filter(channel=channel).update(channel=into)
-        Source.objects.filter(channel=channel).update(channel=into)
-        names = ChannelName.objects.filter(channel=channel)
-        names.filter(former_slug="").update(former_slug=channel.slug)
-        names.update(channel=into)
+        ChannelName.objects.filter(channel=channel, former_slug="").update(former_slug=channel.slug)
+        kept: dict[str, Any] = {name: getattr(channel, name) for name in _KEPT} | {"merged_at": timezone.now()}
+        merged = ChannelMerge(into=into, **kept)
+        for name, rows in _parts_of(channel).items():
+            setattr(merged, name, list(rows.values_list("pk", flat=True)))
+            rows.update(**{_POINTS[name]: into})
+        merged.save()
         channel.delete()
+
+
+def undo(merged: ChannelMerge) -> Channel:
+    """Make a merged channel anew, with all that came along and is still where it came to; return it.
+
+    What servers have listed under its names since comes back with the next list of accounts.
+    """
+    with _changing_meanings(Instance.objects.values_list("pk", flat=True)):
+        channel = Channel(**{name: getattr(merged, name) for name in _KEPT})
+        channel.slug = free_slug(Channel, merged.slug)
+        channel.save()
+        for name, rows in _parts_of(merged.into).items():
+            rows.filter(pk__in=getattr(merged, name)).update(**{_POINTS[name]: channel})
+        ChannelName.objects.filter(channel=channel, former_slug=merged.slug).update(former_slug="")
+        merged.delete()
+        return channel
+
+
+# What a channel is, and the rows that point to it: by the fields of ChannelMerge that keep them.
+_KEPT = ("name", "kind", "slug", "color_slot", "shape", "position")
+_POINTS = {"accounts": "channel", "sources": "channel", "names": "channel", "merges": "into"}
+
+
+def _parts_of(channel: Channel) -> dict[str, QuerySet[Any]]:
+    models: dict[str, type[Model]] = {
+        "accounts": Account, "sources": Source, "names": ChannelName, "merges": ChannelMerge,
+    }  # fmt: skip
+    return {name: model._default_manager.filter(**{_POINTS[name]: channel}) for name, model in models.items()}
 
 
 @contextmanager

@@ -20,7 +20,7 @@ Row = tuple[int | str | bytes | None, ...]
 COLUMNS = (
     "requested_at", "dedup_key", "received_at", "source_id", "model_id", "alias_id", "api_key_id", "traits_id",
     "request_id", "failed", "status_code", "generate", "latency_ms", "ttft_ms", "quality", *rollup.TOKENS,
-    "cost_nanousd", "saved_nanousd", "price_id", "message_id",
+    "cost_nanousd", "saved_nanousd", "price_id", "message_id", "client_id",
 )  # fmt: skip
 _NAMES = ", ".join(COLUMNS)
 _INTO = f"INSERT INTO {rollup.RECORDS} ({_NAMES})"

@@ -20,7 +20,7 @@ from usage.ingest.insertion import Ids, Row, insert
 from usage.ingest.prices import load_prices, price_new_models, version_of_prices
 from usage.ingest.quarantine import Rejected
 from usage.ingest.sources import KnownSource, Sources
-from usage.models import ApiKey, FailureMessage, FailureText, Instance, ModelName, RequestTraits
+from usage.models import ApiKey, ClientTraits, FailureMessage, FailureText, Instance, ModelName, RequestTraits
 from usage.redaction import redact
 from usage.secrets import digest, mask
 
@@ -36,6 +36,7 @@ _REFUSED_ALIKE = 100
 _MOST_ASKED = 2_000
 
 _TraitsWords = tuple[str | None, str | None, str | None, str | None]
+_ClientWords = tuple[str | None, str | None, str | None]
 
 
 @dataclass(slots=True)
@@ -71,6 +72,7 @@ class Ledger:
         self._api_keys = Dimension[str](ApiKey, "key_digest", spell=lambda key: (digest(key),))
         columns = ("endpoint", "reasoning_effort", "service_tier", "billed_tier")
         self._traits = Dimension[_TraitsWords](RequestTraits, *columns, spell=_spell_traits)
+        self._clients = Dimension[_ClientWords](ClientTraits, "ip", "forwarded_for", "user_agent", spell=_spell_client)
         self._messages = Dimension[str](FailureMessage, "text", spell=lambda text: (text,))
         self._asked: set[Asked] = set()
         self._load_prices()
@@ -155,6 +157,7 @@ class Ledger:
         self._models.ensure({model for model, _provider in asked} | {_alias(payload) for payload in payloads})
         self._api_keys.ensure(masks, lambda key: {"key_mask": masks[key]})
         self._traits.ensure(map(_traits, payloads))
+        self._clients.ensure({words for payload in payloads if (words := _client(payload))})
         self._messages.ensure({_message(payload) for payload in payloads} - {""})
         if len(self._asked) > _MOST_ASKED:
             self._asked.clear()
@@ -171,7 +174,7 @@ class Ledger:
             quality = Quality.INCONSISTENT
         elif source.is_guess:
             quality = max(quality, Quality.ESTIMATED)
-        model, api_key, message = _model(payload), payload.api_key, _message(payload)
+        model, api_key, message, client = _model(payload), payload.api_key, _message(payload), _client(payload)
         alias = model if payload.alias == model else _alias(payload)
         return (
             payload.requested_at, payload.dedup_key, payload.received_at,
@@ -180,7 +183,7 @@ class Ledger:
             clean(payload.request_id, 40), int(payload.failed), _small(payload.status_code),
             int(payload.generate is not False), _natural(payload.latency_ms), _natural(payload.ttft_ms), int(quality),
             *buckets, *self._cost(payload, model, buckets, source),
-            self._messages[message] if message else None,
+            self._messages[message] if message else None, self._clients[client] if client else None,
         )  # fmt: skip
 
     def _cost(self, payload: Payload, model: str, buckets: Buckets, source: KnownSource) -> Charge:
@@ -210,6 +213,22 @@ def _traits(payload: Payload) -> _TraitsWords:
 
 def _spell_traits(words: _TraitsWords) -> tuple[str, ...]:
     return clean(words[0], 200), *(clean(word, 40) for word in words[1:])
+
+
+def _client(payload: Payload) -> _ClientWords | None:
+    """None where the record tells nothing of it: CPA does from v7.2.104 on."""
+    ip, forwarded, agent, key = payload.client_ip, payload.x_forwarded_for, payload.user_agent, payload.api_key
+    if not (ip or forwarded or agent):
+        return None
+    if key and key in f"{forwarded}\n{agent}":
+        forwarded, agent = redact(forwarded or "", key), redact(agent or "", key)
+    return ip, forwarded, agent
+
+
+def _spell_client(words: _ClientWords) -> tuple[str, ...]:
+    """Redacted before it is cut: of a key across the limit, a piece would stay that nothing recognises."""
+    ip, forwarded, agent = (redact(clean(word, len(word or ""))) for word in words)
+    return ip[:64], forwarded[:200], agent[:300]
 
 
 def _natural(number: int | None) -> int | None:

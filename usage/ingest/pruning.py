@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 
 from usage.ingest import attempts, distribution, rollup
 from usage.ingest.courtesy import let_others_write
-from usage.ingest.insertion import lock_booking
-from usage.models import FailureText, RollupState, UsageRecord
+from usage.ingest.insertion import last_id, lock_booking
+from usage.models import ClientTraits, FailureText, RollupState, UsageRecord
 from usage.models.fields import from_micros, to_micros
 
 # A transaction of some 50 ms: bookings and pages that write wait no longer.
@@ -42,7 +43,32 @@ def prune(until: datetime) -> int:
         deleted += chunk
         let_others_write()
     rollup.forget_quarter_hours(rollup.records_since())
+    if deleted:
+        forget_clients()
     return deleted
+
+
+def forget_clients() -> int:
+    """Delete where clients called from of whom no record is left; return how many.
+
+    All records are read for that before anybody has to wait, and after that only those that came meanwhile. Who knows
+    one of the deleted, learns it anew when a record points to it (usage/ingest/ledger.py).
+    """
+    with connection.cursor() as cursor:
+        last = last_id(cursor)
+        used = _clients(cursor, f"id <= {last}")
+        with transaction.atomic():
+            lock_booking()
+            used |= _clients(cursor, f"id > {last}")
+            unused = sorted(set(ClientTraits.objects.values_list("pk", flat=True)) - used)
+            chunks = [unused[at : at + _CHUNK] for at in range(0, len(unused), _CHUNK)]
+            rows = (ClientTraits.objects.filter(pk__in=chunk) for chunk in chunks)
+            return sum(int(chunk._raw_delete(using=connection.alias)) for chunk in rows)
+
+
+def _clients(cursor: CursorWrapper, where: str) -> set[int]:
+    cursor.execute(f"SELECT DISTINCT client_id FROM {rollup.RECORDS} WHERE client_id IS NOT NULL AND {where}")
+    return {client for (client,) in cursor.fetchall()}
 
 
 def _edge(until: datetime) -> datetime:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from django.db.models import Q, QuerySet, Sum
 
 from usage.accounting.payload import Payload
-from usage.accounting.resolver import OPENAI_COMPATIBILITY, Clue, Match, Resolution, Resolver
+from usage.accounting.resolver import OPENAI_COMPATIBILITY, Clue, Match, Resolution, Resolver, Rule
 from usage.accounting.tokens import Family, family_of, family_of_model
 from usage.ingest.accounts import load_credentials
 from usage.ingest.dimensions import Dimension, clean
@@ -95,6 +95,9 @@ class Sources:
         return by_source if disagree else resolution
 
 
+_IS_SETTLED = ~Q(account=None) | Q(match=Source.Match.BY_HAND)
+
+
 def _whose(row: Source, resolution: Resolution) -> tuple[int | None, int | None]:
     """Return the ids of channel and account; a row that is to be healed yet means what it will mean then."""
     is_settled = row.account_id or row.match == Source.Match.BY_HAND
@@ -136,6 +139,31 @@ def resolve_anew(source: Source) -> None:
     """Give a source what its server's list says of it by now, whatever it meant before."""
     resolution = Resolver(load_credentials(source.instance)).resolve(_clue_of(source))
     Source.objects.filter(pk=source.pk).update(**_resolved(resolution))
+
+
+class Finding(NamedTuple):
+    """What a record that shows a clue would mean: by the `source` that has been seen already, if that has been settled,
+    else by the first of the rules that decides.
+    """
+
+    source: Source | None
+    rules: list[Rule]
+
+
+def find(instance: Instance, clue: Clue) -> Finding:
+    """Return what a record of a server would mean now, and why."""
+    seen = Source.objects.filter(
+        instance=instance, provider=clue.provider, auth_index=clue.auth_index, source_digest=clue.source
+    )
+    settled = seen.filter(_IS_SETTLED).select_related("channel", "account__channel").first()
+    return Finding(settled, list(Resolver(load_credentials(instance)).tried(clue)))
+
+
+def clue_of(provider: str, auth_index: str, source: str) -> Clue:
+    """Return what records show in these words; `source` is nowhere kept."""
+    return Clue(
+        clean(provider.strip(), 100), clean(auth_index.strip(), 300), digest(source.strip()) if source.strip() else b""
+    )
 
 
 def heal(instance: Instance) -> tuple[int, int]:

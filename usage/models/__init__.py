@@ -1,6 +1,7 @@
 """What came in and what it cost."""
 
 from usage.models.attempts import Attempt, AttemptHour, StaleHour
+from usage.models.channel_merge import ChannelMerge
 from usage.models.collection import (
     CollectionGap,
     CollectionState,
@@ -18,6 +19,7 @@ from usage.models.preferences import Preferences
 from usage.models.price import ModelPrice
 from usage.models.quota import QuotaWindow
 from usage.models.record import (
+    ClientTraits,
     FailureMessage,
     FailureText,
     ModelName,
@@ -61,7 +63,9 @@ __all__ = [
     "Attempt",
     "AttemptHour",
     "Channel",
+    "ChannelMerge",
     "ChannelName",
+    "ClientTraits",
     "CollectionGap",
     "CollectionState",
     "CollectorEvent",

@@ -24,6 +24,8 @@ class Preferences(models.Model):
     shortcuts = models.BooleanField(_("keyboard shortcuts"), default=True)
     # Of each table the columns besides the usual ones.
     columns = models.JSONField(_("columns"), default=dict, blank=True)
+    # Of each table all its columns, where they are not in the usual order.
+    column_order = models.JSONField(_("order of columns"), default=dict, blank=True)
     privacy = models.BooleanField(_("privacy mode"), default=False)
 
     class Meta:

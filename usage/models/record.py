@@ -7,6 +7,7 @@ from decimal import Decimal
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from usage import privacy
 from usage.accounting.failures import MOST_CHARACTERS
 from usage.accounting.payload import DEDUP_BYTES
 from usage.models.fields import InstantField
@@ -55,6 +56,34 @@ class RequestTraits(models.Model):
     def tier(self) -> str:
         """The service tier that upstream says it billed, else the one asked for."""
         return self.billed_tier or self.service_tier
+
+
+class ClientTraits(models.Model):
+    """Where a client called from, and what it calls itself; thousands of records share one row.
+
+    The IP is of whoever is at the other end of the socket, which may be a proxy; the rest clients write as they like.
+    """
+
+    id = models.AutoField(primary_key=True)
+    ip = models.CharField(_("client IP"), max_length=64, blank=True)
+    forwarded_for = models.CharField(_("forwarded for"), max_length=200, blank=True)
+    user_agent = models.CharField(_("user agent"), max_length=300, blank=True)
+
+    class Meta:
+        verbose_name = _("client traits")
+        verbose_name_plural = _("client traits")
+        constraints = [models.UniqueConstraint(fields=["ip", "forwarded_for", "user_agent"], name="client_traits")]
+
+    def __str__(self) -> str:
+        return " · ".join(word for word in (self.shown_ip, self.user_agent) if word)
+
+    @property
+    def shown_ip(self) -> str:
+        return privacy.addresses(self.ip)
+
+    @property
+    def shown_forwarded_for(self) -> str:
+        return privacy.addresses(self.forwarded_for)
 
 
 class FailureMessage(models.Model):
@@ -146,6 +175,10 @@ class UsageRecord(TokenCounts):
     # Of failures of which upstream said something.
     message = models.ForeignKey(
         FailureMessage, models.PROTECT, null=True, db_index=False, db_constraint=False, verbose_name=_("message")
+    )
+    # Told by CPA from v7.2.104 on.
+    client = models.ForeignKey(
+        ClientTraits, models.PROTECT, null=True, db_index=False, db_constraint=False, verbose_name=_("client")
     )
     status_code = models.PositiveSmallIntegerField(_("status"), null=True)
     quality = models.PositiveSmallIntegerField(_("token quality"), choices=Quality, default=Quality.COMPLETE)

@@ -15,6 +15,7 @@ _Check = Callable[[Survey], Iterator[Warning]]
 _BANNERS: tuple[_Check, ...] = (
     collecting.stopped,
     collecting.not_collecting,
+    collecting.stale,
     books.disk_full,
     collecting.gaps,
 )
@@ -42,7 +43,7 @@ def all_warnings(survey: Survey) -> list[Warning]:
 
 
 def banners(survey: Survey) -> list[Warning]:
-    """Return what keeps records from coming, or has kept them (W01 to W05, and a full disk), the worst first."""
+    """Return what keeps records from coming, or has kept them (W01 to W05, W16, and a full disk), the worst first."""
     return _find(_BANNERS, survey)
 
 

@@ -1,4 +1,4 @@
-"""Warnings about the way in: the collector, each server, and what may not have come (W01-W08, W12, W15)."""
+"""Warnings about the way in: the collector, each server, and what may not have come (W01-W08, W12, W15, W16)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 
 from config.report_zone import report_zone
 from usage import formats
-from usage.freshness import OFFLINE, retention
+from usage.freshness import OFFLINE, Verdict, freshness, retention
 from usage.models import CollectionGap, Instance
 from usage.warnings.survey import Survey
 from usage.warnings.warning import Action, Warning, connection_test, host_of, to_collector, to_settings, why
@@ -79,6 +79,16 @@ def _statistics_off(instance: Instance) -> Warning:
     action = Action(_("Enable"), reverse("collector_statistics", args=[instance.pk]), for_staff=True)
     line = "usage-statistics-enabled: true"
     return Warning("W04", "fail", text, instance, action, line=line, since=instance.state_since)
+
+
+def stale(survey: Survey) -> Iterator[Warning]:
+    """W16 (`ui.md` 14): servers from which nothing has come for too long, though a collector lives and they answered last."""
+    for instance in survey.instances:
+        fresh = freshness(instance, survey.pulse, survey.now)
+        is_silent = instance.state == State.OK and not survey.pulse.stopped_at and fresh.verdict == Verdict.OFFLINE
+        if is_silent and fresh.seen_at:
+            text = _("Showing data up to %(t)s.") % {"t": _time(survey, fresh.seen_at)}
+            yield Warning("W16", "fail", text, instance, connection_test(instance), since=fresh.seen_at)
 
 
 def gaps(survey: Survey) -> Iterator[Warning]:

@@ -132,7 +132,21 @@ function countPicks(form) {
   button.textContent = picked === 1 ? button.dataset.one : button.dataset.many.replace("#", picked);
 }
 
+// A column among the others; what is beside it goes around it, since what is moved itself would lose the focus.
+function move(column, by) {
+  const other = by < 0 ? column.previousElementSibling : column.nextElementSibling;
+  if (!other?.matches("[data-column]")) return;
+  by < 0 ? column.after(other) : column.before(other);
+  const columns = [...column.parentElement.querySelectorAll("[data-column]")];
+  announcer.textContent = `${column.textContent.trim()}: ${columns.indexOf(column) + 1} / ${columns.length}`;
+}
+
 document.addEventListener("click", (event) => {
+  const mover = event.target.closest("[data-column] button");
+  if (mover) {
+    event.preventDefault();
+    move(mover.parentElement, mover.name === "up" ? -1 : 1);
+  }
   const inside = event.target.closest("details.menu");
   for (const menu of document.querySelectorAll("details.menu[open]")) if (menu !== inside) menu.open = false;
   const link = event.target.closest("a[data-swap], a[data-dialog], dialog a[data-close-dialog]");
@@ -162,6 +176,11 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && menu) {
     menu.open = false;
     menu.querySelector("summary").focus();
+  }
+  const column = event.target.closest?.("[data-column]:has([name=order])"), by = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+  if (column && by) {
+    event.preventDefault();
+    move(column, by);
   }
   const toggle = event.target.closest?.("a.toggle");
   const expanded = { ArrowRight: "false", ArrowLeft: "true" }[event.key];

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('usage', '0026_columns_of_tables'),
+        ('usage', '0029_channel_merges'),
     ]
 
     operations = [
