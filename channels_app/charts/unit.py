@@ -62,3 +62,11 @@ NANOUSD = Unit(_("US$"), formats.money)
 MILLISECONDS = Unit(_("Duration"), _duration, _seconds)
 HUNDREDTHS_OF_A_PERCENT = Unit(_("Per cent"), _percent)
 TENTHS = Unit(_("tok/s"), lambda tenths: f"{tenths / 10:,.1f}")
+RPM = Unit(_("RPM"), formats.count)
+THOUSANDTHS_OF_RPM = Unit(
+    _("RPM"),
+    lambda thousandths: formats.per_minute(thousandths / 1000),
+    lambda thousandths: f"{thousandths / 1000:,.3f}",
+)
+TPM = Unit(_("TPM"), formats.compact)
+ACTIVE = Unit(_("Active"), formats.count)
