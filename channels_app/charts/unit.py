@@ -69,4 +69,4 @@ THOUSANDTHS_OF_RPM = Unit(
     lambda thousandths: f"{thousandths / 1000:,.3f}",
 )
 TPM = Unit(_("TPM"), formats.compact)
-ACTIVE = Unit(_("Active"), formats.count)
+ACTIVE = Unit(_("How many"), formats.count)

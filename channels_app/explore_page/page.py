@@ -92,7 +92,6 @@ class ExplorePage(DataPage):
     query: ExploreQuery
     now: datetime
     saved: Sequence[SavedView] = ()
-    has_chart = True
 
     @cached_property
     def answers(self) -> ExploreAnswers:

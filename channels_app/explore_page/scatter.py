@@ -91,7 +91,6 @@ class ScatterPage(DataPage):
     query: ScatterQuery
     now: datetime
     saved: Sequence[SavedView] = ()
-    has_chart = True
 
     @cached_property
     def bar(self) -> FilterBar:
