@@ -211,7 +211,8 @@ def test_lines_break_where_there_is_no_value() -> None:
         id="x", title="Time", unit=MILLISECONDS, timeline=timeline(),
         series=[Series("p95", "p95", values, BLUE), Series("p50", "p50", [50] * 11, RED)], band=("p95", "p50"),
     )  # fmt: skip
-    band, line, _other = chart.layers
+    band, line, alone, _other = chart.layers
+    assert alone.path.count("M") == 1 and alone.path.startswith("M0.5 ") and alone.css == f"line alone {BLUE.fill}"
     assert line.path == "M0.5 667h0M2.5 333h0L3.5 0"
     assert band.path == "M2.5 333L3.5 0L3.5 833L2.5 833z"
 

@@ -208,12 +208,27 @@ def test_bubbles_and_their_words_stay_within_the_plot() -> None:
     assert [one.radius for one in chart.drawn] == sorted((one.radius for one in chart.drawn), reverse=True)
     marks = [float(one.text) for one in chart.speeds]
     assert marks[0] <= 20 and marks[-1] >= 97 and len(chart.prices) >= 3
+    assert all(0 <= left and right <= 800 and 8 <= middle <= 252 for left, right, middle in words(chart))
+
+
+def words(chart: Bubbles) -> list[tuple[float, float, float]]:
+    """Where each label begins and ends, and its middle, in pixels of a plot that is 800 wide and 260 high."""
+    found = []
     for label in chart.labels:
-        ends = [
-            label.x * 8 + label.shift,
-            label.x * 8 + label.shift + (1 if label.anchor == "start" else -1) * 7 * len(label.text),
-        ]
-        assert min(ends) >= 0 and max(ends) <= 800
+        at, length = label.x * 8 + label.shift, 7 * len(label.text)
+        left = at - {"start": 0.0, "middle": length / 2, "end": float(length)}[label.anchor]
+        found.append((left, left + length, label.y * 2.6))
+    return found
+
+
+def test_in_a_crowd_names_go_above_and_beneath_with_a_line_that_leads_to_them() -> None:
+    crowd = [Bubble(f"model-{n}", "f1", 10**7 - n, 70.0 + n, 10.0**9 + 10**7 * n) for n in range(8)]
+    chart = Bubbles([*crowd, Bubble("cheap", "f1", 5, 50.0, 10.0**4)])
+    found = words(chart)
+    assert len(found) == 8 and any(label.stem for label in chart.labels)
+    for at, (left, right, middle) in enumerate(found):
+        for other_left, other_right, other in found[:at]:
+            assert right <= other_left or other_right <= left or abs(middle - other) >= 15.9
 
 
 def test_one_bubble_and_none() -> None:

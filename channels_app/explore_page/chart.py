@@ -13,9 +13,11 @@ from channels_app.charts.lines import Lines
 from channels_app.charts.log_lines import LogLines
 from channels_app.charts.look import Look
 from channels_app.charts.stacked_bars import StackedBars
+from channels_app.charts.success_rate import SuccessRate
 from channels_app.charts.time_chart import Series, TimeChart
 from channels_app.explore_page.answers import ExploreAnswers
 from channels_app.explore_page.groups import Groups, Shown
+from channels_app.explore_page.query import ExploreQuery
 from channels_app.filter_bar.bar import words_of
 
 _ID = "explore"
@@ -49,8 +51,16 @@ def explore_chart(answers: ExploreAnswers, found: Groups) -> TimeChart:
             id=_ID, title=title, unit=unit, timeline=answers.timeline, series=series, zoom=zoom, notes=notes,
             is_share=query.view == "share",
         )  # fmt: skip
-    kind = LogLines if query.log else Lines
-    return kind(id=_ID, title=title, unit=unit, timeline=answers.timeline, series=series, zoom=zoom, notes=notes)
+    return _lines(query)(
+        id=_ID, title=title, unit=unit, timeline=answers.timeline, series=series, zoom=zoom, notes=notes
+    )
+
+
+def _lines(query: ExploreQuery) -> type[Lines]:
+    """Success rates are near to 100 %: their axis begins where they do."""
+    if query.log:
+        return LogLines
+    return SuccessRate if query.metric in ("success", "client_success") else Lines
 
 
 def title_of(answers: ExploreAnswers) -> str:

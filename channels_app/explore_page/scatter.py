@@ -351,4 +351,4 @@ class ScatterPage(DataPage):
 
 def _label(name: str) -> str:
     size = SIZE_OF[name]
-    return f"{size.label} ({size.unit})" if size.unit else str(size.label)
+    return _("%(label)s (%(unit)s)") % {"label": size.label, "unit": size.unit} if size.unit else str(size.label)
