@@ -159,6 +159,17 @@ def test_rates_are_those_of_the_minutes_that_were_recorded(usage: Instance) -> N
     assert [*rate.values] == [round(1_000 * (n or 0) / minutes) for n, minutes in zip(count.values, lengths, strict=True)]  # fmt: skip
 
 
+def test_stored_peaks_tell_nothing_of_several_groups_together(usage: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = page_of("range=30d&bucket=1h&metric=peak_tpm&by=model&limit=5")
+    assert expected.rows[-1].total and expected.total
+    derive()
+    monkeypatch.setattr(peaks_by_time, "MOST_READ", 0)
+    page = page_of("range=30d&bucket=1h&metric=peak_tpm&by=model&limit=5")
+    assert [one.line for one in page.groups.shown[:-1]] == [one.line for one in expected.groups.shown[:-1]]
+    assert page.rows[-1].name == "Other (7)" and page.rows[-1].total is None and page.is_told
+    assert page.total and page.total.total == expected.total.total
+
+
 def test_what_cannot_be_told_cannot_be_chosen(reader: Client, usage: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(peaks_by_time, "MOST_READ", 0)
     derive()

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from channels_app.address import Address
 from channels_app.buckets import AUTO
 from channels_app.dashboard.query import listed, one_of
-from channels_app.explore_page.limits import why_not
+from channels_app.explore_page.limits import Reason, why_not
 from channels_app.explore_page.metrics import METRICS, AnyMetric
 from channels_app.filter_bar.scope import PERIOD_PARAMETERS, Scope, read_scope
 from channels_app.interval import read_interval
@@ -115,7 +115,7 @@ def _fitting(query: ExploreQuery, now: datetime, warnings: list[str]) -> Explore
     if query.by2 and (query.by2 == query.by or query.by in ("none", "type", "status", *TRAITS)):
         query = replace(query, by2="")
     if query.by2 and (reason := why_not(query, query.by, now, query.by2)):
-        warnings.append(f"{reason.text} {_('Rows are not divided.')}")
+        warnings.append(_told(reason, _("Rows are not divided.")))
         query = replace(query, by2="")
     if not query.measured.adds_up and query.view != "lines":
         query = replace(query, view="lines")
@@ -129,7 +129,11 @@ def _grouped(query: ExploreQuery, now: datetime, warnings: list[str]) -> Explore
         return query
     for by, told in (("channel", _("Grouped by channel.")), ("none", _("Not grouped."))):
         if not why_not(query, by, now):
-            warnings.append(f"{reason.text} {told}")
+            warnings.append(_told(reason, told))
             return replace(query, by=by, by2="")
-    warnings.append(f"{reason.text} {_('Requests are shown instead.')}")
+    warnings.append(_told(reason, _("Requests are shown instead.")))
     return replace(query, metric="requests")
+
+
+def _told(reason: Reason, consequence: str) -> str:
+    return _("%(reason)s %(consequence)s") % {"reason": reason.text, "consequence": consequence}
