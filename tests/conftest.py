@@ -35,8 +35,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """On PostgreSQL, the second run of the suite, leave out what touches no database, or brings its own.
 
-    And what looks at pages in a browser, or at their Chinese words: there is no other query in it than in the tests of
-    those pages. Every page is asked once by `test_every_page`.
+    And what looks at the words of pages, in a browser or by a client: every view is asked there by `test_every_page`,
+    and whatever builds queries of its own from an address is in `_ASKED_TWICE`.
     """
     _begin_with_the_long_ones(items)
     if django_settings.DATABASES["default"]["ENGINE"].endswith("sqlite3"):
@@ -56,9 +56,16 @@ def _begin_with_the_long_ones(items: list[pytest.Item]) -> None:
         items[worker * share : worker * share] = long[worker::workers]
 
 
+_PEOPLE = {"reader", "staff", "chinese", "admin_client"}
+_ASKED_TWICE = {
+    "test_every_page", "test_one_sum", "test_records_page", "test_entity_pages", "test_explore_page", "test_scatter",
+    "test_secrets_stay_out",
+}  # fmt: skip
+
+
 def _touches_the_database(item: pytest.Item) -> bool:
-    fixtures = getattr(item, "fixturenames", ())
-    if "browser" in item.path.parts or ("chinese" in fixtures and item.path.stem != "test_every_page"):
+    fixtures = set(getattr(item, "fixturenames", ()))
+    if "browser" in item.path.parts or (fixtures & _PEOPLE and item.path.stem not in _ASKED_TWICE):
         return False
     return bool(item.get_closest_marker("django_db")) or "db" in fixtures or "transactional_db" in fixtures
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from usage.ingest import rollup
@@ -22,14 +23,17 @@ def make_sample_usage(instance: Instance, now: datetime) -> None:
     old = _account(instance, claude, "很长的账号名-用于测试截断的账号@example.com.cn", Account.State.DISABLED)
     team = _account(instance, codex, "team@example.org")
     key = _account(instance, router, "sk-o...77aa")
-    _book(now, _source(instance, alice), "claude-opus-4-6", 60, failed=1)
-    _book(now, _source(instance, alice, "again"), "claude-sonnet-4-5", 10)
-    _book(now, _source(instance, bob), "claude-opus-4-6", 30, failed=8)
-    _book(now, _source(instance, old), "claude-opus-4-6", 2)
-    _book(now, _source(instance, team), "gpt-5-codex", 40, unpriced=10)
-    _book(now, _source(instance, key), "mystery-model", 20, unpriced=20)
     nobody = Source.objects.create(instance=instance, provider="claude", auth_index="0f1e2d", label="sk-a...9f3c")
-    _book(now, nobody, "claude-opus-4-6", 12)
+    traits, _ = RequestTraits.objects.get_or_create(endpoint="POST /v1/messages")
+    UsageRecord.objects.bulk_create([
+        *_records(now, traits, _source(instance, alice), "claude-opus-4-6", 60, failed=1),
+        *_records(now, traits, _source(instance, alice, "again"), "claude-sonnet-4-5", 10),
+        *_records(now, traits, _source(instance, bob), "claude-opus-4-6", 30, failed=8),
+        *_records(now, traits, _source(instance, old), "claude-opus-4-6", 2),
+        *_records(now, traits, _source(instance, team), "gpt-5-codex", 40, unpriced=10),
+        *_records(now, traits, _source(instance, key), "mystery-model", 20, unpriced=20),
+        *_records(now, traits, nobody, "claude-opus-4-6", 12),
+    ])  # fmt: skip
     rollup.rebuild()
 
 
@@ -63,13 +67,21 @@ def _source(instance: Instance, account: Account, suffix: str = "") -> Source:
     )
 
 
-def _book(now: datetime, source: Source, model: str, requests: int, *, failed: int = 0, unpriced: int = 0) -> None:
-    """Add `requests` records, the first `failed` of them failed, the first `unpriced` of them without a price."""
+def _records(
+    now: datetime,
+    traits: RequestTraits,
+    source: Source,
+    model: str,
+    requests: int,
+    *,
+    failed: int = 0,
+    unpriced: int = 0,
+) -> Iterator[UsageRecord]:
+    """`requests` records, the first `failed` of them failed, the first `unpriced` of them without a price."""
     name, _ = ModelName.objects.get_or_create(name=model)
-    traits, _ = RequestTraits.objects.get_or_create(endpoint="POST /v1/messages")
     uncached, read, written, output, reasoning = TOKENS
-    UsageRecord.objects.bulk_create(
-        UsageRecord(
+    for number in range(requests):
+        yield UsageRecord(
             requested_at=now - timedelta(seconds=60 + number),
             dedup_key=f"{source.pk}-{number}".encode(),
             received_at=now,
@@ -86,5 +98,3 @@ def _book(now: datetime, source: Source, model: str, requests: int, *, failed: i
             cost_nanousd=None if number < unpriced else PRICE,
             saved_nanousd=None if number < unpriced else SAVED,
         )
-        for number in range(requests)
-    )

@@ -309,6 +309,19 @@ def test_pruning_derives_first_and_what_it_cut_stays_whole(named: Instance) -> N
     assert [(path.rescued, path.lost) for path in paths(EVER, EVERYTHING, "account")] == [(2, 0)]
 
 
+def test_what_came_late_and_after_the_cut_is_still_of_the_call_that_began_before_it(named: Instance) -> None:
+    midnight = 12 * 60
+    book(named, attempt(midnight - 1, failed=True), attempt(midnight + 1, failed=True))
+    derive()
+    book(
+        named, attempt(midnight + 70, failed=True, latency_ms=LONGEST_MS), attempt(midnight + 11, latency_ms=LONGEST_MS)
+    )
+    before = calls(EVER, EVERYTHING)
+    assert (before.requests, before.rescued, before.attempts) == (1, 1, 4)
+    assert prune(NOON + DAY) == 1
+    assert calls(EVER, EVERYTHING) == before
+
+
 def test_sums_that_are_made_anew_change_nothing(named: Instance) -> None:
     book(named, attempt(0, failed=True), attempt(1))
     derive()

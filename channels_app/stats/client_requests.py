@@ -29,6 +29,7 @@ from channels_app.stats.tables import (
 )
 from channels_app.stats.usage import Usage
 from usage.ingest.attempts import (
+    FAR,
     HOURS,
     OF_ATTEMPTS,
     TABLE,
@@ -37,12 +38,10 @@ from usage.ingest.attempts import (
     client_requests,
     stale_stretches,
 )
-from usage.ingest.rollup import DAILY, DAY, HOUR, HOURLY, records_since
+from usage.ingest.rollup import DAILY, HOUR, HOURLY, records_since
 from usage.models import Attempt, Source, UsageRecord
 from usage.models.fields import to_micros
 
-# A stale hour that is further away than this has no attempt of a call that is asked for.
-_FAR = DAY
 # Of fewer records with an id, nobody can tell which of them belong together.
 _ENOUGH_IDS = 0.95
 _IDS_AT_ONCE = 10_000
@@ -155,7 +154,7 @@ def wasted(span: Span, conditions: Conditions, basis: Basis = Basis.RECORDED) ->
 def attempts_of(record: UsageRecord) -> ClientRequest:
     """Return all attempts of the client request that `record` served, itself among them; none where it took but one."""
     at, alias = to_micros(record.requested_at), database().alias
-    if record.request_id and stale_stretches(at - _FAR, at + _FAR, alias):
+    if record.request_id and stale_stretches(at - FAR, at + FAR, alias):
         for group in client_requests(at, at + 1, alias, request_id=record.request_id):
             if any(row.record_id == record.pk for row in group):
                 return group
@@ -218,7 +217,7 @@ class Fresh:
         using = database().alias
         groups = {
             group[0].record_id: group
-            for stretch in stale_stretches(span.since - _FAR, span.until + _FAR, using)
+            for stretch in stale_stretches(span.since - FAR, span.until + FAR, using)
             for group in client_requests(*stretch, using)
         }
         return cls(list(groups.values()), list(_stored_among(row.record_id for row in chain(*groups.values()))))

@@ -17,7 +17,7 @@ import time_machine
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import PASSWORD, Open
-from tests.browser.test_every_view import LOOKS, NOW, Look, troubles
+from tests.browser.test_every_view import LOOKS, NOW, PICTURES, Look, troubles
 from usage.demo.seeding import seed
 from usage.models import CollectorProcess, Instance, ModelPrice, Preferences
 
@@ -158,15 +158,15 @@ def clock() -> Iterator[None]:
 
 @pytest.mark.long
 def test_every_state(site: str, clock: None, open_page: Open, folder: str) -> None:
-    visits, found = {}, list[str]()
-    for look in LOOKS:
+    looks, visits, found = PICTURES if folder else LOOKS, {}, list[str]()
+    for look in looks:
         page, nobody = open_page("/", **look._asdict()), open_page("/login/", **look._asdict(), signed_in=False)
         visits[look] = Visit(page, nobody, site)
         found += _looked_at("overview-empty-install", page, look, folder)
     seed(seed=7, days=35, records=1_200 if folder else 400, now=NOW)
-    turns = cycle(LOOKS)
+    turns = cycle(looks)
     for name, come_to in STATES.items():
-        for look in LOOKS if folder else [next(turns)]:
+        for look in looks if folder else [next(turns)]:
             found += _looked_at(name, come_to(visits[look]), look, folder)
             _mend(visits[look])
     assert not found, "\n".join(found)

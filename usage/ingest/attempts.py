@@ -18,7 +18,7 @@ from usage.ingest import courtesy, peaks
 from usage.ingest.courtesy import Courtesy
 from usage.ingest.insertion import lock_booking
 from usage.ingest.moment import Moment
-from usage.ingest.rollup import HOUR, HOURLY_BY_MODEL, OF_RECORDS, RECORDS, records_since
+from usage.ingest.rollup import DAY, HOUR, HOURLY_BY_MODEL, OF_RECORDS, RECORDS, records_since
 from usage.ingest.streaming import streamed
 from usage.models import Attempt, AttemptHour, RequestTraits, Source, StaleHour
 
@@ -29,6 +29,8 @@ PAUSE = 10 * _MINUTE
 LONGEST = 50 * _MINUTE
 # What starts later than this after a record cannot follow it.
 REACH = LONGEST + PAUSE
+# A stale hour that is further away than this has no attempt of a call that is asked for.
+FAR = DAY
 
 # So many attempts of a client request are told in its path.
 LONGEST_PATH = 16

@@ -25,14 +25,15 @@ def prune(until: datetime) -> int:
     """Delete the records of the days (of the report time zone) that ended by `until`; return how many.
 
     The line is drawn before the first is deleted: from then on an old record that comes again is not booked again, and
-    a death in the middle leaves records that no sum is compared with, which the next call deletes.
+    a death in the middle leaves records that no sum is compared with, which the next call deletes. Client requests that
+    reach across it are put together before, since without their first records nobody could.
     """
     edge = _edge(until)
-    stale = to_micros(edge)
-    attempts.derive(stale, between=let_others_write)
+    across = to_micros(edge) + attempts.FAR
+    attempts.derive(across, between=let_others_write)
     with transaction.atomic():
         lock_booking()
-        attempts.derive(stale)  # what was booked meanwhile
+        attempts.derive(across)  # what was booked meanwhile
         if to_micros(edge) > rollup.records_since():
             RollupState.objects.update_or_create(pk=1, defaults={"records_since": edge})  # type: ignore[misc]
     distribution.fold(1, between=let_others_write)
