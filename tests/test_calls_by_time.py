@@ -17,7 +17,7 @@ from usage.ingest.attempts import derive
 from usage.models import Instance, UsageRecord
 from usage.models.fields import to_micros
 
-with_database = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(15))
+with_database = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(10))
 
 
 @st.composite

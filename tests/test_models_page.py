@@ -208,7 +208,7 @@ def test_bubbles_and_their_words_stay_within_the_plot() -> None:
     assert [one.radius for one in chart.drawn] == sorted((one.radius for one in chart.drawn), reverse=True)
     marks = [float(one.text) for one in chart.speeds]
     assert marks[0] <= 20 and marks[-1] >= 97 and len(chart.prices) >= 3
-    assert all(0 <= left and right <= 800 and 8 <= middle <= 252 for left, right, middle in words(chart))
+    assert all(left >= 0 and right <= 800 and 8 <= middle <= 252 for left, right, middle in words(chart))
 
 
 def words(chart: Bubbles) -> list[tuple[float, float, float]]:

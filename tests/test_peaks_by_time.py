@@ -6,13 +6,13 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from channels_app.stats import EVERYTHING, peaks_by_time
 from channels_app.stats.peaks_by_time import PeakLines, PeakQuestion
-from tests.factories import NOON, book, payload, undone
-from tests.test_peaks import DAY, HOUR, MINUTE, minutes_of, move, named, traffic, with_database  # noqa: F401
+from tests.factories import NOON, book, examples, payload, undone
+from tests.test_peaks import DAY, HOUR, MINUTE, minutes_of, move, named, traffic  # noqa: F401
 from tests.test_questions import OF_RECORD, ask, inside, questions
 from usage.ingest.attempts import derive
 from usage.ingest.peaks import follow_names
@@ -22,6 +22,7 @@ from usage.ingest.rollup import DAY as DAY_OF_SUMS
 from usage.models import Instance, UsageRecord
 from usage.models.fields import to_micros
 
+with_database = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(8))
 STORED = ("server", "channel", "model", "key", "code")
 
 
