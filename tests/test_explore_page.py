@@ -134,7 +134,7 @@ def test_what_does_not_add_up_is_asked_of_all_together(usage: Instance, metric: 
         assert page.query.view == "lines" and page.rows[0].share is None
     others = page_of(f"range=30d&metric={metric}&by={'key' if metric == 'models' else 'model'}&limit=5").rows[-1]
     assert metric == "models" or others.name == "Other (7)"
-    assert (others.total is None) == (metric in ("per_request", "blended"))  # one model has a price
+    assert (others.total is None) == (metric in ("per_request", "blended", "saved"))  # one model has a price
 
 
 @pytest.mark.parametrize("metric", ["client_success", "peak_rpm", "peak_tpm", "channels"])
@@ -180,7 +180,7 @@ def test_what_cannot_be_told_cannot_be_chosen(reader: Client, usage: Instance, m
         ("type", "of tokens alone"),
     ):
         assert re.search(rf'<option value="{by}" disabled>[^<]*\({why}\)</option>', html)
-    assert '<option value="bars" disabled>Bars (does not add up)</option>' in html
+    assert '<option value="bars" disabled>Bars (drawn as lines alone)</option>' in html
     assert '<option value="model" selected>' in html and '<option value="key">' in html
     told = get(reader, "?range=30d&metric=peak_rpm&by=account")
     assert "Peaks are kept by server, channel" in told and '<option value="channel" selected>' in told

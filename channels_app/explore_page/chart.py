@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 from channels_app.charts.lines import Lines
 from channels_app.charts.log_lines import LogLines
 from channels_app.charts.look import Look
+from channels_app.charts.signed_lines import SignedLines
 from channels_app.charts.stacked_bars import StackedBars
 from channels_app.charts.success_rate import SuccessRate
 from channels_app.charts.time_chart import Series, TimeChart
@@ -57,9 +58,13 @@ def explore_chart(answers: ExploreAnswers, found: Groups) -> TimeChart:
 
 
 def _lines(query: ExploreQuery) -> type[Lines]:
-    """Success rates are near to 100 %: their axis begins where they do."""
+    """Success rates are near to 100 %: their axis begins where they do. Where writing cost more than reading saved, the
+    cache saved less than nothing.
+    """
     if query.log:
         return LogLines
+    if query.metric == "saved":
+        return SignedLines
     return SuccessRate if query.metric in ("success", "client_success") else Lines
 
 

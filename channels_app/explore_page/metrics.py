@@ -32,7 +32,7 @@ _INPUT = ("uncached_input", "cache_read", "cache_write")
 @dataclass(frozen=True, slots=True)
 class Metric:
     """A value of usage that is told by these sums; None where there is none. What `adds_up` can be stacked and shared; of
-    what does not, the sums tell the requests too. What `is_per_minute` is divided by the minutes that were recorded.
+    what does not, or may be less than 0, the sums tell the requests too. What `is_per_minute` is divided by the minutes that were recorded.
     """
 
     label: Promise
@@ -128,6 +128,7 @@ METRICS: dict[str, AnyMetric] = {
     "coverage": _ratio(_("Price coverage"), HUNDREDTHS_OF_A_PERCENT, (*TOKEN_KINDS, "priced_tokens"), lambda one: one.price_coverage, 10_000),
     "per_request": _ratio(_("Cost per request"), NANOUSD, _PRICED, lambda one: one.cost_per_request),
     "blended": _ratio(_("Cost per million tokens"), NANOUSD, _PRICED, lambda one: one.blended_price),
+    "saved": Metric(_("Saved by the cache"), NANOUSD, (*_PRICED, "saved_nanousd"), lambda usage: usage.saved, adds_up=False),
     "size": _ratio(_("Tokens per request"), TOKENS, (*TOKEN_KINDS, "requests", "failed"), lambda one: one.tokens_per_request),
     "speed": _ratio(_("Speed"), TENTHS, ("timed_output", "timed_ms"), lambda one: one.speed, 10),
     "p50": Percentile(_("Latency p50"), lambda timing: timing.latency.percentile(50)),

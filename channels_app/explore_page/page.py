@@ -149,7 +149,7 @@ class ExplorePage(DataPage):
         if value == getattr(query, name):
             return ""
         if name == "view" and value != "lines" and not self.adds_up:
-            return _("does not add up")
+            return _("drawn as lines alone")
         if name == "by":
             reason = why_not(query, value, self.now)
         elif name == "by2" and value and value != query.by:
