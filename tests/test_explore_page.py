@@ -19,6 +19,7 @@ from django.http import QueryDict
 from django.test import Client
 
 from channels_app.charts.log_lines import LogLines
+from channels_app.charts.unit import MILLIONTHS_OF_RPM
 from channels_app.explore_page import limits
 from channels_app.explore_page.metrics import METRICS, CallRate, Metric, PeakRate, Percentile, Presence
 from channels_app.explore_page.page import ExplorePage
@@ -156,7 +157,7 @@ def test_rates_are_those_of_the_minutes_that_were_recorded(usage: Instance) -> N
     lengths[0], lengths[-1] = 30.0, 30.0  # the period begins and ends at half past
     lengths[next(at for at, edge in enumerate(edges) if edge == NOW - 2.5 * HOUR)] = 60.0
     lengths[next(at for at, edge in enumerate(edges) if edge == NOW - 3.5 * HOUR)] = 30.0
-    assert [*rate.values] == [round(1_000 * (n or 0) / minutes) for n, minutes in zip(count.values, lengths, strict=True)]  # fmt: skip
+    assert [*rate.values] == [round(1_000_000 * (n or 0) / minutes) for n, minutes in zip(count.values, lengths, strict=True)]  # fmt: skip
 
 
 def test_stored_peaks_tell_nothing_of_several_groups_together(usage: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,6 +169,14 @@ def test_stored_peaks_tell_nothing_of_several_groups_together(usage: Instance, m
     assert [one.line for one in page.groups.shown[:-1]] == [one.line for one in expected.groups.shown[:-1]]
     assert page.rows[-1].name == "Other (7)" and page.rows[-1].total is None and page.is_told
     assert page.total and page.total.total == expected.total.total
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0.0"), (50, "<0.0001"), (2_083, "0.0021"), (29_166, "0.029"), (100_000, "0.1"), (9_940_000, "9.9"), (12_600_000, "13")],
+)  # fmt: skip
+def test_little_traffic_is_told_by_two_digits(value: int, text: str) -> None:
+    assert MILLIONTHS_OF_RPM.write(value) == text
 
 
 def test_what_cannot_be_told_cannot_be_chosen(reader: Client, usage: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
