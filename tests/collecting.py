@@ -44,7 +44,7 @@ def collecting(farewell_seconds: float = _FAREWELL_SECONDS) -> Iterator[Collecto
             assert not thread.is_alive()
 
 
-def eventually(holds: Callable[[], bool], seconds: float = 30) -> None:
+def eventually(holds: Callable[[], bool], seconds: float = 60) -> None:
     """Wait until `holds`, which reads what another thread or process writes."""
     deadline = time.monotonic() + seconds
     while not holds():

@@ -128,6 +128,7 @@ def test_a_database_that_holds_tables_is_never_filled(what: str) -> None:
     assert not Instance.objects.exists()
 
 
+@pytest.mark.skipif(connection.vendor == "postgresql", reason="it is invented in memory")
 class TestLedger:
     """The invented ledger is like that of a large team."""
 

@@ -17,7 +17,7 @@ import time_machine
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import PASSWORD, Open
-from tests.browser.test_every_view import LOOKS, NOW, PICTURES, Look, troubles
+from tests.browser.test_every_view import LOOKS, NOW, PICTURES, Look, inaccessible, troubles
 from usage.demo.seeding import seed
 from usage.models import CollectorProcess, Instance, ModelPrice, Preferences
 
@@ -185,4 +185,4 @@ def _looked_at(name: str, page: Page, look: Look, folder: str) -> list[str]:
         page.screenshot(path=Path(folder, f"{name}-{look}.png"), full_page=True)
     if name == "overview-print":  # which is on paper, not in a window
         return []
-    return [f"{name} ({look}): {trouble}" for trouble in troubles(page, look, page.content())]
+    return [f"{name} ({look}): {trouble}" for trouble in troubles(page, look, page.content()) + inaccessible(page)]
