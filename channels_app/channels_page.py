@@ -71,7 +71,6 @@ def read_channels_query(query: QueryDict, now: datetime) -> ChannelsQuery:
 
 class ChannelsPage(TablePage):
     query: ChannelsQuery
-    has_chart = True
     table_name, usual, optional = "channels", USUAL, OPTIONAL
 
     def __init__(self, query: ChannelsQuery, now: datetime) -> None:

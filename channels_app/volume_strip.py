@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.utils.html import escape
 from django.utils.translation import gettext as _
@@ -16,19 +18,40 @@ from channels_app.charts.time_chart import Series, Tick
 from channels_app.charts.timeline import Timeline
 from channels_app.charts.unit import REQUESTS
 from channels_app.filter_bar.shift import written
-from channels_app.stats import Conditions, series
+from channels_app.stats import Conditions, Span, series
 
 # What only records know, no sum does.
 NOT_APPLIED = gettext_lazy("Period and filters of the bar. Not applied here: %(filters)s")
 
 
+class Window(NamedTuple):
+    """The part of a strip that the page shows: intervals from `first` to before `end`, from `left` to `right` in per cent of
+    the width. `whole` is the address of all of it.
+    """
+
+    first: int
+    end: int
+    left: float
+    right: float
+    whole: str
+
+
+def window_of(timeline: Timeline, span: Span, whole: str) -> Window:
+    """Return the window that `span` is, widened to whole intervals that have begun; at least one."""
+    edges, begun = timeline.micros, timeline.begun
+    first = min(max(bisect_right(edges, span.since) - 1, 0), begun - 1)
+    end = min(max(bisect_left(edges, span.until), first + 1), begun)
+    return Window(first, end, 100 * first / timeline.count, 100 * end / timeline.count, whole)
+
+
 @dataclass(kw_only=True)
 class VolumeStrip(StackedBars):
     """In its table each time is a link that narrows the page to it, as dragging across the plot does: `anywhen` is the page
-    without a period.
+    without a period. Where there is a `window`, it can be moved.
     """
 
     anywhen: Address
+    window: Window | None = None
 
     @property
     def ticks(self) -> list[Tick]:

@@ -17,6 +17,7 @@ from channels_app.charts.heatmap import Heatmap, Hour
 from channels_app.charts.lines import Lines
 from channels_app.charts.look import Look
 from channels_app.charts.mix import Mix
+from channels_app.charts.signed_lines import SignedLines
 from channels_app.charts.sparkline import sparkline, thinned
 from channels_app.charts.stacked_bars import StackedBars
 from channels_app.charts.status_strip import StatusStrip
@@ -211,9 +212,21 @@ def test_lines_break_where_there_is_no_value() -> None:
         id="x", title="Time", unit=MILLISECONDS, timeline=timeline(),
         series=[Series("p95", "p95", values, BLUE), Series("p50", "p50", [50] * 11, RED)], band=("p95", "p50"),
     )  # fmt: skip
-    band, line, _other = chart.layers
+    band, line, alone, _other = chart.layers
+    assert alone.path.count("M") == 1 and alone.path.startswith("M0.5 ") and alone.css == f"line alone {BLUE.fill}"
     assert line.path == "M0.5 667h0M2.5 333h0L3.5 0"
     assert band.path == "M2.5 333L3.5 0L3.5 833L2.5 833z"
+
+
+def test_what_is_less_than_nothing_lies_below_0() -> None:
+    values = [-3 * 10**9, 10**9, *[0] * 9]
+    chart = SignedLines(
+        id="x", title="Saved", unit=NANOUSD, timeline=timeline(), series=[Series("a", "a", values, BLUE)]
+    )
+    assert [tick.text for tick in chart.ticks] == ["−$3", "−$2", "−$1", "$0", "$1"]
+    assert chart.layers[0].path.startswith("M0.5 1000h0L1.5 0L2.5 250")
+    positive = SignedLines(id="x", title="Saved", unit=NANOUSD, timeline=timeline(), series=[Series("a", "a", [5] * 11, BLUE)])  # fmt: skip
+    assert positive.ticks[0].text == "$0"
 
 
 def test_a_series_keeps_its_look_whatever_its_rank() -> None:

@@ -19,16 +19,22 @@ from django.http import QueryDict
 from django.test import Client
 
 from channels_app.charts.log_lines import LogLines
-from channels_app.explore_page import query as explore_query
-from channels_app.explore_page.metrics import METRICS, Metric, Percentile
+from channels_app.charts.unit import MILLIONTHS_OF_RPM
+from channels_app.explore_page import limits
+from channels_app.explore_page.metrics import METRICS, CallRate, Metric, PeakRate, Percentile, Presence
 from channels_app.explore_page.page import ExplorePage
 from channels_app.explore_page.query import DIVISIONS, GROUPINGS, VIEWS, read_explore_query
-from channels_app.stats import EVERYTHING, Span, span_of, timing, totals
+from channels_app.stats import EVERYTHING, Span, peaks_by_time, span_of, timing, totals
+from channels_app.stats.active import active
+from channels_app.stats.client_requests import calls
+from channels_app.stats.elapsed import elapsed
+from channels_app.stats.peaks import peaks
 from channels_app.stats.traits import TRAITS
 from tests.factories import auth_file, auth_files, book, list_names, payload
 from tests.test_overview import columns, text, total
 from tests.test_pricing import add_price
-from usage.models import CollectionGap, Instance, UsageRecord
+from usage.ingest.attempts import derive
+from usage.models import CollectionGap, Instance, ModelName, UsageRecord
 from usage.models.fields import to_micros
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
@@ -102,23 +108,98 @@ def test_what_adds_up_is_the_whole_however_it_is_grouped(usage: Instance, by: st
         assert sum(value or 0 for line in drawn for value in line) == whole, metric
 
 
+def whole_of(metric: str) -> int | None:
+    """The metric of all there is, from the answers that the API gives."""
+    measured, usage, calls_found, found = METRICS[metric], totals(EVER, EVERYTHING), calls(EVER, EVERYTHING), peaks(EVER, EVERYTHING)  # fmt: skip
+    if isinstance(measured, Percentile):
+        return measured.of(timing(EVER, EVERYTHING))
+    if isinstance(measured, CallRate):
+        return int(10_000 * (calls_found.success_rate or 0))
+    if isinstance(measured, PeakRate):
+        return measured.peak_of(found).value
+    if isinstance(measured, Presence):
+        return int(getattr(active(EVER, EVERYTHING), f"{measured.counted}s"))
+    if measured.is_per_minute:
+        minutes = elapsed(span_of(page_of("range=30d").answers.period), None, to_micros(NOW)).recorded
+        return round((measured.of(usage) or 0) / minutes)
+    return measured.of(usage)
+
+
 @pytest.mark.parametrize("metric", [key for key, one in METRICS.items() if not one.adds_up])
 def test_what_does_not_add_up_is_asked_of_all_together(usage: Instance, metric: str) -> None:
-    measured = METRICS[metric]
-    whole = (
-        measured.of(timing(EVER, EVERYTHING))
-        if isinstance(measured, Percentile)
-        else measured.of(totals(EVER, EVERYTHING))
-    )
-    assert whole is not None
+    whole = whole_of(metric)
+    assert whole
     for by in ("none", "model", "channel"):
         page = page_of(f"range=30d&metric={metric}&by={by}&limit=5")
         assert page.total and page.total.total == whole
         assert page.query.view == "lines" and page.rows[0].share is None
-    others = page_of(f"range=30d&metric={metric}&by=model&limit=5").rows[-1]
-    assert others.name == "Other (7)" and (others.total is None) == (
-        metric in ("per_request", "blended")
-    )  # one model has a price
+    others = page_of(f"range=30d&metric={metric}&by={'key' if metric == 'models' else 'model'}&limit=5").rows[-1]
+    assert metric == "models" or others.name == "Other (7)"
+    assert (others.total is None) == (metric in ("per_request", "blended", "saved"))  # one model has a price
+
+
+@pytest.mark.parametrize("metric", ["client_success", "peak_rpm", "peak_tpm", "channels"])
+def test_others_together_are_what_would_be_asked_of_them(usage: Instance, metric: str) -> None:
+    page = page_of(f"range=30d&bucket=1d&metric={metric}&by=model&limit=5")
+    others = page.groups.shown[-1]
+    names = [ModelName.objects.get(pk=pk).name for (pk,) in others.members]
+    alone = page_of(f"range=30d&bucket=1d&metric={metric}&by=none&" + "&".join(f"model={name}" for name in names))
+    assert len(names) == 7 and others.line == alone.groups.shown[0].line
+
+
+def test_rates_are_those_of_the_minutes_that_were_recorded(usage: Instance) -> None:
+    CollectionGap.objects.create(instance=usage, since=NOW - 3 * HOUR, until=NOW - 2.5 * HOUR, cause="away")
+    page = page_of("range=24h&bucket=1h&metric=rpm&by=none")
+    requests = page_of("range=24h&bucket=1h&metric=requests&by=none")
+    (rate,), (count,) = (one.chart.series for one in (page, requests))
+    lengths = [60.0] * len(rate.values)
+    edges = page.answers.timeline.edges
+    lengths[0], lengths[-1] = 30.0, 30.0  # the period begins and ends at half past
+    lengths[next(at for at, edge in enumerate(edges) if edge == NOW - 2.5 * HOUR)] = 60.0
+    lengths[next(at for at, edge in enumerate(edges) if edge == NOW - 3.5 * HOUR)] = 30.0
+    assert [*rate.values] == [round(1_000_000 * (n or 0) / minutes) for n, minutes in zip(count.values, lengths, strict=True)]  # fmt: skip
+
+
+def test_stored_peaks_tell_nothing_of_several_groups_together(usage: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = page_of("range=30d&bucket=1h&metric=peak_tpm&by=model&limit=5")
+    assert expected.rows[-1].total and expected.total
+    derive()
+    monkeypatch.setattr(peaks_by_time, "MOST_READ", 0)
+    page = page_of("range=30d&bucket=1h&metric=peak_tpm&by=model&limit=5")
+    assert [one.line for one in page.groups.shown[:-1]] == [one.line for one in expected.groups.shown[:-1]]
+    assert page.rows[-1].name == "Other (7)" and page.rows[-1].total is None and page.is_told
+    assert page.total and page.total.total == expected.total.total
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0.0"), (50, "<0.0001"), (2_083, "0.0021"), (29_166, "0.029"), (100_000, "0.1"), (9_940_000, "9.9"), (12_600_000, "13")],
+)  # fmt: skip
+def test_little_traffic_is_told_by_two_digits(value: int, text: str) -> None:
+    assert MILLIONTHS_OF_RPM.write(value) == text
+
+
+def test_what_cannot_be_told_cannot_be_chosen(reader: Client, usage: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peaks_by_time, "MOST_READ", 0)
+    derive()
+    html = get(reader, "?range=30d&metric=peak_rpm&by=model")
+    for by, why in (
+        ("account", "no peaks are kept by it"),
+        ("endpoint", "not kept by it"),
+        ("type", "of tokens alone"),
+    ):
+        assert re.search(rf'<option value="{by}" disabled>[^<]*\({why}\)</option>', html)
+    assert '<option value="bars" disabled>Bars (drawn as lines alone)</option>' in html
+    assert '<option value="model" selected>' in html and '<option value="key">' in html
+    told = get(reader, "?range=30d&metric=peak_rpm&by=account")
+    assert "Peaks are kept by server, channel" in told and '<option value="channel" selected>' in told
+    one_model = get(reader, "?range=30d&metric=peak_rpm&by=channel&model=m1-FAKE")
+    assert "Not grouped." in one_model and '<option value="none" selected>' in one_model
+    none = get(reader, "?range=30d&metric=peak_rpm&channel=codex&model=m1-FAKE")
+    assert "Requests are shown instead." in none and '<option value="requests" selected>' in none
+    assert "(a client request is one whole)" in get(reader, "?range=30d&metric=client_success")
+    assert '<option value="model" disabled>Model (each is one)</option>' in get(reader, "?range=30d&metric=models")
+    assert "is one whole" not in get(reader, "?range=30d&metric=requests")
 
 
 def test_what_has_no_price_says_so_instead_of_an_empty_chart(reader: Client, usage: Instance) -> None:
@@ -194,7 +275,7 @@ def test_endpoints_lead_to_their_records(reader: Client, usage: Instance) -> Non
 def test_where_records_cannot_tell_or_are_too_many_it_is_said(
     reader: Client, usage: Instance, monkeypatch: pytest.MonkeyPatch, query: str, reason: str
 ) -> None:
-    monkeypatch.setattr(explore_query, "MOST", 100)
+    monkeypatch.setattr(limits, "MOST", 100)
     html = get(reader, f"?by=endpoint&{query}")
     assert reason in html and '<option value="channel" selected>' in html
     assert '<option value="endpoint" selected>' in get(reader, "?by=endpoint&range=24h")

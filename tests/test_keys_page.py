@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -119,6 +120,21 @@ def test_as_a_file(reader: Client, sample: Instance) -> None:
     ]  # fmt: skip
     assert told[0]["models_used"] == 2 and told[0]["last_used"] == "2026-11-23T10:29:00+00:00"
     assert sum(row["requests"] for row in told if not row["part_of"]) == 174
+
+
+@pytest.mark.parametrize(("metric", "field"), [("tokens", "total_tokens"), ("requests", "requests"), ("failed", "failed"), ("cost", "est_cost_usd")])  # fmt: skip
+def test_the_matrix_as_a_file_has_the_totals_of_the_page(
+    reader: Client, sample: Instance, metric: str, field: str
+) -> None:
+    told = reader.get(f"/keys/?metric={metric}&format=json&section=chart").json()["rows"]
+    table = reader.get("/keys/?cols=failed&format=json").json()["rows"]
+    if metric == "failed":
+        whole = sum(round(row["requests"] * (1 - row["success_rate"])) for row in table)
+    else:
+        whole = sum(Decimal(row[field] or 0) for row in table)
+    assert sum(Decimal(row[field]) for row in told) == whole
+    assert whole or metric == "cost"
+    assert {row["key"] for row in told} == {row["name"] for row in table} and told[0].keys() == {"key_id", "key", "model", field}  # fmt: skip
 
 
 def test_of_many_in_both_directions_the_others_are_one() -> None:

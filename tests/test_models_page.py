@@ -13,6 +13,7 @@ from django.utils import timezone
 from channels_app.charts.bubbles import Bubble, Bubbles
 from tests.pages import exact, rows, text
 from tests.sample_usage import TOKENS, make_sample_usage
+from tests.test_pricing import add_price
 from usage.ingest import rollup
 from usage.models import Instance, ModelName, UsageRecord
 
@@ -153,13 +154,8 @@ def test_as_a_file(reader: Client, sample: Instance) -> None:
     assert reader.get("/models/?format=json").json()["rows"][2]["est_cost_usd"] is None
 
 
-def test_names_that_are_formulas_stay_names(reader: Client, sample: Instance) -> None:
-    ModelName.objects.filter(name="mystery-model").update(name="=1+1")
-    content = b"".join(reader.get("/models/?format=csv")).decode()  # type: ignore[arg-type]
-    assert "'=1+1" in content and "\n=1+1" not in content
-
-
-def test_of_very_many_models_the_first_are_shown_and_the_others_added_up(reader: Client, sample: Instance) -> None:
+def use_very_many_models() -> None:
+    """220 more, each of one request."""
     row = UsageRecord.objects.filter(model__name="claude-sonnet-4-5").first()
     assert row
     names = ModelName.objects.bulk_create(ModelName(name=f"m-{number:03}") for number in range(220))
@@ -174,6 +170,29 @@ def test_of_very_many_models_the_first_are_shown_and_the_others_added_up(reader:
         )
     UsageRecord.objects.bulk_create(copies)
     rollup.rebuild()
+
+
+def test_the_bubbles_as_a_file_have_the_totals_of_the_page(reader: Client, sample: Instance) -> None:
+    add_price("claude-opus-4-6", "2", "10")
+    told = reader.get("/models/?format=json&section=chart").json()["rows"]
+    table = {row["name"]: row for row in reader.get("/models/?cols=ttft&format=json").json()["rows"]}
+    assert sum(row["total_tokens"] for row in told) == 174 * sum(TOKENS)
+    for row in told:
+        same = table[row.pop("model")]
+        assert row == {name: same[name] for name in ("total_tokens", "tokens_per_second", "blended_usd_per_million_tokens")}  # fmt: skip
+    use_very_many_models()
+    many = reader.get("/models/?format=json&section=chart").json()["rows"]
+    assert sum(row["total_tokens"] for row in many) == (174 + 220) * sum(TOKENS)
+
+
+def test_names_that_are_formulas_stay_names(reader: Client, sample: Instance) -> None:
+    ModelName.objects.filter(name="mystery-model").update(name="=1+1")
+    content = b"".join(reader.get("/models/?format=csv")).decode()  # type: ignore[arg-type]
+    assert "'=1+1" in content and "\n=1+1" not in content
+
+
+def test_of_very_many_models_the_first_are_shown_and_the_others_added_up(reader: Client, sample: Instance) -> None:
+    use_very_many_models()
     html = page(reader)
     found = rows(html)
     assert len(found) == 102 and found[-2]["name"] == "Other (124)"
@@ -189,12 +208,27 @@ def test_bubbles_and_their_words_stay_within_the_plot() -> None:
     assert [one.radius for one in chart.drawn] == sorted((one.radius for one in chart.drawn), reverse=True)
     marks = [float(one.text) for one in chart.speeds]
     assert marks[0] <= 20 and marks[-1] >= 97 and len(chart.prices) >= 3
+    assert all(left >= 0 and right <= 800 and 8 <= middle <= 252 for left, right, middle in words(chart))
+
+
+def words(chart: Bubbles) -> list[tuple[float, float, float]]:
+    """Where each label begins and ends, and its middle, in pixels of a plot that is 800 wide and 260 high."""
+    found = []
     for label in chart.labels:
-        ends = [
-            label.x * 8 + label.shift,
-            label.x * 8 + label.shift + (1 if label.anchor == "start" else -1) * 7 * len(label.text),
-        ]
-        assert min(ends) >= 0 and max(ends) <= 800
+        at, length = label.x * 8 + label.shift, 7 * len(label.text)
+        left = at - {"start": 0.0, "middle": length / 2, "end": float(length)}[label.anchor]
+        found.append((left, left + length, label.y * 2.6))
+    return found
+
+
+def test_in_a_crowd_names_go_above_and_beneath_with_a_line_that_leads_to_them() -> None:
+    crowd = [Bubble(f"model-{n}", "f1", 10**7 - n, 70.0 + n, 10.0**9 + 10**7 * n) for n in range(8)]
+    chart = Bubbles([*crowd, Bubble("cheap", "f1", 5, 50.0, 10.0**4)])
+    found = words(chart)
+    assert len(found) == 8 and any(label.stem for label in chart.labels)
+    for at, (left, right, middle) in enumerate(found):
+        for other_left, other_right, other in found[:at]:
+            assert right <= other_left or other_right <= left or abs(middle - other) >= 15.9
 
 
 def test_one_bubble_and_none() -> None:

@@ -27,8 +27,7 @@ from tests.factories import auth_file, auth_files, book, list_names, payload
 from usage.models import ApiKey, Channel, Instance, Preferences, UsageRecord
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
-CHARTLESS = ("/models/", "/keys/")
-PAGES = ("/", "/channels/", "/channels/codex/", "/errors/", "/explore/", "/explore/?mode=scatter", "/records/", *CHARTLESS)  # fmt: skip
+PAGES = ("/", "/channels/", "/channels/codex/", "/errors/", "/explore/", "/explore/?mode=scatter", "/records/", "/models/", "/keys/")  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -72,17 +71,18 @@ def content(client: Client, page: str, address: str) -> tuple[str, str]:
 @pytest.mark.parametrize("address", PAGES)
 def test_every_page_of_data_has_one_menu(reader: Client, usage: Instance, address: str) -> None:
     found = files(reader, address)
-    chart = [] if address in CHARTLESS else ["chart-csv"]
-    assert [*found] == ["csv", "json", *chart, "copy-link", "copy-exact"]
+    assert [*found] == ["csv", "json", "chart-csv", "chart-json", "copy-link", "copy-exact"]
     assert reader.get(address).content.decode().count(" download") == len(found) - 2 + ("errors" in address)
-    for key in ("csv", *chart):
+    for key in ("csv", "chart-csv"):
         text, name = content(reader, address, found[key])
         assert re.fullmatch(r"usage-[a-z-]+_20261117-20261123_UTC\.csv", name), name
         assert text.startswith("\ufeff") and text.count("\n") == text.count("\r\n") >= 2
         assert not [cell for line in csv.reader(io.StringIO(text[1:])) for cell in line if cell[:1] in "=+@" and cell]
-    text, name = content(reader, address, found["json"])
-    told = json.loads(text)
-    assert name.endswith(".json") and told["rows"] and told["meta"]["tz"] == "UTC" and told["meta"]["currency"] == "USD"
+    for key in ("json", "chart-json"):
+        text, name = content(reader, address, found[key])
+        told = json.loads(text)
+        assert name.endswith(".json") and told["rows"] and told["meta"]["tz"] == "UTC"
+        assert told["meta"]["currency"] == "USD"
 
 
 def test_links_are_of_the_view_as_it_is(reader: Client, usage: Instance) -> None:

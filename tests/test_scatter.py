@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from html import unescape
 from random import Random
 from typing import Any
 
 import pytest
 import time_machine
+from django.http import QueryDict
 from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +18,8 @@ from hypothesis import strategies as st
 from channels_app.charts.look import OTHER
 from channels_app.charts.scatter import BINS, HEIGHT, WIDTH, Dot, Scale, ScatterPlot
 from channels_app.charts.unit import MILLISECONDS, TOKENS
+from channels_app.explore_page.scatter import ScatterPage
+from channels_app.explore_page.scatter_query import read_scatter_query
 from channels_app.records import tokens_per_second
 from channels_app.stats import EVERYTHING, Conditions, Span, scatter
 from channels_app.stats.scatter import VALUES, Axes, sample
@@ -132,6 +135,21 @@ def test_every_value_has_its_place(values: list[int], is_log: bool) -> None:
     assert 2 <= len(marks) <= 8 and marks[0].at == 0 and all(0 <= mark.at <= 100.0001 for mark in marks)
 
 
+@given(st.integers(0, 10**9), st.integers(1, 10**9), st.booleans())
+def test_bounds_are_the_ends_of_a_scale(low: int, more: int, is_log: bool) -> None:
+    high = low + more
+    scale = Scale.of([low, high], TOKENS, is_log=is_log, ends=(low, high))
+    assert scale.high == high and (scale.low == low or (is_log and not low))
+    assert scale.place(high) == pytest.approx(1) and ((is_log and not low) or scale.place(low) == pytest.approx(0))
+    marks = scale.marks(TOKENS)
+    assert len(marks) <= 8 and all(-1e-9 <= mark.at <= 100.0001 for mark in marks)
+
+
+def test_a_scale_of_less_than_a_power_of_ten_has_marks_too() -> None:
+    marks = Scale.of([], MILLISECONDS, is_log=True, ends=(2_000, 6_000)).marks(MILLISECONDS)
+    assert [mark.text for mark in marks] == ["2 s", "3 s", "4 s", "5 s", "6 s"]
+
+
 def test_a_plot_draws_points_and_crosses() -> None:
     plot = ScatterPlot(
         [Dot(10, 100, False, "a", 1), Dot(100, 1000, False, "a", 2), Dot(55, 100, True, "a", 3), Dot(10, 0, False, "a", 4)],
@@ -184,9 +202,53 @@ def test_bounds_work_without_javascript_and_lead_to_the_records(reader: Client, 
     address = unescape(re.findall(r'id="open-records" href="([^"]*)"', html)[0])
     assert address == "/records/?min_latency=9&min_tokens=100&range=24h"
     assert reader.get(address).content.decode().count('id="record-') == min(len(shown), 50)
-    without = unescape(re.findall(r'id="unbounded" href="([^"]*)"', html)[0])
+    without = unescape(re.findall(r'id="unzoom" href="([^"]*)"', html)[0])
     assert without == "?mode=scatter&range=24h"
     assert "min_latency=x is no number" in get(reader, "&min_latency=x")
+
+
+def around(query: str) -> ScatterPage:
+    return ScatterPage(read_scatter_query(QueryDict(f"mode=scatter&{query}"), NOW), NOW)
+
+
+def test_the_strip_shows_what_is_around_the_window(reader: Client, requests: Instance) -> None:
+    whole = around("range=24h")
+    assert whole.strip.window and (whole.strip.window.left, whole.strip.window.end) == (0, whole.strip.timeline.begun)
+    zoomed = around("from=2026-11-23T04:00&to=2026-11-23T06:00&around=24h&min_latency=1")
+    assert zoomed.strip.timeline.period.since == whole.strip.timeline.period.since
+    window, edges = zoomed.strip.window, zoomed.strip.timeline.edges
+    assert window and (edges[window.first], edges[window.end]) == (NOW.replace(hour=4, minute=0), NOW.replace(hour=6, minute=0))  # fmt: skip
+    assert str(zoomed.query.whole) == "?min_latency=1&mode=scatter&range=24h"
+    assert str(zoomed.query.unzoomed) == "?mode=scatter&range=24h" and zoomed.query.is_zoomed
+    assert all(zoomed.period.since.timestamp() * 10**6 <= point.x for point in zoomed.sample.points)
+    html = reader.get(f"/explore/{zoomed.address}").content.decode()
+    assert 'id="window-from"' in html and 'href="?mode=scatter&amp;range=24h" data-swap>Reset zoom' in html
+    # Each time of the strip's table is a window too, within the same.
+    link = unescape(re.findall(r'<a href="([^"]*)" data-swap>11-23 08:00', html)[0])
+    assert link == "?around=24h&from=2026-11-23T08:00&min_latency=1&mode=scatter&to=2026-11-23T08:15"
+
+
+@pytest.mark.parametrize(
+    ("query", "outermost"),
+    [
+        ("range=24h&around=7d", "24h"),  # no window, but another range
+        ("from=2026-11-23T04:00&to=2026-11-23T06:00", "2026-11-23T04:00~2026-11-23T06:00"),
+        ("from=2026-11-01&to=2026-11-02&around=2026-11-01~2026-11-09", "2026-11-01~2026-11-09"),
+        ("from=2026-11-23&to=2026-11-23&around=soon", "2026-11-23~2026-11-23"),
+    ],
+)
+def test_what_is_around_is_said_by_the_address(requests: Instance, query: str, outermost: str) -> None:
+    page = around(query)
+    assert page.query.outermost == outermost
+    assert bool(page.query.warnings) == ("soon" in query)
+    left_behind = around("from=2026-11-01&to=2026-11-02&around=24h")
+    assert left_behind.strip.timeline.edges[0] == datetime(2026, 11, 1, tzinfo=UTC)
+
+
+def test_an_empty_window_can_be_left(reader: Client, requests: Instance) -> None:
+    html = reader.get("/explore/?mode=scatter&from=2026-11-22T12:00&to=2026-11-22T13:00&around=24h").content.decode()
+    assert "data-points" not in html and 'id="window-from"' in html and "No requests:" in html
+    assert 'id="unzoom" href="?mode=scatter&amp;range=24h"' in html
 
 
 def test_failures_alone_are_asked_for_by_the_form(reader: Client, requests: Instance) -> None:

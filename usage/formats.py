@@ -140,6 +140,12 @@ def percent(ratio: float) -> str:
     return f"{value.quantize(Decimal('0.1'), ROUND_HALF_UP)}%".replace("-", MINUS)
 
 
+def per_minute(value: float) -> str:
+    if 0 < value < 0.1:
+        return "<0.1"
+    return count(round(value)) if value >= 10 else f"{value:.1f}"
+
+
 def duration(span: timedelta) -> str:
     milliseconds = max(span // timedelta(milliseconds=1), 0)
     if milliseconds < 1000:

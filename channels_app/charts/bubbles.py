@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from typing import NamedTuple
 
 from channels_app.charts.unit import NANOUSD
@@ -14,6 +15,8 @@ from usage import formats
 # In pixels; the area is as the square root of the tokens.
 _LARGEST, _SMALLEST = 22.0, 4.0
 _LABELS, _TICKS = 8, 5
+# So far from its bubble a name may be.
+_MOST_LINES = 8
 _LEAST_WRITTEN = formats.NANO // 10_000
 # Of a plot as wide as this: what labels are likely to take, to keep them apart.
 _WIDTH, _HEIGHT, _LETTER, _LINE = 800, 260, 7.0, 16
@@ -42,13 +45,16 @@ class Drawn(NamedTuple):
 
 
 class Label(NamedTuple):
-    """A word at a place of the plot (per cent); `shift` in pixels, `anchor` is where in the word that is."""
+    """A word at a place of the plot (per cent); `shift` in pixels, `anchor` is where in the word that is. A line from `stem`
+    leads to what is not beside its bubble.
+    """
 
     x: float
     y: float
     text: str
     shift: float = 0
     anchor: str = "middle"
+    stem: float | None = None
 
 
 @dataclass
@@ -125,8 +131,8 @@ class Bubbles:
 
     @property
     def labels(self) -> Iterator[Label]:
-        """The names of the largest, to the right of each or else to its left; none where it would lie on another, or on
-        another's bubble.
+        """The names of the largest, to the right of each, else to its left, above or beneath; none where it would lie on
+        another, or on another's bubble.
         """
         taken: list[_Box] = []
         for one in self.drawn[:_LABELS]:
@@ -156,6 +162,12 @@ def _places(one: Drawn) -> Iterator[tuple[Label, _Box]]:
     x, y, gap, length = one.x / 100 * _WIDTH, one.y / 100 * _HEIGHT, one.radius + 4, _LETTER * len(one.bubble.name)
     yield Label(one.x, one.y, one.bubble.name, gap, "start"), _Box(x + gap, x + gap + length, y)
     yield Label(one.x, one.y, one.bubble.name, -gap, "end"), _Box(x - gap - length, x - gap, y)
+    anchors = {"middle": x - length / 2, "start": x, "end": x - length}
+    for lines, side, (anchor, left) in product(range(1, _MOST_LINES), (-1, 1), anchors.items()):
+        middle = y + side * (one.radius + lines * _LINE)
+        if _LINE / 2 <= middle <= _HEIGHT - _LINE / 2:
+            label = Label(one.x, round(100 * middle / _HEIGHT, 2), one.bubble.name, 0, anchor, one.y)
+            yield label, _Box(left, left + length, middle)
 
 
 def _round_up(value: float) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-from channels_app.charts.time_chart import Layer, TimeChart, height, line
+from channels_app.charts.time_chart import Layer, TimeChart, height, line_layers
 
 
 @dataclass(kw_only=True)
@@ -23,7 +23,7 @@ class Lines(TimeChart):
     @property
     def layers(self) -> list[Layer]:
         by_key = {one.key: one for one in self.shown}
-        layers = [Layer(line(one.values, self.top), f"line {one.look.fill}") for one in self.shown]
+        layers = [layer for one in self.shown for layer in line_layers(one.values, self.top, one.look.fill)]
         if self.band and set(self.band) <= by_key.keys():
             upper, lower = (by_key[key].values for key in self.band)
             layers.insert(0, Layer(_between(upper, lower, self.top), "band"))

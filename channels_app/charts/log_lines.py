@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import floor, log10
 
 from channels_app.charts.lines import Lines
-from channels_app.charts.time_chart import HEIGHT, Layer, Tick, line
+from channels_app.charts.time_chart import HEIGHT, Layer, Tick, line_layers
 
 _MOST_TICKS = 6
 
@@ -33,8 +33,9 @@ class LogLines(Lines):
     @property
     def layers(self) -> list[Layer]:
         return [
-            Layer(line([self._place(value) for value in one.values], HEIGHT), f"line {one.look.fill}")
+            layer
             for one in self.shown
+            for layer in line_layers([self._place(value) for value in one.values], HEIGHT, one.look.fill)
         ]
 
     def _place(self, value: int | None) -> int | None:

@@ -33,14 +33,21 @@ class Scale:
     is_log: bool = False
 
     @classmethod
-    def of(cls, values: Sequence[int], unit: Unit, *, is_log: bool) -> Scale:
-        """Return a scale from a round number to a round number on which all values have a place."""
+    def of(
+        cls, values: Sequence[int], unit: Unit, *, is_log: bool, ends: tuple[int | None, int | None] = (None, None)
+    ) -> Scale:
+        """Return a scale on which all values have a place: from a round number to a round number, but where it `ends`."""
         if not is_log:
-            return cls(0, unit.ticks(max([1, *values]))[-1])
-        known = [value for value in values if value > 0] or [1]
-        low = 10 ** (len(str(min(known))) - 1)
-        high = 10 ** len(str(max(known) - 1)) if max(known) > 1 else 10
-        return cls(low, max(high, 10 * low), is_log=True)
+            found = cls(0, unit.ticks(max([1, *values]))[-1])
+        else:
+            known = [value for value in values if value > 0] or [1]
+            low = 10 ** (len(str(min(known))) - 1)
+            high = 10 ** len(str(max(known) - 1)) if max(known) > 1 else 10
+            found = cls(low, max(high, 10 * low), is_log=True)
+        least, most = ends
+        low = found.low if least is None or (is_log and not least) else least
+        high = most or found.high
+        return cls(low, high, is_log) if low < high else found
 
     def place(self, value: int) -> float | None:
         """Return where a value lies, from 0 to 1; None where it has no place."""
@@ -49,15 +56,15 @@ class Scale:
         return (value - self.low) / (self.high - self.low)
 
     def marks(self, unit: Unit) -> list[Mark]:
-        if not self.is_log:
-            return [
-                Mark(100 * (self.place(mark) or 0), unit.tick(mark))
-                for mark in unit.ticks(self.high)
-                if mark <= self.high
-            ]
-        powers = round(log10(self.high / self.low))
-        step = -(-powers // _MOST_TICKS) or 1
-        return [Mark(100 * power / powers, unit.tick(self.low * 10**power)) for power in range(0, powers + 1, step)]
+        return [Mark(100 * (self.place(mark) or 0), unit.tick(mark)) for mark in self._marked(unit)]
+
+    def _marked(self, unit: Unit) -> Sequence[int]:
+        """Return round numbers; of less than a power of ten, those by which a linear scale goes."""
+        powers = [10**power for power in range(len(str(self.high))) if self.low <= 10**power <= self.high]
+        if self.is_log and len(powers) > 1:
+            return powers[:: -(-(len(powers) - 1) // _MOST_TICKS)]
+        step = unit.ticks(self.high - self.low)[1]
+        return range(-(-self.low // step) * step, self.high + 1, step)
 
 
 class Dot(NamedTuple):

@@ -20,12 +20,13 @@ class Sparkline(NamedTuple):
 
 
 def sparkline(values: Sequence[float | None]) -> Sparkline | None:
-    """Return a line from 0 to the most; None where fewer than two values are known."""
+    """Return a line from 0, or what is less, to the most; None where fewer than two values are known."""
     known = [value for value in values if value is not None]
     if len(known) < 2:
         return None
-    most = max(known) or 1
-    heights = [None if value is None else round(HEIGHT * value / most) for value in values]
+    bottom = min(0, *known)
+    reach = max(0, *known) - bottom or 1
+    heights = [None if value is None else round(HEIGHT * (value - bottom) / reach) for value in values]
     return Sparkline(line(heights, HEIGHT), len(values))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from channels_app.charts.lines import Lines
-from channels_app.charts.time_chart import Layer, Tick, line
+from channels_app.charts.time_chart import Layer, Tick, line_layers
 
 WHOLE = 10_000
 _USUAL, _TICKS = 9_000, 5
@@ -18,7 +18,8 @@ class SuccessRate(Lines):
     """Values are in hundredths of a per cent; what is below 90 % makes the axis begin there, at a multiple of 10 %."""
 
     def __post_init__(self) -> None:
-        self.notes.append(_("The axis begins at %(rate)s") % {"rate": self.unit.tick(self.bottom)})
+        if self.bottom:
+            self.notes.append(_("The axis begins at %(rate)s") % {"rate": self.unit.tick(self.bottom)})
 
     @property
     def bottom(self) -> int:
@@ -35,10 +36,11 @@ class SuccessRate(Lines):
     def layers(self) -> list[Layer]:
         top, bottom = WHOLE - self.bottom, self.bottom
         return [
-            Layer(
-                line([None if value is None else value - bottom for value in one.values], top), f"line {one.look.fill}"
-            )
+            layer
             for one in self.shown
+            for layer in line_layers(
+                [None if value is None else value - bottom for value in one.values], top, one.look.fill
+            )
         ]
 
 

@@ -173,6 +173,14 @@ def line(values: Sequence[int | None], top: int) -> str:
     return "".join(parts)
 
 
+def line_layers(values: Sequence[int | None], top: int, css: str) -> list[Layer]:
+    """Return the line, and thicker on it the values whose neighbours are none: they would be hardly seen."""
+    around = [None, *values, None]
+    alone = [value if around[at] is None and around[at + 2] is None else None for at, value in enumerate(values)]
+    points = [Layer(line(alone, top), f"line alone {css}")] if any(value is not None for value in alone) else []
+    return [Layer(line(values, top), f"line {css}"), *points]
+
+
 def height(value: int, top: int) -> int:
     """Return where a value lies, from the upper edge of the plot."""
     return HEIGHT - round(HEIGHT * value / top)

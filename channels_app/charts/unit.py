@@ -56,9 +56,26 @@ def _percent(hundredths: int) -> str:
     return formats.percent(hundredths / 10_000)
 
 
+def _rpm(millionths: int) -> str:
+    """Of what comes once an hour, or a day, two digits tell more than that it is little."""
+    value = millionths / 1_000_000
+    if not value or value >= 0.1:
+        return formats.per_minute(value)
+    return f"{value:.2g}" if millionths >= 100 else "<0.0001"
+
+
+def _tpm(thousandths: int) -> str:
+    return formats.compact(thousandths // 1_000) if thousandths >= 10_000 else f"{thousandths / 1_000:.3f}"
+
+
 TOKENS = Unit(_("Tokens"), formats.compact)
 REQUESTS = Unit(_("Requests"), formats.count)
 NANOUSD = Unit(_("US$"), formats.money)
 MILLISECONDS = Unit(_("Duration"), _duration, _seconds)
 HUNDREDTHS_OF_A_PERCENT = Unit(_("Per cent"), _percent)
 TENTHS = Unit(_("tok/s"), lambda tenths: f"{tenths / 10:,.1f}")
+RPM = Unit(_("RPM"), formats.count)
+MILLIONTHS_OF_RPM = Unit(_("RPM"), _rpm, lambda millionths: f"{millionths / 1_000_000:,.6f}")
+TPM = Unit(_("TPM"), formats.compact)
+THOUSANDTHS_OF_TPM = Unit(_("TPM"), lambda thousandths: formats.compact(round(thousandths / 1_000)), _tpm)
+ACTIVE = Unit(_("How many"), formats.count)

@@ -165,7 +165,7 @@ class Cards:
         if found.tokens.at is not None:
             details.append(_("at most %(n)s TPM") % {"n": _peak_text(found.tokens, formats.compact)})
         if minutes:
-            details.append(_("on average %(n)s RPM") % {"n": _rate(usage.requests / minutes)})
+            details.append(_("on average %(n)s RPM") % {"n": formats.per_minute(usage.requests / minutes)})
         return Card(
             "peak", gettext_lazy("Peak rate"),
             gettext_lazy("The most requests that began in one minute (RPM). Below: the most tokens of one (TPM)."),
@@ -218,12 +218,6 @@ def _time(spread: Spread, share: int) -> str:
 
 def _peak_text(peak: Peak, write: Callable[[int], str]) -> str:
     return write(peak.value) if peak.is_exact else f"≥ {write(peak.value)}"
-
-
-def _rate(value: float) -> str:
-    if 0 < value < 0.1:
-        return "<0.1"
-    return formats.count(round(value)) if value >= 10 else f"{value:.1f}"
 
 
 def _most(values: Sequence[int | None]) -> int | None:

@@ -73,7 +73,6 @@ class Counted(NamedTuple):
 class EntityPage(DataPage):
     query: EntityQuery
     now: datetime
-    has_chart = True
 
     @property
     def entity(self) -> Entity:

@@ -97,7 +97,6 @@ class AccountRow:
 class ErrorsPage(DataPage):
     query: ErrorsQuery
     now: datetime
-    has_chart = True
 
     @cached_property
     def answers(self) -> ErrorsAnswers:

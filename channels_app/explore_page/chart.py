@@ -12,10 +12,13 @@ from django.utils.translation import gettext_lazy
 from channels_app.charts.lines import Lines
 from channels_app.charts.log_lines import LogLines
 from channels_app.charts.look import Look
+from channels_app.charts.signed_lines import SignedLines
 from channels_app.charts.stacked_bars import StackedBars
+from channels_app.charts.success_rate import SuccessRate
 from channels_app.charts.time_chart import Series, TimeChart
 from channels_app.explore_page.answers import ExploreAnswers
 from channels_app.explore_page.groups import Groups, Shown
+from channels_app.explore_page.query import ExploreQuery
 from channels_app.filter_bar.bar import words_of
 
 _ID = "explore"
@@ -49,8 +52,20 @@ def explore_chart(answers: ExploreAnswers, found: Groups) -> TimeChart:
             id=_ID, title=title, unit=unit, timeline=answers.timeline, series=series, zoom=zoom, notes=notes,
             is_share=query.view == "share",
         )  # fmt: skip
-    kind = LogLines if query.log else Lines
-    return kind(id=_ID, title=title, unit=unit, timeline=answers.timeline, series=series, zoom=zoom, notes=notes)
+    return _lines(query)(
+        id=_ID, title=title, unit=unit, timeline=answers.timeline, series=series, zoom=zoom, notes=notes
+    )
+
+
+def _lines(query: ExploreQuery) -> type[Lines]:
+    """Success rates are near to 100 %: their axis begins where they do. Where writing cost more than reading saved, the
+    cache saved less than nothing.
+    """
+    if query.log:
+        return LogLines
+    if query.metric == "saved":
+        return SignedLines
+    return SuccessRate if query.metric in ("success", "client_success") else Lines
 
 
 def title_of(answers: ExploreAnswers) -> str:

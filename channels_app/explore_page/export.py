@@ -15,7 +15,7 @@ from usage.models.fields import from_micros
 
 def export(page: ExplorePage | ScatterPage, section: str, file_format: str) -> HttpResponseBase:
     """Values are whole numbers of the metric's unit: tokens, requests, nano-USD, ms, hundredths of a per cent, tenths of
-    tokens a second.
+    tokens a second; on average, millionths of a request and thousandths of a token a minute.
     """
     if section == CHART:
         chart = page.strip if isinstance(page, ScatterPage) else page.chart

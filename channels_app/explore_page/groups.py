@@ -11,7 +11,9 @@ from django.utils.translation import gettext as _
 from channels_app.charts import look
 from channels_app.charts.look import Look
 from channels_app.charts.mix import KINDS
-from channels_app.explore_page.answers import STATUSES, ExploreAnswers, Line
+from channels_app.explore_page.answers import ExploreAnswers
+from channels_app.explore_page.outcomes import STATUSES
+from channels_app.explore_page.question import Line
 from channels_app.filters import OK
 from channels_app.stats import name_groups
 from channels_app.stats.questions import Group

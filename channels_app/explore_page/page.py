@@ -22,6 +22,7 @@ from channels_app.dashboard.delta import Better, Delta, delta
 from channels_app.explore_page.answers import ExploreAnswers
 from channels_app.explore_page.chart import explore_chart, title_of
 from channels_app.explore_page.groups import Groups, Shown, groups
+from channels_app.explore_page.limits import why_not
 from channels_app.explore_page.metrics import METRICS
 from channels_app.explore_page.modes import modes
 from channels_app.explore_page.query import DIVISIONS, GROUPINGS, LIMITS, PARAMETERS, VIEWS, ExploreQuery
@@ -42,18 +43,24 @@ _LABELS: dict[str, Promise] = {
     "limit": gettext_lazy("Groups"),
 }
 # Which of the metrics are better high, and which low.
-_BETTER = {"success": Better.HIGHER, "hit": Better.HIGHER, "speed": Better.HIGHER} | dict.fromkeys(
-    ("failed", "error_rate", "p50", "p95", "ttft50", "ttft95"), Better.LOWER
-)
-_RATES = ("success", "error_rate", "hit", "coverage")
+_BETTER = {
+    "success": Better.HIGHER,
+    "client_success": Better.HIGHER,
+    "hit": Better.HIGHER,
+    "speed": Better.HIGHER,
+} | dict.fromkeys(("failed", "error_rate", "p50", "p95", "ttft50", "ttft95"), Better.LOWER)
+_RATES = ("success", "client_success", "error_rate", "hit", "coverage")
 # Of the rows of a group; the others are summed up in it.
 _PARTS = 10
 
 
 class Option(NamedTuple):
+    """`why_not` says in a few words why it cannot be chosen; empty where it can."""
+
     value: str
     label: Promise | str
     is_chosen: bool
+    why_not: Promise | str = ""
 
 
 class Choice(NamedTuple):
@@ -85,7 +92,6 @@ class ExplorePage(DataPage):
     query: ExploreQuery
     now: datetime
     saved: Sequence[SavedView] = ()
-    has_chart = True
 
     @cached_property
     def answers(self) -> ExploreAnswers:
@@ -129,10 +135,26 @@ class ExplorePage(DataPage):
             Choice(
                 name,
                 _LABELS[name],
-                [Option(value, label, value == getattr(self.query, name)) for value, label in some.items()],
+                [
+                    Option(value, label, value == getattr(self.query, name), self._why_not(name, value))
+                    for value, label in some.items()
+                ],
             )
             for name, some in known.items()
         ]
+
+    def _why_not(self, name: str, value: str) -> Promise | str:
+        """Why a value does not go with the metric; empty where it does."""
+        query, reason = self.query, None
+        if value == getattr(query, name):
+            return ""
+        if name == "view" and value != "lines" and not self.adds_up:
+            return _("drawn as lines alone")
+        if name == "by":
+            reason = why_not(query, value, self.now)
+        elif name == "by2" and value and value != query.by:
+            reason = why_not(query, query.by, self.now, value)
+        return reason.short if reason else ""
 
     @property
     def hidden(self) -> Parameters:
@@ -176,6 +198,11 @@ class ExplorePage(DataPage):
     def group_label(self) -> Promise:
         return GROUPINGS[self.query.by]
 
+    @property
+    def is_told(self) -> bool:
+        """Whether there is anything to draw: what does not add up may have no total where its groups have one."""
+        return self.total is not None or any(row.total is not None for row in self.rows)
+
     @cached_property
     def total(self) -> Row | None:
         """All groups together."""
@@ -188,7 +215,7 @@ class ExplorePage(DataPage):
     @cached_property
     def _whole(self) -> int | None:
         """Of what does not add up, all together have a value of their own."""
-        return self.answers.line(self.answers.weights).total if self.answers.weights else None
+        return self.answers.told.whole()
 
     @cached_property
     def rows(self) -> list[Row]:

@@ -15,17 +15,12 @@ from django.utils.translation import gettext_lazy
 
 from channels_app.address import Address
 from channels_app.buckets import AUTO
-from channels_app.charts.unit import NANOUSD
 from channels_app.dashboard.query import listed, one_of
-from channels_app.explore_page.metrics import METRICS, Metric, Percentile
+from channels_app.explore_page.limits import Reason, why_not
+from channels_app.explore_page.metrics import METRICS, AnyMetric
 from channels_app.filter_bar.scope import PERIOD_PARAMETERS, Scope, read_scope
 from channels_app.interval import read_interval
-from channels_app.stats import EVERYTHING, aggregate, span_of
-from channels_app.stats.remembering import once
-from channels_app.stats.traits import MOST, TRAITS
-from channels_app.usage_api import since_the_first_record
-from usage import formats
-from usage.ingest.rollup import records_since
+from channels_app.stats.traits import TRAITS
 
 GROUPINGS: dict[str, Promise] = {
     "channel": gettext_lazy("Channel"),
@@ -87,7 +82,7 @@ class ExploreQuery:
         return self.address.without(*PERIOD_PARAMETERS)
 
     @property
-    def measured(self) -> Metric | Percentile:
+    def measured(self) -> AnyMetric:
         return METRICS[self.metric]
 
     @property
@@ -111,37 +106,34 @@ def read_explore_query(query: QueryDict, now: datetime) -> ExploreQuery:
         hide=listed(query, "hide"),
     )
     found = replace(found, bucket=read_interval(query, scope, warnings))
-    return replace(_fitting(found, warnings), warnings=(*scope.warnings, *warnings))
+    return replace(_fitting(found, now, warnings), warnings=(*scope.warnings, *warnings))
 
 
-def _fitting(query: ExploreQuery, warnings: list[str]) -> ExploreQuery:
+def _fitting(query: ExploreQuery, now: datetime, warnings: list[str]) -> ExploreQuery:
     """Leave out what the metric cannot be, and say so."""
-    if query.by == "type" and query.metric != "tokens":
-        warnings.append(_("Types are those of tokens alone. Grouped by channel."))
-        query = replace(query, by="channel")
-    if query.by in ("status", "code") and isinstance(query.measured, Percentile):
-        warnings.append(_("Only what succeeded is timed. Grouped by channel."))
-        query = replace(query, by="channel")
-    if query.by in TRAITS and (reason := _why_not_by_traits(query)):
-        warnings.append(reason)
-        query = replace(query, by="channel")
+    query = _grouped(query, now, warnings)
     if query.by2 and (query.by2 == query.by or query.by in ("none", "type", "status", *TRAITS)):
+        query = replace(query, by2="")
+    if query.by2 and (reason := why_not(query, query.by, now, query.by2)):
+        warnings.append(_told(reason, _("Rows are not divided.")))
         query = replace(query, by2="")
     if not query.measured.adds_up and query.view != "lines":
         query = replace(query, view="lines")
     return query if query.view in ("lines", "sum") else replace(query, log=False)
 
 
-def _why_not_by_traits(query: ExploreQuery) -> str:
-    """Why endpoints, efforts and service tiers cannot be told of this question; empty where they can."""
-    span = span_of(since_the_first_record(query.scope.period))
-    if isinstance(query.measured, Percentile):
-        return _("Percentiles are not kept by endpoint, effort or service tier. Grouped by channel.")
-    if query.measured.unit is NANOUSD and query.scope.is_current:
-        return _("Costs at current prices are not told by endpoint, effort or service tier. Grouped by channel.")
-    if span.since < once(records_since):
-        return _("Some records of this period are deleted, which alone know endpoint, effort and service tier. Grouped by channel.")  # fmt: skip
-    requests = sum(count for (count,) in aggregate(span, EVERYTHING, (), ("requests",)))
-    if requests > MOST:
-        return _("Endpoint, effort and service tier are read from the records, of %(most)s at most; this period has %(n)s. Grouped by channel: choose a shorter period.") % {"most": formats.grouped(MOST), "n": formats.grouped(requests)}  # fmt: skip
-    return ""
+def _grouped(query: ExploreQuery, now: datetime, warnings: list[str]) -> ExploreQuery:
+    """Return the same by the next grouping by which its metric can be told."""
+    reason = why_not(query, query.by, now)
+    if reason is None:
+        return query
+    for by, told in (("channel", _("Grouped by channel.")), ("none", _("Not grouped."))):
+        if not why_not(query, by, now):
+            warnings.append(_told(reason, told))
+            return replace(query, by=by, by2="")
+    warnings.append(_told(reason, _("Requests are shown instead.")))
+    return replace(query, metric="requests")
+
+
+def _told(reason: Reason, consequence: str) -> str:
+    return _("%(reason)s %(consequence)s") % {"reason": reason.text, "consequence": consequence}

@@ -14,7 +14,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from channels_app.address import Address, Parameters
+from channels_app.address import Parameters
 from channels_app.buckets import AUTO
 from channels_app.charts import look
 from channels_app.charts.look import Look
@@ -29,13 +29,12 @@ from channels_app.filter_bar.page import DataPage
 from channels_app.filters import FAIL, OK
 from channels_app.interval import interval_of
 from channels_app.period import Period
-from channels_app.records_page.search import PARAMETERS as BOUNDS
 from channels_app.stats import name_groups, span_of
 from channels_app.stats.elapsed import gaps
 from channels_app.stats.questions import DIMENSIONS
 from channels_app.stats.scatter import Axes, Point, Sample, sample
 from channels_app.usage_api import since_the_first_record
-from channels_app.volume_strip import NOT_APPLIED, VolumeStrip, volume_strip
+from channels_app.volume_strip import NOT_APPLIED, VolumeStrip, volume_strip, window_of
 from usage import formats
 from usage.models import Channel, Instance, SavedView, Source, UsageRecord
 from usage.models.fields import from_micros
@@ -92,7 +91,6 @@ class ScatterPage(DataPage):
     query: ScatterQuery
     now: datetime
     saved: Sequence[SavedView] = ()
-    has_chart = True
 
     @cached_property
     def bar(self) -> FilterBar:
@@ -163,14 +161,6 @@ class ScatterPage(DataPage):
         shown = {name for bound in self.bounds for name in (bound.least, bound.most)}
         status = ["status"] if self.can_choose_failures else []
         return self.address.without("x", "y", "color", "scale", *status, *shown).parameters
-
-    @property
-    def is_bounded(self) -> bool:
-        return bool(self.query.search)
-
-    @property
-    def unbounded(self) -> Address:
-        return self.address.without(*BOUNDS)
 
     @property
     def records(self) -> str:
@@ -265,23 +255,44 @@ class ScatterPage(DataPage):
     def x_scale(self) -> Scale:
         if self.query.x == "time":
             return Scale(self._timeline.micros[0], self._timeline.micros[-1])
-        return Scale.of([point.x for point in self.sample.points], _UNITS[self.query.x], is_log=self.query.is_log)
+        return self._scale(self.query.x, [point.x for point in self.sample.points])
 
     @cached_property
     def y_scale(self) -> Scale:
-        return Scale.of([point.y for point in self.sample.points], self.y_unit, is_log=self.query.is_log)
+        return self._scale(self.query.y, [point.y for point in self.sample.points])
+
+    def _scale(self, name: str, values: Sequence[int]) -> Scale:
+        """Return one that ends where the bounds do."""
+        bounds = {
+            parameter: int(value * SIZE_OF[name].per_unit) for parameter, _text, value in self.query.search.bounds
+        }
+        ends = (bounds.get(f"min_{name}"), bounds.get(f"max_{name}"))
+        return Scale.of(values, _UNITS[name], is_log=self.query.is_log, ends=ends)
 
     @cached_property
     def _timeline(self) -> Timeline:
-        missing = gaps(span_of(self.period), self.scope.filters.servers or None)
-        return Timeline(self.period, interval_of(self.period, AUTO, self.scope.conditions), self.now, missing)
+        return self._timeline_of(self.period)
+
+    def _timeline_of(self, period: Period) -> Timeline:
+        missing = gaps(span_of(period), self.scope.filters.servers or None)
+        return Timeline(period, interval_of(period, AUTO, self.scope.conditions), self.now, missing)
+
+    @property
+    def has_strip(self) -> bool:
+        """Whether there is time to choose from: beside what is shown, too."""
+        return not self.empty or (self.empty == "no_match" and self.query.is_zoomed)
 
     @cached_property
     def strip(self) -> VolumeStrip:
         """Of all that the filter bar asks for: bounds narrow the points alone."""
         found = [text for _name, text, _value in self.query.search.in_words(is_current=False)]
         notes = [NOT_APPLIED % {"filters": _(", ").join(map(str, found))}] if found else []
-        return volume_strip(self._timeline, self.scope.conditions, self.query.anywhen, notes)
+        timeline = (
+            self._timeline_of(since_the_first_record(self.query.context)) if self.query.around else self._timeline
+        )
+        strip = volume_strip(timeline, self.scope.conditions, self.query.anywhen, notes)
+        strip.window = window_of(timeline, self.scope.span, str(self.query.whole))
+        return strip
 
     @property
     def y_unit(self) -> Unit:
@@ -326,11 +337,11 @@ class ScatterPage(DataPage):
     @property
     def axes(self) -> dict[str, str]:
         """What the script needs to turn a box into bounds."""
-        query, x, y = self.query, self.x_scale, self.y_scale
+        query, x, y, edges = self.query, self.x_scale, self.y_scale, self.strip.timeline.micros
         units = {"x": SIZE_OF[query.x].per_unit if query.x in SIZE_OF else 1, "y": SIZE_OF[query.y].per_unit}
         ends = {"x": (x.low, x.high, x.is_log), "y": (y.low, y.high, y.is_log)}
         return {
-            "x": query.x, "y": query.y,
+            "x": query.x, "y": query.y, "first": str(edges[0]), "last": str(edges[-1]),
             **{f"{name}-low": str(low) for name, (low, _high, _log) in ends.items()},
             **{f"{name}-high": str(high) for name, (_low, high, _log) in ends.items()},
             **{f"{name}-log": "1" if is_log else "" for name, (_low, _high, is_log) in ends.items()},
@@ -340,4 +351,4 @@ class ScatterPage(DataPage):
 
 def _label(name: str) -> str:
     size = SIZE_OF[name]
-    return f"{size.label} ({size.unit})" if size.unit else str(size.label)
+    return _("%(label)s (%(unit)s)") % {"label": size.label, "unit": size.unit} if size.unit else str(size.label)

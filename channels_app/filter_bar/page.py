@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -31,10 +31,7 @@ class File(NamedTuple):
 
 
 class DataPage:
-    """`has_chart`: it has a chart over time."""
-
     query: Query
-    has_chart: ClassVar[bool] = False
 
     @property
     def scope(self) -> Scope:
@@ -61,10 +58,10 @@ class DataPage:
     @property
     def files(self) -> list[File]:
         """The table, and the values of the chart."""
-        csv = self.address.setting("format", "csv")
-        tables = [
-            File("csv", _("This table as CSV"), csv),
-            File("json", _("This table as JSON"), self.address.setting("format", "json")),
+        csv, json = (self.address.setting("format", one) for one in ("csv", "json"))
+        tables = [File("csv", _("This table as CSV"), csv), File("json", _("This table as JSON"), json)]
+        charts = [
+            File("chart-csv", _("Chart data as CSV"), csv.setting("section", "chart")),
+            File("chart-json", _("Chart data as JSON"), json.setting("section", "chart")),
         ]
-        chart = File("chart-csv", _("Chart data as CSV"), csv.setting("section", "chart"))
-        return [*(tables if self.has_table else []), *([chart] if self.has_chart else [])]
+        return [*(tables if self.has_table else []), *charts]

@@ -12,10 +12,10 @@ from django.views.decorators.http import require_POST, require_safe
 
 from channels_app.data_file import FORMATS
 from channels_app.filter_bar.views import answer
+from channels_app.keys_page.export import export
 from channels_app.keys_page.page import KeysPage
 from channels_app.keys_page.query import read_keys_query
 from channels_app.renewal import renewable
-from channels_app.usage_table.export import export
 from channels_app.way_back import way_back
 from usage import privacy
 from usage.models import ApiKey
@@ -31,7 +31,7 @@ def keys(request: HttpRequest) -> HttpResponseBase:
     page = KeysPage(read_keys_query(request.GET, now), now)
     file_format = request.GET.get("format", "")
     if file_format in FORMATS:
-        return export(page.table, page.scope, "keys", file_format)
+        return export(page, request.GET.get("section", ""), file_format)
     return answer(request, "keys/keys.html", page)
 
 

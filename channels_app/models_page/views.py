@@ -8,10 +8,10 @@ from django.views.decorators.http import require_safe
 
 from channels_app.data_file import FORMATS
 from channels_app.filter_bar.views import answer
+from channels_app.models_page.export import export
 from channels_app.models_page.page import ModelsPage
 from channels_app.models_page.query import read_models_query
 from channels_app.renewal import renewable
-from channels_app.usage_table.export import export
 
 
 @require_safe
@@ -22,5 +22,5 @@ def models(request: HttpRequest) -> HttpResponseBase:
     page = ModelsPage(read_models_query(request.GET, now), now)
     file_format = request.GET.get("format", "")
     if file_format in FORMATS:
-        return export(page.table, page.scope, "models", file_format)
+        return export(page, request.GET.get("section", ""), file_format)
     return answer(request, "models/models.html", page)

@@ -64,7 +64,6 @@ class TopList(NamedTuple):
 class OverviewPage(DataPage):
     query: OverviewQuery
     now: datetime
-    has_chart = True
 
     @cached_property
     def answers(self) -> Answers:

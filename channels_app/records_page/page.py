@@ -78,7 +78,6 @@ class RecordRow:
 
 class RecordsPage(DataPage):
     query: RecordsQuery
-    has_chart = True
 
     def __init__(self, query: RecordsQuery, now: datetime) -> None:
         self.query, self.now = query, now

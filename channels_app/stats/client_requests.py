@@ -45,6 +45,8 @@ from usage.models.fields import to_micros
 # Of fewer records with an id, nobody can tell which of them belong together.
 _ENOUGH_IDS = 0.95
 _IDS_AT_ONCE = 10_000
+# The sums that tell of calls with one attempt.
+OF_SINGLES = ("requests", "failed", "without_request_id")
 PATHS = {"channel": "channel_id", "account": "account_id", "source": "source_id"}
 
 
@@ -96,15 +98,20 @@ def calls(span: Span, conditions: Conditions) -> Calls:
     """Return what became of the client requests that have an attempt in `span` that fulfils `conditions`."""
     if not all(conditions.ids.values()):
         return Calls()
-    fresh = _Fresh.of(span)
+    fresh = Fresh.of(span)
     stored = _Stored.of(span, conditions)
     several = _sum(
         stored.tally(),
-        *(_tally(*one) for one in fresh.asked(span, conditions)),
+        *(tally_of(*one) for one in fresh.asked(span, conditions)),
         less=[stored.tally(some) for some in fresh.instead_of],
     )
-    found = aggregate(span, conditions, (), ("requests", "failed", "without_request_id"))
-    asked, failed, without_id = found[0] if found else (0, 0, 0)
+    found = aggregate(span, conditions, (), OF_SINGLES)
+    return calls_of(found[0] if found else (0, 0, 0), several)
+
+
+def calls_of(sums: Sequence[int], several: Tally) -> Calls:
+    """Return all calls: those with several attempts, and the others, by the OF_SINGLES of all that is asked for."""
+    asked, failed, without_id = sums
     singles, succeeded_singles = asked - several.asked, asked - failed - several.asked_ok
     return Calls(
         asked=asked,
@@ -120,7 +127,7 @@ def paths(span: Span, conditions: Conditions, by: str) -> list[Path]:
     """Return the sequences of PATHS that client requests with failed attempts went through, the most frequent first."""
     if not all(conditions.ids.values()):
         return []
-    fresh = _Fresh.of(span)
+    fresh = Fresh.of(span)
     stored = _Stored.of(span, conditions)
     of_sources = stored.paths()
     for some in fresh.instead_of:
@@ -170,10 +177,10 @@ def attempts_among(rows: Sequence[UsageRecord]) -> dict[int, AttemptRow]:
 
 def fresh_attempts(span: Span) -> Iterator[AttemptRow]:
     """Yield those around `span` that are not stored yet, or as they were before more came."""
-    return chain(*_Fresh.of(span).groups)
+    return chain(*Fresh.of(span).groups)
 
 
-class _Tally(NamedTuple):
+class Tally(NamedTuple):
     """Of calls with several attempts; `asked` and `asked_ok` are those attempts that are asked for."""
 
     asked: int = 0
@@ -184,21 +191,21 @@ class _Tally(NamedTuple):
     attempts: int = 0
 
 
-def _sum(*tallies: _Tally, less: Sequence[_Tally]) -> _Tally:
+def _sum(*tallies: Tally, less: Sequence[Tally]) -> Tally:
     more = map(sum, zip(*tallies, strict=True))
-    return _Tally(*(count - sum(one[at] for one in less) for at, count in enumerate(more)))
+    return Tally(*(count - sum(one[at] for one in less) for at, count in enumerate(more)))
 
 
-def _tally(group: ClientRequest, asked: Sequence[AttemptRow]) -> _Tally:
+def tally_of(group: ClientRequest, asked: Sequence[AttemptRow]) -> Tally:
     succeeded = group[0].succeeded
-    return _Tally(
+    return Tally(
         len(asked), sum(not row.failed for row in asked), 1, int(succeeded > 0), int(0 < succeeded < len(group)),
         len(group),
     )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
-class _Fresh:
+class Fresh:
     """The calls of stale hours, grouped from their records; they stand for those that are stored as `instead_of`."""
 
     groups: list[ClientRequest]
@@ -206,7 +213,7 @@ class _Fresh:
     instead_of: list[str]
 
     @classmethod
-    def of(cls, span: Span) -> _Fresh:
+    def of(cls, span: Span) -> Fresh:
         using = database().alias
         groups = {
             group[0].record_id: group
@@ -231,7 +238,7 @@ def _stored_among(ids: Iterable[int]) -> Iterator[str]:
 
 
 def _condition(span: Span, conditions: Conditions) -> Callable[[AttemptRow], bool]:
-    span, ids = _span_of_attempts(span), conditions.ids
+    span, ids = span_of_attempts(span), conditions.ids
     failed = True if conditions.codes else conditions.failed
 
     def fulfils(row: AttemptRow) -> bool:
@@ -247,7 +254,7 @@ def _condition(span: Span, conditions: Conditions) -> Callable[[AttemptRow], boo
     return fulfils
 
 
-def _span_of_attempts(span: Span) -> Span:
+def span_of_attempts(span: Span) -> Span:
     """Where there are no records, an hour goes whole to the span in which it begins, as its sums do."""
     kept_since = once(records_since)
     return Span(
@@ -260,7 +267,7 @@ def _snapped(moment: int) -> int:
     return moment if DAILY.start_of(moment) == moment else HOURLY.end_of(moment)
 
 
-# Of attempts of one call, in the order of _Tally.
+# Of attempts of one call, in the order of Tally.
 _OF_CALLS = (
     "COUNT(*)", "SUM(CASE WHEN succeeded > 0 THEN 1 ELSE 0 END)",
     "SUM(CASE WHEN succeeded > 0 AND succeeded < attempts THEN 1 ELSE 0 END)", "SUM(attempts)",
@@ -276,17 +283,17 @@ class _Stored:
 
     @classmethod
     def of(cls, span: Span, conditions: Conditions) -> _Stored:
-        return cls(_span_of_attempts(span), conditions)
+        return cls(span_of_attempts(span), conditions)
 
-    def tally(self, among: str = "") -> _Tally:
+    def tally(self, among: str = "") -> Tally:
         if self.conditions == EVERYTHING and not among:
             return self._tally_of_all()
         where = self._where(among or "1 = 1")
         calls = f"(SELECT DISTINCT client_request, succeeded, attempts FROM {TABLE} WHERE {where}) AS calls"
         asked = list(OF_ATTEMPTS.values())[:2]
-        return _Tally(*_sums(asked, f"{TABLE} WHERE {where}"), *_sums(_OF_CALLS, calls))
+        return Tally(*_sums(asked, f"{TABLE} WHERE {where}"), *_sums(_OF_CALLS, calls))
 
-    def _tally_of_all(self) -> _Tally:
+    def _tally_of_all(self) -> Tally:
         """The first attempt stands for its call, but for calls that began before the span. Whole hours are added up already."""
         counts = [0] * len(OF_ATTEMPTS)
         for grain, piece in cut(self.span, (HOURLY,)):
@@ -299,7 +306,7 @@ class _Stored:
             )
             counts = [*map(add, counts, found)]
         asked, asked_ok, *of_calls = counts
-        return _Tally(asked, asked_ok, *map(add, of_calls, self._begun_before()))
+        return Tally(asked, asked_ok, *map(add, of_calls, self._begun_before()))
 
     def _begun_before(self) -> Sequence[int]:
         """Return the _OF_CALLS of those that began before the span and go on within it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from channels_app.stats.remembering import once
@@ -27,13 +28,33 @@ def elapsed(span: Span, servers: frozenset[int] | None, now: int) -> Elapsed:
     While only some of them have a gap, the others are recorded.
     """
     until = max(span.since, min(span.until, now))
+    of_each = _gaps_of_each(Span(span.since, until), servers)
+    minutes = (until - span.since) / _MINUTE
+    in_all = length(_in_all(of_each))
+    return Elapsed(minutes, length(_union(span for some in of_each for span in some)), minutes - in_all)
+
+
+def recorded_minutes(edges: Sequence[int], servers: frozenset[int] | None, now: int) -> list[float]:
+    """Return how long each interval between two `edges` was recorded, as `elapsed` does."""
+    missing = _in_all(_gaps_of_each(Span(edges[0], edges[-1]), servers))
+    found = []
+    for since, end in pairwise(edges):
+        interval = Span(since, max(since, min(end, now)))
+        found.append(length([interval]) - length(_both([interval], missing)))
+    return found
+
+
+def _gaps_of_each(span: Span, servers: frozenset[int] | None) -> list[list[Span]]:
     asked = list(servers) if servers is not None else list(Instance.objects.values_list("pk", flat=True))
-    of_each = [gaps(Span(span.since, until), frozenset({server})) for server in asked]
+    return [gaps(span, frozenset({server})) for server in asked]
+
+
+def _in_all(of_each: Sequence[Sequence[Span]]) -> Sequence[Span]:
+    """Return when none of the servers was recorded."""
     in_all = of_each[0] if of_each else []
     for others in of_each[1:]:
         in_all = _both(in_all, others)
-    minutes = (until - span.since) / _MINUTE
-    return Elapsed(minutes, length(_union(span for some in of_each for span in some)), minutes - length(in_all))
+    return in_all
 
 
 def gaps(span: Span, servers: frozenset[int] | None) -> list[Span]:

@@ -51,23 +51,23 @@ class Peaks(NamedTuple):
 
 
 # Kind, and id.
-_Target = tuple[int, int]
+Target = tuple[int, int]
 
 
 class _Row(NamedTuple):
     """A stored peak of requests and of tokens; where there is no moment, the value is a bound."""
 
-    target: _Target
+    target: Target
     start: int
     width: int
     values: tuple[int, int]
     moments: tuple[int | None, int | None]
 
 
-class _Cover(NamedTuple):
+class Cover(NamedTuple):
     """Targets that hold all that is asked; and nothing else, where it `is_exact`."""
 
-    targets: list[_Target]
+    targets: list[Target]
     is_exact: bool
 
 
@@ -83,7 +83,7 @@ def peaks(span: Span, conditions: Conditions) -> Peaks:
     # First: what is derived meanwhile is then in both.
     stale = stale_stretches(span.since - HOUR + 1, span.until, database().alias)
     bounds = []
-    for cover in _covers(conditions):
+    for cover in covers(conditions):
         rows = _rows(span, cover.targets)
         if cover.is_exact:
             _offer(found, span, rows)
@@ -96,22 +96,22 @@ def peaks(span: Span, conditions: Conditions) -> Peaks:
     return found
 
 
-def _covers(conditions: Conditions) -> list[_Cover]:
+def covers(conditions: Conditions) -> list[Cover]:
     restricted = conditions.ids
     is_exact = len(restricted) <= 1 and conditions.failed is None and not conditions.codes
-    covers = [_Cover([(Kind.ALL, 0)], is_exact and not restricted)]
+    found = [Cover([(Kind.ALL, 0)], is_exact and not restricted)]
     if conditions.sources is not None:
-        covers += [_Cover(targets, is_exact) for targets in _groups_of(conditions.sources)]
+        found += [Cover(targets, is_exact) for targets in groups_of(conditions.sources)]
     for kind, ids in ((Kind.MODEL, conditions.models), (Kind.KEY, conditions.api_keys)):
         if ids is not None:
-            covers.append(_Cover([(kind, one) for one in ids], is_exact))
+            found.append(Cover([(kind, one) for one in ids], is_exact))
     if conditions.only_failed:
         codes = [code for first, last in conditions.codes for code in range(first, last + 1)]
-        covers.append(_Cover([(Kind.STATUS, code) for code in codes] or [(Kind.FAILED, 0)], not restricted))
-    return covers
+        found.append(Cover([(Kind.STATUS, code) for code in codes] or [(Kind.FAILED, 0)], not restricted))
+    return found
 
 
-def _groups_of(asked: Collection[int]) -> Iterator[list[_Target]]:
+def groups_of(asked: Collection[int]) -> Iterator[list[Target]]:
     """Yield whole channels, and whole servers, with the single sources that are left over."""
     placed = Source.objects.using(database().alias).filter(peaks_channel_id__isnull=False)
     for kind, column in ((Kind.CHANNEL, "peaks_channel_id"), (Kind.SERVER, "instance_id")):
@@ -123,7 +123,7 @@ def _groups_of(asked: Collection[int]) -> Iterator[list[_Target]]:
         yield [*whole, *((Kind.SOURCE, source) for source in left)]
 
 
-def _rows(span: Span, targets: Sequence[_Target]) -> list[_Row]:
+def _rows(span: Span, targets: Sequence[Target]) -> list[_Row]:
     """Return the rows of hours or days that have a part in `span`."""
     queries = []
     for kind in {kind for kind, _id in targets}:
@@ -145,7 +145,7 @@ def _rows(span: Span, targets: Sequence[_Target]) -> list[_Row]:
 
 def _offer(found: Peaks, span: Span, rows: Sequence[_Row]) -> None:
     """Take the peaks of hours and days of which one target alone tells."""
-    telling = defaultdict[int, set[_Target]](set)
+    telling = defaultdict[int, set[Target]](set)
     for row in rows:
         for hour in _hours(row.start, row.width):
             telling[hour].add(row.target)

@@ -39,7 +39,7 @@ def breakdown(
     span: Span, conditions: Conditions, by: Sequence[str], basis: Basis = Basis.RECORDED
 ) -> dict[Group, Usage]:
     """Return usage for each combination of these DIMENSIONS (ids of rows; OF_FAILURES: of these alone)."""
-    rows = aggregate(span, _narrowed(conditions, by), [DIMENSIONS[name] for name in by], basis)
+    rows = aggregate(span, narrowed(conditions, by), [DIMENSIONS[name] for name in by], basis)
     return {tuple(row[: len(by)]): Usage(*row[len(by) :]) for row in rows}
 
 
@@ -67,7 +67,7 @@ def aggregate(
 _OF_BASIS = {Basis.RECORDED: tables.aggregate_each, Basis.CURRENT: current.aggregate_each}
 
 
-def _narrowed(conditions: Conditions, by: Sequence[str]) -> Conditions:
+def narrowed(conditions: Conditions, by: Sequence[str]) -> Conditions:
     """Codes and messages are told of failures alone."""
     if not any(name in OF_FAILURES for name in by):
         return conditions
@@ -93,7 +93,7 @@ def series(
     intervals = [Span(*ends) for ends in pairwise(edges)]
     groups: dict[Group, list[list[int]]] = {}
     dimensions = [DIMENSIONS[name] for name in by]
-    for number, *row in _OF_BASIS[basis](intervals, _narrowed(conditions, by), dimensions, sums):
+    for number, *row in _OF_BASIS[basis](intervals, narrowed(conditions, by), dimensions, sums):
         group = tuple(row[: len(by)])
         if group not in groups:
             groups[group] = [[0] * len(sums) for _interval in intervals]

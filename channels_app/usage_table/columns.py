@@ -77,7 +77,7 @@ def _nanousd(value: float | None) -> int | None:
     return None if value is None else round(value)
 
 
-def _usd(value: float | None) -> str | None:
+def usd(value: float | None) -> str | None:
     """All nine decimals: of a cent's thousandth six would leave nothing."""
     return None if value is None else f"{Decimal(round(value)).scaleb(-9):.9f}"
 
@@ -85,7 +85,7 @@ def _usd(value: float | None) -> str | None:
 def _money(key: str, label: Promise, figure: Callable[[Usage], float | None], note: Promise, field: str) -> Column:
     return Column(
         key, label, lambda row: figure(row.usage), lambda row: written.money(_nanousd(figure(row.usage))), note, field,
-        lambda row: _usd(figure(row.usage)),
+        lambda row: usd(figure(row.usage)),
     )  # fmt: skip
 
 
@@ -212,7 +212,7 @@ _EVERY = (
     ),
     Column(
         "cost", gettext_lazy("Est. cost"), lambda row: row.usage.cost, _cost,
-        gettext_lazy("At API list prices; an estimate, not a bill"), "est_cost_usd", lambda row: _usd(row.usage.cost),
+        gettext_lazy("At API list prices; an estimate, not a bill"), "est_cost_usd", lambda row: usd(row.usage.cost),
     ),
     _money(
         "blended", gettext_lazy("Cost / 1M"), lambda usage: usage.blended_price,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from usage.models import Account, ApiKey, Channel, ModelName, ModelPrice, Source, UsageRecord
 
 NOBODY = {"login": "/login/"}
@@ -11,6 +13,7 @@ def views() -> dict[str, str]:
     """Return addresses by name, of the demo that was seeded."""
     limited = UsageRecord.objects.filter(status_code=429).latest("requested_at")
     failed, message = limited.pk, limited.message_id
+    within = (limited.requested_at - timedelta(days=2)).date()
     succeeded = UsageRecord.objects.filter(failed=False, cost_nanousd__gt=0, reasoning__gt=0).latest("requested_at").pk
     price = ModelPrice.objects.get(pattern="claude-opus-4-6").pk
     account = Account.objects.exclude(retry_at=None).latest("pk").pk
@@ -58,9 +61,15 @@ def views() -> dict[str, str]:
         "explore-lines": "/explore/?metric=p95&by=model&log=1&range=30d",
         "explore-divided": "/explore/?metric=cost&by2=model&view=share&range=30d",
         "explore-sum": "/explore/?metric=requests&by=status&view=sum&limit=5",
+        "explore-clients": "/explore/?metric=client_success&range=30d",
+        "explore-peaks": "/explore/?metric=peak_tpm&by=model&range=30d",
+        "explore-active": "/explore/?metric=keys&by=model&range=30d",
         "explore-endpoints": "/explore/?by=endpoint&metric=requests&range=24h",
         "scatter": "/explore/?mode=scatter",
         "scatter-speed": "/explore/?mode=scatter&y=speed&min_speed=20&min_tokens=1000&color=model",
+        "scatter-window": f"/explore/?mode=scatter&around=7d&from={within}&to={within}&min_latency=2&max_latency=40",
+        "explore-saved": "/explore/?metric=saved&by=model&range=30d",
+        "explore-rates": "/explore/?metric=rpm&by2=model&range=24h",
         "scatter-bounds": "/explore/?mode=scatter&x=input&y=cost&color=model&min_cost=0.01&range=30d",
         "records-current": "/records/?basis=current&sort=-cost",
         "quota": "/quota/",

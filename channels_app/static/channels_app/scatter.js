@@ -3,7 +3,9 @@
 (() => {
 const LEAST = 6; // pixels; a smaller box is a click, which opens the record of the point that is this near
 const NEAR = 10;
-let start = null;
+const STEP = 0.8; // of what is shown, by one turn of the wheel
+const REST = 250; // ms after the last turn
+let start = null, wheel = null, timer;
 
 const field = () => document.querySelector("[data-points]");
 const shares = (event, box) => [
@@ -19,17 +21,17 @@ function value(axis, share) {
 // A bound has no more digits than can be seen.
 const bound = (axis, share) => String(Number((value(axis, share) / field().dataset[`${axis}Per`]).toPrecision(3)));
 
-function moment(share) {
-  return new Date(Math.round(value("x", share) / 1000)).toISOString().slice(0, 19) + "Z";
-}
+const iso = (micros) => new Date(Math.round(micros / 1000)).toISOString().slice(0, 19) + "Z";
+const moment = (share) => iso(value("x", share));
 
 function address(base, [left, top], [right, bottom]) {
-  const { x, y } = field().dataset;
+  const { x, y, around } = field().dataset;
   const url = new URL(base, location.href);
   if (x === "time") {
     for (const name of ["range", "days"]) url.searchParams.delete(name);
     url.searchParams.set("from", moment(left));
     url.searchParams.set("to", moment(right));
+    if (url.pathname === location.pathname) url.searchParams.set("around", around);
   } else {
     url.searchParams.set(`min_${x}`, bound("x", left));
     url.searchParams.set(`max_${x}`, bound("x", right));
@@ -138,9 +140,56 @@ document.addEventListener("pointerup", (event) => {
   offer(first, last);
 });
 
+// Ctrl and the wheel zoom about the pointer. What is further out than all there is has no bound.
+document.addEventListener("wheel", (event) => {
+  const inside = event.ctrlKey && event.target.closest?.("[data-points]");
+  if (!inside) return;
+  event.preventDefault();
+  const [x, y] = shares(event, inside.getBoundingClientRect());
+  const factor = event.deltaY < 0 ? STEP : 1 / STEP;
+  const [first, last] = wheel ?? [[0, 0], [1, 1]];
+  const about = (at, share) => at + (share - at) * factor;
+  wheel = [[about(x, first[0]), about(y, first[1])], [about(x, last[0]), about(y, last[1])]];
+  clear();
+  draw(...wheel.map((point) => point.map((share) => Math.min(Math.max(share, 0), 1))));
+  clearTimeout(timer);
+  timer = setTimeout(zoom, REST);
+}, { passive: false });
+
+function zoom() {
+  const [first, last] = wheel;
+  wheel = null;
+  clear();
+  const { x, y, here, whole, first: earliest, last: latest } = field().dataset;
+  const isAll = x === "time" && value("x", first[0]) <= Number(earliest) && value("x", last[0]) >= Number(latest);
+  const url = new URL(address(here, first, last));
+  if (isAll) {
+    for (const name of ["from", "to", "around"]) url.searchParams.delete(name);
+    const all = new URL(whole, location.href).searchParams;
+    for (const name of ["range", "days", "from", "to"]) if (all.has(name)) url.searchParams.set(name, all.get(name));
+  } else if (x === "time") {
+    if (value("x", first[0]) < Number(earliest)) url.searchParams.set("from", iso(earliest));
+    if (value("x", last[0]) > Number(latest)) url.searchParams.set("to", iso(latest));
+  }
+  const asked = new URL(location.href).searchParams;
+  for (const [axis, low, high] of [["x", first[0], last[0]], ["y", 1 - last[1], 1 - first[1]]]) {
+    const name = field().dataset[axis];
+    if (name === "time") continue;
+    // An end that had no bound gets none by zooming out.
+    if (low < 0 && (!asked.has(`min_${name}`) || value(axis, low) <= 0)) url.searchParams.delete(`min_${name}`);
+    if (high > 1 && !asked.has(`max_${name}`)) url.searchParams.delete(`max_${name}`);
+  }
+  url.searchParams.sort();
+  swap(url.href, { push: true });
+}
+
+const isFree = () => !document.querySelector("dialog[open], details.menu[open]") && !document.activeElement?.matches("input, select, textarea");
+
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;
+  const isChoosing = start || field()?.querySelector(":scope > .selection");
   start = null;
   clear();
+  if (!isChoosing && isFree()) document.getElementById("unzoom")?.click();
 });
 })();
