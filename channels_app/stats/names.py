@@ -52,11 +52,15 @@ def _models(ids: Iterable[int | None]) -> dict[int | None, Name]:
 
 
 def model_names(ids: Set[int]) -> dict[int, str]:
-    """Return the names of these models. A page asks for them five times; one that is met meanwhile is looked up."""
+    """Return the names of those of these models that there are.
+
+    A page asks for them five times; one that is met meanwhile is looked up. What a page remembers may know of one that
+    this database has not got yet.
+    """
     known = once(_all_models)
     if missing := ids - known.keys():
         known.update(ModelName.objects.using(database().alias).filter(pk__in=missing).values_list("pk", "name"))
-    return {pk: known[pk] for pk in ids}
+    return {pk: known[pk] for pk in ids & known.keys()}
 
 
 def _all_models(using: str) -> dict[int, str]:

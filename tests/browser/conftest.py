@@ -18,7 +18,8 @@ from tests.sample_usage import make_sample_usage
 from usage.models import Instance
 
 PASSWORD = "correct horse battery"
-_NAMES = ("chromium", "chromium-browser", "google-chrome")
+# The first is the same engine without windows, and opens a page in a third of the time.
+_NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next((path for name in _NAMES if (path := shutil.which(name))), None)
 
 Open = Callable[..., Page]
