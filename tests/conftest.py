@@ -59,7 +59,14 @@ def _begin_with_the_long_ones(items: list[pytest.Item]) -> None:
 _PEOPLE = {"reader", "staff", "chinese", "admin_client"}
 _ASKED_TWICE = {"test_every_page", "test_one_sum", "test_records_page", "test_scatter", "test_secrets_stay_out"}
 # These write and read rows as all others do; what they are about is elsewhere.
-_ABOUT_WORDS = {"test_doctor", "test_interval", "test_prices_csv", "test_sync_faults", "test_sync_prices", "test_warnings"}
+_ABOUT_WORDS = {
+    "test_doctor",
+    "test_interval",
+    "test_prices_csv",
+    "test_sync_faults",
+    "test_sync_prices",
+    "test_warnings",
+}
 
 
 def _touches_the_database(item: pytest.Item) -> bool:
