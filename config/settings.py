@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import environ
 from csp.constants import NONE, SELF
 
 from config.currency import read_currency
+from config.database import read_database
 from config.secret_key import load_or_create_secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -102,32 +102,13 @@ TEMPLATES = [
     }
 ]
 
-_ENGINE_OPTIONS: dict[str, dict[str, Any]] = {
-    "django.db.backends.sqlite3": {
-        "OPTIONS": {
-            "timeout": 30,
-            # A transaction that starts as a reader and then writes fails at once when another writer is busy
-            # ("database is locked", whatever the timeout): so each takes the write lock when it starts.
-            "transaction_mode": "IMMEDIATE",
-            "init_command": (
-                "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-16000; PRAGMA temp_store=MEMORY"
-            ),
-        }
-    },
-    "django.db.backends.postgresql": {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True},
-}
-
-
-def _database(name: str, **default: str) -> dict[str, Any]:
-    database: dict[str, Any] = env.db_url(name, **default)
-    return database | _ENGINE_OPTIONS.get(database["ENGINE"], {})
-
-
-DATABASES = {"default": _database("DATABASE_URL", default=f"sqlite:///{DATA_DIR / 'cpa-meter.sqlite3'}")}
+# Empty, as a compose file may leave it, is as good as left out.
+_database_url = env.str("DATABASE_URL", default="") or f"sqlite:///{DATA_DIR / 'cpa-meter.sqlite3'}"
+DATABASES = {"default": read_database("DATABASE_URL", _database_url)}
 # Answers the questions of pages and API instead of the main one (channels_app/stats/database.py).
 REPLICA = "replica"
-if env.str("DATABASE_REPLICA_URL", default=""):
-    DATABASES[REPLICA] = _database("DATABASE_REPLICA_URL") | {"TEST": {"MIRROR": "default"}}
+if _replica_url := env.str("DATABASE_REPLICA_URL", default=""):
+    DATABASES[REPLICA] = read_database("DATABASE_REPLICA_URL", _replica_url) | {"TEST": {"MIRROR": "default"}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
