@@ -67,7 +67,7 @@ def _named_like(words: str, kind: _Kind) -> list[Similar]:
     best = sorted((one for one in alike if one[0] >= _LEAST_ALIKE), key=lambda one: (-one[0], str(one[1])))
     return [
         Similar(str(row), reverse(f"channels_app:{kind.page}", args=[getattr(row, kind.in_address)]))
-        for _likeness, row in best[:_MOST]
+        for _alike, row in best[:_MOST]
     ]
 
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from channels_app.stats.current_prices import CurrentPrices, Owner
 from channels_app.stats.database import database
+from channels_app.stats.spans import union
 from channels_app.stats.tables import OF_SOURCES, WITH_SOURCES, Conditions, Span, listed, of_records
 from usage.accounting.multipliers import Multiplier
 from usage.accounting.pricing import PARTS, Price
@@ -134,11 +135,7 @@ def _stretches(span: Span, models: frozenset[int]) -> list[Span]:
             f"WHERE bucket > {span.since - HOUR} AND bucket < {span.until} AND model_id IN {listed(models)} ORDER BY bucket"
         )
         hours = [hour for (hour,) in cursor.fetchall()]
-    found: list[Span] = []
-    for hour in hours:
-        since = found.pop().since if found and found[-1].until == hour else max(hour, span.since)
-        found.append(Span(since, min(hour + HOUR, span.until)))
-    return found
+    return union(Span(max(hour, span.since), min(hour + HOUR, span.until)) for hour in hours)
 
 
 def _pieces(spans: Sequence[Span], stretches: Sequence[Span]) -> Iterator[_Piece]:

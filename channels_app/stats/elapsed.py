@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from channels_app.stats.remembering import once
+from channels_app.stats.spans import both, union
 from channels_app.stats.tables import Span
 from usage.models import CollectionGap, Instance
 from usage.models.fields import to_micros
@@ -31,7 +32,7 @@ def elapsed(span: Span, servers: frozenset[int] | None, now: int) -> Elapsed:
     of_each = _gaps_of_each(Span(span.since, until), servers)
     minutes = (until - span.since) / _MINUTE
     in_all = length(_in_all(of_each))
-    return Elapsed(minutes, length(_union(span for some in of_each for span in some)), minutes - in_all)
+    return Elapsed(minutes, length(union(span for some in of_each for span in some)), minutes - in_all)
 
 
 def recorded_minutes(edges: Sequence[int], servers: frozenset[int] | None, now: int) -> list[float]:
@@ -40,7 +41,7 @@ def recorded_minutes(edges: Sequence[int], servers: frozenset[int] | None, now: 
     found = []
     for since, end in pairwise(edges):
         interval = Span(since, max(since, min(end, now)))
-        found.append(length([interval]) - length(_both([interval], missing)))
+        found.append(length([interval]) - length(both([interval], missing)))
     return found
 
 
@@ -53,13 +54,13 @@ def _in_all(of_each: Sequence[Sequence[Span]]) -> Sequence[Span]:
     """Return when none of the servers was recorded."""
     in_all = of_each[0] if of_each else []
     for others in of_each[1:]:
-        in_all = _both(in_all, others)
+        in_all = both(in_all, others)
     return in_all
 
 
 def gaps(span: Span, servers: frozenset[int] | None) -> list[Span]:
     """Return when records of any of these servers (None: all) may be missing, in order, in spans that do not touch."""
-    return _union(
+    return union(
         Span(max(gap.since, span.since), min(gap.until, span.until))
         for server, gap in once(_all_gaps)
         if (servers is None or server in servers) and gap.since < span.until and gap.until > span.since
@@ -70,22 +71,6 @@ def _all_gaps(using: str) -> list[tuple[int, Span]]:
     """Return every gap, and of which server: there are few, and a page asks five times."""
     rows: Iterable[Any] = CollectionGap.objects.using(using).values_list("instance_id", "since", "until")
     return [(server, Span(to_micros(since), to_micros(until))) for server, since, until in rows]
-
-
-def _union(spans: Iterable[Span]) -> list[Span]:
-    """Return the same moments in spans that do not touch, in order."""
-    found: list[Span] = []
-    for span in sorted(spans, key=lambda span: span.since):
-        if found and span.since <= found[-1].until:
-            found[-1] = Span(found[-1].since, max(found[-1].until, span.until))
-        else:
-            found.append(span)
-    return found
-
-
-def _both(some: Sequence[Span], others: Sequence[Span]) -> list[Span]:
-    shared = (Span(max(one.since, other.since), min(one.until, other.until)) for one in some for other in others)
-    return [span for span in shared if span.since < span.until]
 
 
 def length(spans: Iterable[Span]) -> float:

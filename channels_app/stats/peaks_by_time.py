@@ -17,6 +17,7 @@ from channels_app.stats.database import database
 from channels_app.stats.peaks import Target, covers, groups_of
 from channels_app.stats.questions import DIMENSIONS, OF_FAILURES, Group, narrowed
 from channels_app.stats.remembering import once
+from channels_app.stats.spans import both, union
 from channels_app.stats.tables import (
     EVERYTHING,
     OF_SOURCES,
@@ -116,11 +117,11 @@ class PeakQuestion:
 
     def _kept(self, spans: Sequence[Span]) -> list[Span]:
         """Return what of `spans` is asked for and has its records."""
-        return _union(spans, Span(max(self.edges[0], once(records_since)), self.edges[-1]))
+        return both(union(spans), [Span(max(self.edges[0], once(records_since)), self.edges[-1])])
 
     def _records_of(self, spans: Sequence[Span]) -> int:
         """Return about how many records these spans have: of the hours that they have a part in."""
-        hours = _union([Span(HOURLY.start_of(one.since), HOURLY.end_of(one.until)) for one in spans])
+        hours = union([Span(HOURLY.start_of(one.since), HOURLY.end_of(one.until)) for one in spans])
         return sum(requests for _place, requests in aggregate_each(hours, EVERYTHING, (), ("requests",)))
 
     def _pieces(self, grain: Grain) -> tuple[list[Span], list[Span]]:
@@ -249,19 +250,3 @@ def _are_channels_current() -> bool:
     """Whether stored peaks of channels are those of the channels that sources have by now."""
     rows = Source.objects.using(database().alias).filter(peaks_channel_id__isnull=False).select_related("account")
     return all((row.known_channel_id or 0) == row.peaks_channel_id for row in rows)
-
-
-def _union(spans: Iterable[Span], within: Span | None = None) -> list[Span]:
-    """Return the same moments in spans that do not touch, in order."""
-    found: list[Span] = []
-    for span in sorted(spans, key=lambda one: one.since):
-        since, until = span.since, span.until
-        if within:
-            since, until = max(since, within.since), min(until, within.until)
-        if since >= until:
-            continue
-        if found and since <= found[-1].until:
-            found[-1] = Span(found[-1].since, max(found[-1].until, until))
-        else:
-            found.append(Span(since, until))
-    return found
