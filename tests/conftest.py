@@ -17,6 +17,7 @@ from django.test import Client
 from django.utils import translation
 from rest_framework.test import APIClient
 
+from tests.migrated import make_database, make_file
 from usage.models import Instance
 
 KEY = "mgmt-FAKE-key-0001"
@@ -78,12 +79,21 @@ def _touches_the_database(item: pytest.Item) -> bool:
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> None:
-    """SQLite as it is in production: a file in WAL mode, that other processes can open too."""
-    database = django_settings.DATABASES["default"]
-    if database["ENGINE"].endswith("sqlite3"):
-        worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
-        database["TEST"]["NAME"] = str(Path(os.environ["DATA_DIR"]) / f"test-{worker}.sqlite3")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None, django_db_blocker: Any) -> None:
+    """Make this worker's database. SQLite is as in production: a file in WAL mode, that other processes can open too."""
+    if connection.vendor == "sqlite":
+        path = Path(os.environ["DATA_DIR"]) / "test.sqlite3"
+        django_settings.DATABASES["default"]["TEST"]["NAME"] = str(path)
+        make_file(path)
+        return
+    with django_db_blocker.unblock():
+        make_database(connection.creation._get_test_db_name())
+
+
+@pytest.fixture(scope="session")
+def django_db_keepdb() -> bool:
+    """It is there, with its tables; and its folder or its server goes with it."""
+    return True
 
 
 @pytest.fixture(autouse=True)
