@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import connection, transaction
 
 from tests.factories import NOON
 from usage.accounting.payload import read_record
@@ -134,20 +134,24 @@ def test_a_database_that_holds_tables_is_never_filled(what: str) -> None:
 
 
 @pytest.mark.skipif(connection.vendor == "postgresql", reason="it is invented in memory")
+@pytest.mark.django_db
 class TestLedger:
     """The invented ledger is like that of a large team."""
 
     UNTIL = to_micros(NOON) + 1_234_567
     COUNT = 12_000
 
-    @pytest.fixture
-    def cast(self, db: None) -> Iterator[Cast]:
+    @pytest.fixture(scope="class")
+    def cast(self, django_db_setup: None, django_db_blocker: Any) -> Iterator[Cast]:
+        """More than a thousand accounts, in the database as long as these tests last, which only read."""
         traffic = Traffic()
         upstream = Upstream(traffic.lists())
-        yield assemble(introduce(upstream), traffic, NOON)
+        with django_db_blocker.unblock(), transaction.atomic():
+            yield assemble(introduce(upstream), traffic, NOON)
+            transaction.set_rollback(True)
         upstream.close()
 
-    @pytest.fixture
+    @pytest.fixture(scope="class")
     def rows(self, cast: Cast) -> list[dict[str, Any]]:
         rows = LedgerTraffic(cast).rows(self.COUNT, self.UNTIL)
         return [dict(zip(COLUMNS, row, strict=True)) for row in rows]
