@@ -142,7 +142,8 @@ class TestLedger:
     COUNT = 12_000
 
     @pytest.fixture(scope="class")
-    def cast(self, django_db_setup: None, django_db_blocker: Any) -> Iterator[Cast]:
+    @classmethod
+    def cast(cls, django_db_setup: None, django_db_blocker: Any) -> Iterator[Cast]:
         """More than a thousand accounts, in the database as long as these tests last, which only read."""
         traffic = Traffic()
         upstream = Upstream(traffic.lists())
@@ -152,8 +153,9 @@ class TestLedger:
         upstream.close()
 
     @pytest.fixture(scope="class")
-    def rows(self, cast: Cast) -> list[dict[str, Any]]:
-        rows = LedgerTraffic(cast).rows(self.COUNT, self.UNTIL)
+    @classmethod
+    def rows(cls, cast: Cast) -> list[dict[str, Any]]:
+        rows = LedgerTraffic(cast).rows(cls.COUNT, cls.UNTIL)
         return [dict(zip(COLUMNS, row, strict=True)) for row in rows]
 
     def test_it_is_the_same_each_time_and_of_any_size(self, cast: Cast) -> None:
