@@ -242,7 +242,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='usagedailybysourcekeymodel',
-            index=models.Index(fields=['api_key_id', 'bucket'], name='daily_cube_of_key'),
+            index=models.Index(fields=['api_key_id', 'bucket', 'source'], name='daily_cube_of_key'),
         ),
         migrations.RunPython(_fill, elidable=False),
     ]
