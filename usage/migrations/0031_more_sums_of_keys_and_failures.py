@@ -61,6 +61,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='UsageDailyByKeyChannelModel',
             fields=[
+                ('bucket', usage.models.fields.InstantField(verbose_name='day')),
                 ('uncached_input', models.BigIntegerField(default=0, verbose_name='uncached input')),
                 ('cache_read', models.BigIntegerField(default=0, verbose_name='cached input')),
                 ('cache_write', models.BigIntegerField(default=0, verbose_name='cache write')),
@@ -96,6 +97,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='UsageDailyBySourceKeyModel',
             fields=[
+                ('bucket', usage.models.fields.InstantField(verbose_name='day')),
                 ('uncached_input', models.BigIntegerField(default=0, verbose_name='uncached input')),
                 ('cache_read', models.BigIntegerField(default=0, verbose_name='cached input')),
                 ('cache_write', models.BigIntegerField(default=0, verbose_name='cache write')),
@@ -131,6 +133,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='UsageWeeklyByKeyChannelModel',
             fields=[
+                ('bucket', usage.models.fields.InstantField(verbose_name='week')),
                 ('uncached_input', models.BigIntegerField(default=0, verbose_name='uncached input')),
                 ('cache_read', models.BigIntegerField(default=0, verbose_name='cached input')),
                 ('cache_write', models.BigIntegerField(default=0, verbose_name='cache write')),
@@ -166,6 +169,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='UsageHourlyByKey',
             fields=[
+                ('bucket', usage.models.fields.InstantField(verbose_name='hour')),
                 ('uncached_input', models.BigIntegerField(default=0, verbose_name='uncached input')),
                 ('cache_read', models.BigIntegerField(default=0, verbose_name='cached input')),
                 ('cache_write', models.BigIntegerField(default=0, verbose_name='cache write')),
@@ -199,6 +203,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='UsageDailyFailuresByChannelModel',
             fields=[
+                ('bucket', usage.models.fields.InstantField(verbose_name='day')),
                 ('uncached_input', models.BigIntegerField(default=0, verbose_name='uncached input')),
                 ('cache_read', models.BigIntegerField(default=0, verbose_name='cached input')),
                 ('cache_write', models.BigIntegerField(default=0, verbose_name='cache write')),
