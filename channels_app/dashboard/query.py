@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
 
 from django.http import QueryDict
+from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -99,6 +100,15 @@ class DashboardQuery(ABC):
         """The same without a period, for one to be added."""
         return self.address.without(*PERIOD_PARAMETERS)
 
+    def records(self, *, failed: bool = False) -> str:
+        """Where the requests are listed, without a period; of all or those that failed."""
+        address = self.elsewhere.without(*PERIOD_PARAMETERS)
+        return f"{reverse('records')}{address.setting('status', 'fail') if failed else address}"
+
+    def exploring(self, **asked: str) -> str:
+        """Explore with the same scope, asked for this metric and grouping."""
+        return f"{reverse('channels_app:explore')}{self.elsewhere.joined(asked.items())}"
+
     @abstractmethod
     def drill_down(self, key: str) -> str:
         """Return where a card leads to; empty where nowhere."""
@@ -120,6 +130,11 @@ class DashboardQuery(ABC):
 
     def hiding(self, key: str) -> Self:
         return replace(self, hide=self.hide ^ {key})
+
+    def showing(self, key: str, keys: Iterable[str]) -> Self:
+        """One of these series alone; all again where it is."""
+        others = frozenset(keys) - {key}
+        return replace(self, hide=frozenset() if self.hide == others else others)
 
     def read(self, query: QueryDict) -> Self:
         """Return this state with what an address says of the charts."""
