@@ -166,12 +166,12 @@ def test_the_cards_tell_the_sums_of_the_records(reader: Client, sample: Instance
 def test_client_requests_are_told_of_a_month_at_most(reader: Client, sample: Instance) -> None:
     UsageRecord.objects.filter(failed=False).update(request_id="")
     rollup.rebuild()
-    assert "of client requests" not in card(page(reader), "success")  # nobody knows which belong together
+    assert "client-level" not in card(page(reader), "success")  # nobody knows which belong together
     for number, row in enumerate(UsageRecord.objects.all()):
         UsageRecord.objects.filter(pk=row.pk).update(request_id=f"{number:08x}")
     rollup.rebuild()
-    assert "of client requests 94.8%" in card(page(reader, "?range=30d"), "success")
-    assert "of client requests" not in card(page(reader, "?range=90d"), "success")
+    assert "client-level 94.8%" in card(page(reader, "?range=30d"), "success")
+    assert "client-level" not in card(page(reader, "?range=90d"), "success")
 
 
 def test_there_are_eight_cards_with_words_about_each(reader: Client, sample: Instance) -> None:

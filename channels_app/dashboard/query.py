@@ -5,9 +5,9 @@ The address is the page's whole state; what it says wrongly is dropped with a wa
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import NamedTuple, Self
 
 from django.http import QueryDict
@@ -21,6 +21,7 @@ from channels_app.buckets import AUTO
 from channels_app.charts.unit import NANOUSD, REQUESTS, TOKENS, Unit
 from channels_app.filter_bar.bar import Option
 from channels_app.filter_bar.scope import PERIOD_PARAMETERS, Scope
+from channels_app.filter_bar.shift import written
 from channels_app.interval import options, read_interval
 from channels_app.stats import Usage
 from usage.ingest.rollup import TOKENS as TOKEN_KINDS
@@ -49,6 +50,17 @@ GROUPINGS = {
     "key": gettext_lazy("API key"),
     "type": gettext_lazy("Type"),
 }
+# Where each card leads to: a page, and what it is asked for besides.
+_CARDS: dict[str, tuple[str, dict[str, str]]] = {
+    "requests": ("records", {}),
+    "success": ("channels_app:errors", {}),
+    "tokens": ("channels_app:explore", {"by": "type"}),
+    "cost": ("channels_app:explore", {"metric": "cost"}),
+    "cache": ("channels_app:models", {"sort": "-hit"}),
+    "latency": ("channels_app:explore", {"mode": "scatter", "y": "latency"}),
+    "speed": ("channels_app:models", {"sort": "-speed"}),
+}
+_HALF_AN_HOUR = timedelta(minutes=30)
 STACKS = {"": gettext_lazy("Bars"), "share": gettext_lazy("Shares")}
 
 
@@ -61,7 +73,7 @@ class Choice(NamedTuple):
 
 
 @dataclass(frozen=True)
-class DashboardQuery(ABC):
+class DashboardQuery:
     """`groupings` are those of GROUPINGS that the page offers; without `by` it shows the first. `hide` are keys of series."""
 
     scope: Scope
@@ -109,9 +121,16 @@ class DashboardQuery(ABC):
         """Explore with the same scope, asked for this metric and grouping."""
         return f"{reverse('channels_app:explore')}{self.elsewhere.joined(asked.items())}"
 
-    @abstractmethod
     def drill_down(self, key: str) -> str:
-        """Return where a card leads to; empty where nowhere."""
+        """Return where a card leads to, with the same filters (`ui.md` 11.2)."""
+        page, asked = _CARDS[key]
+        return f"{reverse(page)}{self.elsewhere.joined(asked.items())}".rstrip("?")
+
+    def around(self, moment: datetime) -> str:
+        """Requests by the minute in the hour around a moment."""
+        since, until = written(moment - _HALF_AN_HOUR, moment + _HALF_AN_HOUR)
+        address = self.elsewhere.without(*PERIOD_PARAMETERS).setting("from", since).setting("to", until)
+        return f"{reverse('channels_app:explore')}{address.setting('metric', 'requests')}"
 
     @property
     def shows_types(self) -> bool:
