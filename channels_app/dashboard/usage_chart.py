@@ -132,16 +132,17 @@ def _types(answers: Answers) -> Iterator[_Line]:
             yield _Line(key, str(name), its_look, values)
 
 
+def _look(channel: Channel) -> Look:
+    return look.of_slot(channel.color_slot, channel.shape)
+
+
 def _named(
     query: DashboardQuery, groups: Sequence[Group], values: Sequence[Sequence[int]], channels: dict[int, Channel]
 ) -> list[_Line]:
     if query.by == "channel":
         found = [channels[group[0] or 0] for group in groups]
         return [
-            _Line(
-                channel.slug, channel.name, look.of_slot(channel.color_slot, channel.shape), line,
-                f"channel={channel.slug}",
-            )  # fmt: skip
+            _Line(channel.slug, channel.name, _look(channel), line, f"channel={channel.slug}")
             for channel, line in zip(found, values, strict=True)
         ]
     names = name_groups([query.by], groups)
