@@ -31,8 +31,6 @@ from usage.warnings import Survey, Warning, banners
 
 THEMES = {"light": _("Light"), "dark": _("Dark"), "system": _("System")}
 DEFAULT_THEME = "system"
-# The cookie that names the incidents whose banners were dismissed.
-DISMISSED = "dismissed"
 # How often figures that grow can be renewed.
 REFRESH_SECONDS: dict[str, Any] = {
     "0": _("Off"),
@@ -66,7 +64,6 @@ class Shell:
         self._request = request
         self._asked = request.GET
         self._theme = request.COOKIES.get("theme", "")
-        self.dismissed = [one for one in request.COOKIES.get(DISMISSED, "").split("~") if one]
 
     @classmethod
     def of(cls, request: HttpRequest) -> Shell:
@@ -168,8 +165,8 @@ class Shell:
 
     @cached_property
     def troubles(self) -> list[Warning]:
-        """What keeps records from coming, or has kept them, but for incidents that the viewer does not want to see again."""
-        return [warning for warning in banners(self.survey) if warning.incident not in self.dismissed]
+        """What keeps records from coming, or has kept them."""
+        return banners(self.survey)
 
     @cached_property
     def is_first_run(self) -> bool:

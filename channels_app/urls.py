@@ -34,7 +34,6 @@ urlpatterns = [
     path("shortcuts/", shortcuts, name="shortcuts"),
     path("preferences/columns/", choose_columns, name="columns"),
     path("preferences/refresh/", views.choose_refresh, name="refresh"),
-    path("preferences/dismiss/", views.dismiss, name="dismiss"),
     path("preferences/privacy/", views.choose_privacy, name="privacy"),
     path("preferences/theme/", views.choose_theme, name="theme"),
 ]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -16,13 +14,12 @@ from channels_app.chart_file import CHART, chart_file
 from channels_app.data_file import FORMATS
 from channels_app.filter_bar.views import answer
 from channels_app.renewal import renewable
-from channels_app.shell import DISMISSED, REFRESH_SECONDS, THEMES, Shell
+from channels_app.shell import REFRESH_SECONDS, THEMES
 from channels_app.usage_table.export import export
 from channels_app.way_back import way_back
 from usage.models import Preferences
 
 _YEAR = 365 * 86_400
-_INCIDENT, _MOST_INCIDENTS = re.compile(r"W\d\d-\d{1,10}-\d{1,12}"), 20
 
 
 @require_safe
@@ -54,17 +51,6 @@ def keep_in_browser(response: HttpResponse, name: str, value: str) -> None:
     response.set_cookie(
         name, value, max_age=_YEAR, httponly=True, samesite="Lax", secure=settings.SESSION_COOKIE_SECURE
     )
-
-
-@require_POST
-@login_required
-def dismiss(request: HttpRequest) -> HttpResponse:
-    """Show the banner of one incident no more in this browser; the Collector page keeps it. Then back to the page."""
-    response, incident = way_back(request), request.POST.get("incident", "")
-    if _INCIDENT.fullmatch(incident):
-        dismissed = [one for one in Shell.of(request).dismissed if one != incident and _INCIDENT.fullmatch(one)]
-        keep_in_browser(response, DISMISSED, "~".join([*dismissed, incident][-_MOST_INCIDENTS:]))
-    return response
 
 
 @require_POST

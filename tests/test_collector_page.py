@@ -144,26 +144,6 @@ def test_a_gap_has_the_same_times_in_the_table_and_in_the_banner_of_every_page(r
         assert "Usage between 11-23 09:30 and 11-23 09:44 may be lost" in shown
 
 
-def test_an_incident_that_was_dismissed_is_told_on_the_collector_page_alone_and_another_everywhere(
-    reader: Client, full: Instance
-) -> None:
-    lost = "Usage between 11-23 09:30 and 11-23 09:44 may be lost"
-    (incident,) = re.findall(r'name="incident" value="([^"]+)"', reader.get("/channels/?range=24h").content.decode())
-    sent = {"incident": incident, "next": "/channels/?range=24h"}
-    answer = reader.post("/preferences/dismiss/", sent)
-    assert answer["Location"] == sent["next"] and answer.cookies["dismissed"]["httponly"]
-    assert lost not in reader.get("/channels/").content.decode() and lost in page(reader)
-    reader.post("/preferences/dismiss/", {"incident": "W05-1-1~<script>"})
-    assert reader.cookies["dismissed"].value == incident
-    CollectorProcess.objects.update(seen_at=NOW - timedelta(minutes=3))
-    again = reader.get("/channels/").content.decode()
-    assert "Collector stopped at 11-23 10:27." in again and lost not in again
-    CollectionGap.objects.create(
-        instance=full, since=NOW - timedelta(minutes=20), until=NOW - timedelta(minutes=10), cause="away"
-    )
-    assert "Usage between 11-23 10:10 and 11-23 10:20 may be lost" in reader.get("/channels/").content.decode()
-
-
 def test_what_is_lost_is_measured_estimated_or_unknown(reader: Client, full: Instance) -> None:
     cells = re.findall(r'data-label="Requests lost">(.*?)</td>', section(page(reader), "gaps"))
     assert [re.sub(r"<[^>]+>", "", cell) for cell in cells] == ["≈ 120 (estimate)", "4", "unknown"]

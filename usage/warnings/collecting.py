@@ -37,7 +37,7 @@ def stopped(survey: Survey) -> Iterator[Warning]:
         yield Warning("W01", "warn", text, action=action, line=START)
     elif since := survey.pulse.stopped_at:
         text = _("Collector stopped at %(t)s. New usage is not being recorded.")
-        yield Warning("W01", "fail", text % {"t": _time(survey, since)}, action=action, line=START, began=since)
+        yield Warning("W01", "fail", text % {"t": _time(survey, since)}, action=action, line=START)
 
 
 def not_collecting(survey: Survey) -> Iterator[Warning]:
@@ -100,7 +100,7 @@ def gaps(survey: Survey) -> Iterator[Warning]:
             if more:
                 details.append(ngettext("%(n)s more gap", "%(n)s more gaps", more) % {"n": more})
             text, action = _gap(survey, instance, latest), to_collector(_("Gap details"), "gaps")
-            yield Warning("W05", "warn", text, instance, action, tuple(details), began=latest.since)
+            yield Warning("W05", "warn", text, instance, action, tuple(details))
 
 
 def _gap(survey: Survey, instance: Instance, gap: CollectionGap) -> str:

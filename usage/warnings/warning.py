@@ -29,8 +29,7 @@ class Action:
 class Warning:
     """One entry of the catalogue, in the present language.
 
-    `details` say more, `line` is something to copy, `since` is when it began (`began`, where the text tells it); no
-    `instance` means all of them.
+    `details` say more, `line` is something to copy, `since` is when it began; no `instance` means all of them.
     """
 
     id: str
@@ -41,13 +40,6 @@ class Warning:
     details: tuple[str, ...] = ()
     line: str = ""
     since: datetime | None = None
-    began: datetime | None = None
-
-    @property
-    def incident(self) -> str:
-        """What tells it from the same at another time; empty where nobody knows when it began."""
-        start = self.since or self.began
-        return f"{self.id}-{self.instance.pk if self.instance else 0}-{start.timestamp():.0f}" if start else ""
 
 
 def to_collector(label: str, block: str) -> Action:
