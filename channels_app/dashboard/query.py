@@ -152,8 +152,7 @@ class DashboardQuery:
 
     def showing(self, key: str, keys: Iterable[str]) -> Self:
         """One of these series alone; all again where it is."""
-        others = frozenset(keys) - {key}
-        return replace(self, hide=frozenset() if self.hide == others else others)
+        return replace(self, hide=alone(self.hide, key, keys))
 
     def read(self, query: QueryDict) -> Self:
         """Return this state with what an address says of the charts."""
@@ -188,6 +187,12 @@ class DashboardQuery:
     @property
     def stacks(self) -> list[Choice]:
         return [Choice(label, str(self.stacking(key).address), key == self.stack) for key, label in STACKS.items()]
+
+
+def alone(hidden: frozenset[str], key: str, keys: Iterable[str]) -> frozenset[str]:
+    """Return what is to be hidden of `keys` for one to be shown alone; nothing where it is already."""
+    others = frozenset(keys) - {key}
+    return frozenset() if hidden == others else others
 
 
 def one_of(query: QueryDict, name: str, known: Iterable[str], warnings: list[str]) -> str:
