@@ -536,6 +536,15 @@ def test_another_colour_comes_before_another_shape(db: None) -> None:
     assert all((one.color_slot, one.shape) != (ninth.color_slot, ninth.shape) for one in channels[:8])
 
 
+def test_what_the_columns_mean_is_told_without_a_mouse(reader: Client, sample: Instance) -> None:
+    html = page(reader)
+    told = re.search(r'popovertarget="columns-explained".*?<dl class="lines">(.*?)</dl>', html, re.DOTALL)
+    assert told
+    meanings = dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", told[1]))
+    assert meanings["Reasoning"] == "Part of output" and meanings["Cache hit"] == "Cached ÷ input"
+    assert meanings["p95"] == "95 of 100 answers took at most this long"
+
+
 def test_accounts_have_a_line_of_their_own(reader: Client, sample: Instance) -> None:
     for number, row in enumerate(UsageRecord.objects.filter(source__account__label="alice@example.com")[:20]):
         row.pk, row.dedup_key = None, f"before-{number}".encode()
