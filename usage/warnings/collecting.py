@@ -1,4 +1,4 @@
-"""Warnings about the way in: the collector, each server, and what may not have come (W01-W08, W12, W15, W16)."""
+"""Warnings about the way in: the collector, each server, and what may not have come (W01-W08, W12, W15-W17)."""
 
 from __future__ import annotations
 
@@ -89,6 +89,15 @@ def stale(survey: Survey) -> Iterator[Warning]:
         if is_silent and fresh.seen_at:
             text = _("Showing data up to %(t)s.") % {"t": _time(survey, fresh.seen_at)}
             yield Warning("W16", "fail", text, instance, connection_test(instance), since=fresh.seen_at)
+
+
+def delayed(survey: Survey) -> Iterator[Warning]:
+    """W17 (`ui.md` 14): servers that are read too late, which is no reason for alarm yet."""
+    for instance in survey.instances:
+        fresh = freshness(instance, survey.pulse, survey.now)
+        if fresh.verdict == Verdict.DELAYED and fresh.seen_at:
+            text = _("Data is coming late. These figures are as of %(t)s.") % {"t": _time(survey, fresh.seen_at)}
+            yield Warning("W17", "info", text, instance, connection_test(instance))
 
 
 def gaps(survey: Survey) -> Iterator[Warning]:
