@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 
 from channels_app import viewer
 from channels_app.address import Address
+from channels_app.dismissed import dismissed
 from channels_app.filter_bar.scope import GLOBAL_PARAMETERS
 from channels_app.site import site
 from channels_app.stats import Conditions, Span, aggregate
@@ -165,8 +166,9 @@ class Shell:
 
     @cached_property
     def troubles(self) -> list[Warning]:
-        """What keeps records from coming, or has kept them."""
-        return banners(self.survey)
+        """What keeps records from coming, or has kept them, but for what was dismissed."""
+        read = dismissed(self._request)
+        return [warning for warning in banners(self.survey) if warning.key not in read]
 
     @cached_property
     def is_first_run(self) -> bool:

@@ -37,7 +37,8 @@ def stopped(survey: Survey) -> Iterator[Warning]:
         yield Warning("W01", "warn", text, action=action, line=START)
     elif since := survey.pulse.stopped_at:
         text = _("Collector stopped at %(t)s. New usage is not being recorded.")
-        yield Warning("W01", "fail", text % {"t": _time(survey, since)}, action=action, line=START)
+        facts = {"t": _time(survey, since)}
+        yield Warning("W01", "fail", text % facts, action=action, line=START, incident=f"{since:%Y%m%d%H%M}")
 
 
 def not_collecting(survey: Survey) -> Iterator[Warning]:
@@ -97,7 +98,8 @@ def delayed(survey: Survey) -> Iterator[Warning]:
         fresh = freshness(instance, survey.pulse, survey.now)
         if fresh.verdict == Verdict.DELAYED and fresh.seen_at:
             text = _("Data is coming late. These figures are as of %(t)s.") % {"t": _time(survey, fresh.seen_at)}
-            yield Warning("W17", "info", text, instance, connection_test(instance))
+            began = f"{instance.state_since:%Y%m%d%H%M}" if instance.state_since else ""
+            yield Warning("W17", "info", text, instance, connection_test(instance), incident=began)
 
 
 def gaps(survey: Survey) -> Iterator[Warning]:
@@ -109,7 +111,7 @@ def gaps(survey: Survey) -> Iterator[Warning]:
             if more:
                 details.append(ngettext("%(n)s more gap", "%(n)s more gaps", more) % {"n": more})
             text, action = _gap(survey, instance, latest), to_collector(_("Gap details"), "gaps")
-            yield Warning("W05", "warn", text, instance, action, tuple(details))
+            yield Warning("W05", "warn", text, instance, action, tuple(details), incident=str(latest.pk))
 
 
 def _gap(survey: Survey, instance: Instance, gap: CollectionGap) -> str:
