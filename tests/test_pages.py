@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 import time_machine
-from django.db import OperationalError
+from django.db import OperationalError, connection
+from django.db.migrations.recorder import MigrationRecorder
+from django.http import HttpResponse
 from django.template.loader import render_to_string
 from django.test import Client, RequestFactory
 from django.urls import reverse
 
+from config.migrating import Migrating
 from usage.models import Instance, SiteSettings
 
 PASSWORD = "correct horse battery"
@@ -169,6 +172,17 @@ def test_the_error_pages_need_no_database(rf: RequestFactory, monkeypatch: pytes
 def test_the_last_resort_needs_nothing_at_all() -> None:
     html = render_to_string("500.html")
     assert "Something went wrong" in html and "出错了" in html
+
+
+def test_while_the_database_is_upgraded_pages_say_so(rf: RequestFactory, db: None) -> None:
+    middleware = Migrating(lambda request: HttpResponse())
+    assert middleware.process_exception(rf.get("/"), OperationalError()) is None  # it is of this version: another matter
+    MigrationRecorder(connection).migration_qs.filter(app="usage").order_by("-pk")[0].delete()
+    assert middleware.process_exception(rf.get("/"), ValueError()) is None
+    answer = middleware.process_exception(rf.get("/"), OperationalError())
+    assert answer and (answer.status_code, answer["Retry-After"]) == (503, "10")
+    html = answer.content.decode()
+    assert "Upgrading" in html and "升级中" in html and 'http-equiv="refresh" content="10"' in html
 
 
 def test_a_refused_form_explains_itself(person: Any) -> None:

@@ -333,6 +333,28 @@ class TestNames:
         assert not Account.objects.exclude(alias="").exists()
 
 
+class TestServers:
+    def test_it_says_from_where_and_how_often_and_no_key(
+        self, staff: Client, instance: Instance, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings.POLL_SECONDS = 7
+        monkeypatch.setenv("POLL_SECONDS", "7")
+        html = html_of(staff, "/settings/servers/")
+        words = text_of(html)
+        assert f"{instance.name} {instance.base_url} set •••• Automatic" in words
+        assert "every 7 seconds env POLL_SECONDS" in words and "env LEGACY_POLL_SECONDS" not in words
+        assert instance.management_key not in html and f'href="/setup/server/{instance.pk}/"' in html
+
+    def test_what_the_environment_names_is_marked(
+        self, staff: Client, instance: Instance, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert "env CPA_" not in text_of(html_of(staff, "/settings/servers/"))
+        settings.CPA_BASE_URL = instance.base_url + "/"
+        monkeypatch.setenv("CPA_BASE_URL", settings.CPA_BASE_URL)
+        words = text_of(html_of(staff, "/settings/servers/"))
+        assert "env CPA_BASE_URL" in words and "env CPA_MANAGEMENT_KEY" in words
+
+
 class TestRetention:
     @pytest.mark.parametrize(("days", "shown"), [(0, "for ever"), (1, "1 day "), (400, "400 days ")])
     def test_it_says_how_long(self, staff: Client, sample: Instance, settings: Any, days: int, shown: str) -> None:
