@@ -79,7 +79,7 @@ class ChannelsPage(TablePage):
     @cached_property
     def report(self) -> ChannelReport:
         scope = self.scope
-        return channel_report(scope.period, scope.conditions, basis=scope.basis)
+        return channel_report(scope.period, scope.conditions, basis=scope.basis, opened=self.query.open)
 
     @property
     def usage(self) -> Usage:

@@ -23,5 +23,7 @@ def _renew_rollup(**_signal: Any) -> None:
     from usage.ingest import peaks, rollup
 
     if rollup.is_outdated():
+        have_days_moved = rollup.have_days_moved()
         logger.info("%s sums made of the records", rollup.rebuild())
-        peaks.forget()  # the housekeeping finds them anew: of days that may begin at another time
+        if have_days_moved:
+            peaks.forget()  # the housekeeping finds them anew

@@ -42,6 +42,8 @@ from usage.models.fields import to_micros
 
 # What the small drawings are made of, and the main one unless it is by model or key.
 _DRAWN = ("requests", "failed", *TOKENS, "cost_nanousd", "timed_output", "timed_ms")
+# What the metrics of a list are made of: a cost says how much of the tokens it covers.
+_RANKED = ("requests", "failed", *TOKENS, "priced_requests", "priced_tokens", "cost_nanousd")
 # Of longer periods the heatmap shows the last four weeks.
 _HEATMAP, _HOUR = timedelta(days=28), timedelta(hours=1)
 # Where not all are asked for, their attempts are looked up, of which a month has too many.
@@ -89,8 +91,17 @@ class Answers:
         return breakdown(self.span, self.conditions, ["channel", "account"], self._basis)
 
     @cached_property
+    def by_channel(self) -> dict[Group, Usage]:
+        return breakdown(self.span, self.conditions, ["channel"], self._basis)
+
+    @cached_property
     def usage(self) -> Usage:
-        return together(self.by_account.values())
+        return together(self.by_channel.values())
+
+    def ranked(self, by: Sequence[str]) -> dict[Group, Usage]:
+        """What lists of the largest need of each, `_RANKED`: of a thousand accounts all sums would take twice as long."""
+        found = series([self.span.since, self.span.until], self.conditions, by, _RANKED, self._basis)
+        return {group: Usage(**dict(zip(_RANKED, line[0], strict=True))) for group, line in found.groups.items()}
 
     @cached_property
     def by_model(self) -> dict[Group, Usage]:
@@ -100,10 +111,6 @@ class Answers:
     def cost_by_kind(self) -> dict[str, int]:
         """In nano-USD, of kinds of tokens."""
         return cost_by_kind(self.by_model, to_micros(self.now))
-
-    @cached_property
-    def by_key(self) -> dict[Group, Usage]:
-        return breakdown(self.span, self.conditions, ["key"], self._basis)
 
     @cached_property
     def by_time(self) -> Series:

@@ -6,7 +6,7 @@ from the sums, so that any span is exact to the microsecond in any time zone, an
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -20,10 +20,10 @@ from usage.ingest.rollup import (
     DAILY_BY_CHANNEL_KEY,
     DAILY_BY_CHANNEL_MODEL,
     DAILY_BY_KEY,
-    DAILY_BY_KEY_MODEL,
+    DAILY_BY_KEY_CHANNEL_MODEL,
     DAILY_BY_MODEL,
     DAILY_BY_SOURCE,
-    DAILY_BY_SOURCE_KEY,
+    DAILY_BY_SOURCE_KEY_MODEL,
     DAILY_FAILURE_KINDS,
     DAILY_FAILURES,
     DAILY_FAILURES_BY_KEY,
@@ -41,7 +41,7 @@ from usage.ingest.rollup import (
     SUM_OF_RECORDS,
     SUMS,
     WEEKLY,
-    WEEKLY_BY_KEY_MODEL,
+    WEEKLY_BY_KEY_CHANNEL_MODEL,
     WEEKLY_BY_SOURCE,
     Grain,
     records_since,
@@ -52,12 +52,14 @@ from usage.models.rollup import NO_CHANNEL
 
 # SQLite takes 500 parts of a query.
 _PARTS_PER_QUERY = 450
+# So many rows are found by their keys before others.
+_MOST_LOOKED_UP = 1_000
 
 # The smaller ones first.
-_WEEKS = (WEEKLY_BY_SOURCE, WEEKLY_BY_KEY_MODEL, WEEKLY)
+_WEEKS = (WEEKLY_BY_SOURCE, WEEKLY_BY_KEY_CHANNEL_MODEL, WEEKLY)
 DAYS = (
     DAILY_BY_CHANNEL, DAILY_BY_MODEL, DAILY_BY_KEY, DAILY_BY_CHANNEL_MODEL, DAILY_BY_SOURCE, DAILY_BY_CHANNEL_KEY,
-    DAILY, DAILY_BY_KEY_MODEL, DAILY_BY_SOURCE_KEY,
+    DAILY, DAILY_BY_KEY_CHANNEL_MODEL, DAILY_BY_SOURCE_KEY_MODEL,
 )  # fmt: skip
 HOURS = (HOURLY_BY_CHANNEL, HOURLY_BY_MODEL, HOURLY_BY_CHANNEL_MODEL, HOURLY_BY_SOURCE, HOURLY)
 _DAYS_FAILED = (DAILY_FAILURE_KINDS, DAILY_FAILURES_BY_KEY, DAILY_FAILURES)
@@ -263,8 +265,8 @@ class _Question:
             yield self._of_sums(run, failures[0 if run.grain.width > HOUR else -1], sign="-")
 
     def _of_sums(self, run: Run, grain: Grain, sign: str = "") -> str:
-        where = [f"bucket >= {run.span.since}", f"bucket < {run.span.until}"]
-        where += [f"{name} IN {listed(ids)}" for name, ids in self._conditions.ids_in(grain.dimensions).items()]
+        ids = self._conditions.ids_in(grain.dimensions)
+        where = [_within(run.span, grain, ids), *(f"{name} IN {listed(some)}" for name, some in ids.items())]
         if self._conditions.codes:
             where.append(one_of(self._conditions.codes))
         is_by_channel = "channel_id" in grain.dimensions
@@ -295,6 +297,16 @@ class _Question:
             return query
         dimensions = (f"{OF_SOURCES.get(name, f'pieces.{name}')} AS {name}" for name in self._asked)
         return f"SELECT {', '.join(('span', *dimensions, *self._sums))} FROM ({query}) AS pieces {WITH_SOURCES}"
+
+
+def _within(span: Span, grain: Grain, ids: Mapping[str, frozenset[int]]) -> str:
+    """Return what tells the intervals of `span` from others: each by its start where few rows of each are wanted, so that the
+    key finds these and not all that the interval has.
+    """
+    starts = range(span.since, span.until, grain.width)
+    if len(starts) * len(ids.get(grain.dimensions[0], ())) in range(1, _MOST_LOOKED_UP):
+        return f"bucket IN {listed(starts)}"
+    return f"bucket >= {span.since} AND bucket < {span.until}"
 
 
 def _as_placed(conditions: Conditions, by: Sequence[str]) -> Conditions:

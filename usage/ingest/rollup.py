@@ -27,10 +27,10 @@ from usage.models import (
     UsageDailyByChannelKey,
     UsageDailyByChannelModel,
     UsageDailyByKey,
-    UsageDailyByKeyModel,
+    UsageDailyByKeyChannelModel,
     UsageDailyByModel,
     UsageDailyBySource,
-    UsageDailyBySourceKey,
+    UsageDailyBySourceKeyModel,
     UsageDailyFailureKinds,
     UsageDailyFailures,
     UsageDailyFailuresByKey,
@@ -44,7 +44,7 @@ from usage.models import (
     UsageQuarterHourly,
     UsageRecord,
     UsageWeekly,
-    UsageWeeklyByKeyModel,
+    UsageWeeklyByKeyChannelModel,
     UsageWeeklyBySource,
 )
 from usage.models.fields import to_micros
@@ -176,15 +176,21 @@ HOURLY_BY_SOURCE = Grain(UsageHourlyBySource._meta.db_table, HOUR, ("source_id",
 HOURLY_BY_MODEL = Grain(UsageHourlyByModel._meta.db_table, HOUR, ("model_id",))
 DAILY_BY_MODEL = Grain(UsageDailyByModel._meta.db_table, DAY, ("model_id",))
 DAILY_BY_KEY = Grain(UsageDailyByKey._meta.db_table, DAY, ("api_key_id",))
-DAILY_BY_KEY_MODEL = Grain(UsageDailyByKeyModel._meta.db_table, DAY, ("api_key_id", "model_id"))
-DAILY_BY_SOURCE_KEY = Grain(UsageDailyBySourceKey._meta.db_table, DAY, ("source_id", "api_key_id"))
+DAILY_BY_KEY_CHANNEL_MODEL = Grain(
+    UsageDailyByKeyChannelModel._meta.db_table, DAY, ("api_key_id", "channel_id", "model_id")
+)
+DAILY_BY_SOURCE_KEY_MODEL = Grain(
+    UsageDailyBySourceKeyModel._meta.db_table, DAY, ("source_id", "api_key_id", "model_id")
+)
 QUARTER_HOURLY = Grain(UsageQuarterHourly._meta.db_table, QUARTER_HOUR, ("channel_id", "model_id"))
 HOURLY_BY_CHANNEL_MODEL = Grain(UsageHourlyByChannelModel._meta.db_table, HOUR, ("channel_id", "model_id"))
 DAILY_BY_CHANNEL_MODEL = Grain(UsageDailyByChannelModel._meta.db_table, DAY, ("channel_id", "model_id"))
 HOURLY_BY_CHANNEL = Grain(UsageHourlyByChannel._meta.db_table, HOUR, ("channel_id",))
 DAILY_BY_CHANNEL = Grain(UsageDailyByChannel._meta.db_table, DAY, ("channel_id",))
 DAILY_BY_CHANNEL_KEY = Grain(UsageDailyByChannelKey._meta.db_table, DAY, ("channel_id", "api_key_id"))
-WEEKLY_BY_KEY_MODEL = Grain(UsageWeeklyByKeyModel._meta.db_table, WEEK, ("api_key_id", "model_id"))
+WEEKLY_BY_KEY_CHANNEL_MODEL = Grain(
+    UsageWeeklyByKeyChannelModel._meta.db_table, WEEK, ("api_key_id", "channel_id", "model_id")
+)
 WEEKLY_BY_SOURCE = Grain(UsageWeeklyBySource._meta.db_table, WEEK, ("source_id",))
 FAILURES = Grain(UsageFailures._meta.db_table, HOUR, (*_ALL, "status_code", "message_id"), only_failed=True)
 DAILY_FAILURES = Grain(
@@ -200,19 +206,21 @@ DAILY_FAILURE_KINDS = Grain(UsageDailyFailureKinds._meta.db_table, DAY, ("status
 # In the order in which writers come to them.
 GRAINS = (
     HOURLY, HOURLY_BY_SOURCE, HOURLY_BY_MODEL,
-    DAILY, DAILY_BY_SOURCE, DAILY_BY_MODEL, DAILY_BY_KEY_MODEL, DAILY_BY_KEY, DAILY_BY_SOURCE_KEY,
-    WEEKLY, WEEKLY_BY_SOURCE, WEEKLY_BY_KEY_MODEL, FAILURES, DAILY_FAILURES, DAILY_FAILURE_KINDS,
+    DAILY, DAILY_BY_SOURCE, DAILY_BY_MODEL, DAILY_BY_KEY_CHANNEL_MODEL, DAILY_BY_KEY, DAILY_BY_SOURCE_KEY_MODEL,
+    WEEKLY, WEEKLY_BY_SOURCE, WEEKLY_BY_KEY_CHANNEL_MODEL, FAILURES, DAILY_FAILURES, DAILY_FAILURE_KINDS,
     HOURLY_BY_CHANNEL, DAILY_BY_CHANNEL, DAILY_BY_CHANNEL_KEY, DAILY_FAILURES_BY_KEY, FAILURES_BY_CHANNEL,
     QUARTER_HOURLY, HOURLY_BY_CHANNEL_MODEL, DAILY_BY_CHANNEL_MODEL,
 )  # fmt: skip
-# What those by channel are made of when a source goes to another one.
+# What those by channel are made of when a source goes to another one: a week of its days.
 _OF_SOURCES = {
     HOURLY_BY_CHANNEL: HOURLY_BY_SOURCE,
     DAILY_BY_CHANNEL: DAILY_BY_SOURCE,
-    DAILY_BY_CHANNEL_KEY: DAILY_BY_SOURCE_KEY,
+    DAILY_BY_CHANNEL_KEY: DAILY_BY_SOURCE_KEY_MODEL,
     FAILURES_BY_CHANNEL: FAILURES,
     HOURLY_BY_CHANNEL_MODEL: HOURLY,
     DAILY_BY_CHANNEL_MODEL: DAILY,
+    DAILY_BY_KEY_CHANNEL_MODEL: DAILY_BY_SOURCE_KEY_MODEL,
+    WEEKLY_BY_KEY_CHANNEL_MODEL: DAILY_BY_SOURCE_KEY_MODEL,
 }
 # By source there would be nearly as many of these as records, so that those are read.
 _OF_RECORDS_ALONE = (QUARTER_HOURLY,)
@@ -308,11 +316,11 @@ def follow_names() -> int:
         sources = displaced(DEFAULT_DB_ALIAS)
         some = ", ".join(map(str, sources)) or "NULL"
         for grain, by_source in _OF_SOURCES.items():
-            cursor.execute(_addition(grain, "bucket", by_source.table, f"source_id IN ({some})", sign=-1))
+            cursor.execute(_addition(grain, _bucket(grain.width, "bucket"), by_source.table, f"source_id IN ({some})", sign=-1))
         _add(*_records_of(cursor, some), sign=-1, grains=_OF_RECORDS_ALONE)
         place_anew(cursor, f"id IN ({some})")
         for grain, by_source in _OF_SOURCES.items():
-            cursor.execute(_addition(grain, "bucket", by_source.table, f"source_id IN ({some})"))
+            cursor.execute(_addition(grain, _bucket(grain.width, "bucket"), by_source.table, f"source_id IN ({some})"))
         for grain in _OF_RECORDS_ALONE:
             cursor.execute(_from_stage(grain, sign=-1))  # where they are as they were taken off
         for grain in (*_OF_SOURCES, *_OF_RECORDS_ALONE):
@@ -375,6 +383,11 @@ def is_outdated() -> bool:
     return not RollupState.objects.filter(**_definition()).exists()
 
 
+def have_days_moved() -> bool:
+    """Whether the sums are of days that begin at another time."""
+    return RollupState.objects.exclude(day_offset=DAILY.offset).exists()
+
+
 def _definition() -> dict[str, int]:
     return {"version": VERSION, "day_offset": DAILY.offset}
 
@@ -433,10 +446,10 @@ def _into(grain: Grain) -> str:
     return f"INSERT INTO {grain.table} ({', '.join(grain.columns)})"
 
 
-def _bucket(width: int) -> str:
+def _bucket(width: int, moment: str = "requested_at") -> str:
     """Of integers, and none is before 1970."""
     offset = _offset(width)
-    return f"(requested_at + {offset}) / {width} * {width} - {offset}"
+    return f"({moment} + {offset}) / {width} * {width} - {offset}"
 
 
 def _sums_of_records(grain: Grain, where: str) -> str:

@@ -187,35 +187,35 @@ class UsageDailyBySource(BySource, DailyRollup):
         verbose_name_plural = _("daily usage by source")
 
 
-class UsageDailyBySourceKey(BySource, ByKey, DailyRollup):
-    """Where accounts and keys are asked for, and models are not."""
+class UsageDailyBySourceKeyModel(BySource, ByKey, ByModel, DailyRollup):
+    """Where accounts and keys are asked for at once."""
 
-    pk = models.CompositePrimaryKey("bucket", "source_id", "api_key_id")
-
-    class Meta:
-        verbose_name = _("daily usage by source and key")
-        verbose_name_plural = _("daily usage by source and key")
-        indexes = [models.Index(fields=["api_key_id", "bucket"], name="daily_by_source_key_of_key")]
-
-
-class UsageDailyByKeyModel(ByKey, ByModel, DailyRollup):
-    """Where keys are asked for and accounts are not."""
-
-    pk = models.CompositePrimaryKey("bucket", "api_key_id", "model_id")
+    pk = models.CompositePrimaryKey("bucket", "source_id", "api_key_id", "model_id")
 
     class Meta:
-        verbose_name = _("daily usage by key and model")
-        verbose_name_plural = _("daily usage by key and model")
+        verbose_name = _("daily usage by source, key and model")
+        verbose_name_plural = _("daily usage by source, key and model")
+        indexes = [models.Index(fields=["api_key_id", "bucket"], name="daily_cube_of_key")]
 
 
-class UsageWeeklyByKeyModel(ByKey, ByModel, WeeklyRollup):
-    """Where a long span of keys and models is asked for."""
+class UsageDailyByKeyChannelModel(ByKey, ByChannel, ByModel, DailyRollup):
+    """Where keys are asked for and accounts are not: most models are of one channel, and make no more rows of it."""
 
-    pk = models.CompositePrimaryKey("bucket", "api_key_id", "model_id")
+    pk = models.CompositePrimaryKey("bucket", "api_key_id", "channel_id", "model_id")
 
     class Meta:
-        verbose_name = _("weekly usage by key and model")
-        verbose_name_plural = _("weekly usage by key and model")
+        verbose_name = _("daily usage by key, channel and model")
+        verbose_name_plural = _("daily usage by key, channel and model")
+
+
+class UsageWeeklyByKeyChannelModel(ByKey, ByChannel, ByModel, WeeklyRollup):
+    """Where a long span of keys, channels and models is asked for."""
+
+    pk = models.CompositePrimaryKey("bucket", "api_key_id", "channel_id", "model_id")
+
+    class Meta:
+        verbose_name = _("weekly usage by key, channel and model")
+        verbose_name_plural = _("weekly usage by key, channel and model")
 
 
 class UsageHourlyBySource(BySource, HourlyRollup):
