@@ -10,12 +10,11 @@ import pytest
 import time_machine
 from django.db import OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
-from django.http import HttpResponse
 from django.template.loader import render_to_string
 from django.test import Client, RequestFactory
-from django.urls import reverse
+from django.urls import get_resolver, reverse
 
-from config.migrating import Migrating
+from config.migrating import server_error
 from usage.models import Instance, SiteSettings
 
 PASSWORD = "correct horse battery"
@@ -174,15 +173,22 @@ def test_the_last_resort_needs_nothing_at_all() -> None:
     assert "Something went wrong" in html and "出错了" in html
 
 
-def test_while_the_database_is_upgraded_pages_say_so(rf: RequestFactory, db: None) -> None:
-    middleware = Migrating(lambda request: HttpResponse())
-    assert middleware.process_exception(rf.get("/"), OperationalError()) is None  # it is of this version: another matter
+def failed(error: Exception) -> Any:
+    try:
+        raise error
+    except type(error):
+        return server_error(RequestFactory().get("/"))
+
+
+def test_while_the_database_is_upgraded_pages_say_so(db: None) -> None:
+    assert failed(OperationalError()).status_code == 500  # it is of this version: another matter
     MigrationRecorder(connection).migration_qs.filter(app="usage").order_by("-pk")[0].delete()
-    assert middleware.process_exception(rf.get("/"), ValueError()) is None
-    answer = middleware.process_exception(rf.get("/"), OperationalError())
-    assert answer and (answer.status_code, answer["Retry-After"]) == (503, "10")
+    assert failed(ValueError()).status_code == 500
+    answer = failed(OperationalError())
+    assert (answer.status_code, answer["Retry-After"]) == (503, "10")
     html = answer.content.decode()
     assert "Upgrading" in html and "升级中" in html and 'http-equiv="refresh" content="10"' in html
+    assert get_resolver().resolve_error_handler(500) is server_error
 
 
 def test_a_refused_form_explains_itself(person: Any) -> None:

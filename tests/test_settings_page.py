@@ -432,12 +432,12 @@ def test_about_names_versions_and_licences(reader: Client) -> None:
         assert re.search(line, html), line
 
 
-SECTIONS = ("display", "channels", "names", "retention", "users", "tokens", "about")
+SECTIONS = ("display", "channels", "names", "servers", "retention", "users", "tokens", "about")
 
 
 def test_who_comes_to_which_section(client: Client, django_user_model: Any) -> None:
     for name, rights, closed in (
-        ("reader", {}, ("display", "channels", "names", "retention", "users")),
+        ("reader", {}, ("display", "channels", "names", "servers", "retention", "users")),
         ("operator", {"is_staff": True}, ("users",)),
         ("boss", {"is_staff": True, "is_superuser": True}, ()),
     ):
@@ -468,4 +468,4 @@ def test_no_section_falls_back_to_english(
     if section == "about/":
         html = re.sub(r'<th scope="row">.*?</th>|<[td]d[^>]*>.*?</[td]d>', "", html)
     english = {words for words in leftovers(html) if not re.search(r"[\u4e00-\u9fff]", words)}
-    assert english <= {"Python", "RECORDS_KEPT_DAYS"}
+    assert english <= {"Python", "RECORDS_KEPT_DAYS", "POLL_SECONDS", "LEGACY_POLL_SECONDS"}
