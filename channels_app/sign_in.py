@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from http import HTTPStatus
 from math import ceil
 from typing import Any
 
@@ -36,7 +37,7 @@ def locked_out(request: HttpRequest, _answer: HttpResponse | None, credentials: 
     """Say how long to wait, in whole seconds. It is the same for names that nobody has."""
     wait = timedelta(seconds=ceil(_wait(request, credentials).total_seconds()))
     asked = {"wait": wait, "next": request.POST.get("next", "")}
-    return render(request, "locked_out.html", asked, status=settings.AXES_HTTP_RESPONSE_CODE)
+    return render(request, "locked_out.html", asked, status=HTTPStatus.TOO_MANY_REQUESTS)
 
 
 def _wait(request: HttpRequest, credentials: dict[str, Any] | None) -> timedelta:
@@ -46,5 +47,6 @@ def _wait(request: HttpRequest, credentials: dict[str, Any] | None) -> timedelta
     for attempt in attempts:
         left += attempt.failures_since_start
         if left >= limit:
-            return max(attempt.attempt_time + get_cool_off(request) - timezone.now(), timedelta())
+            wait: timedelta = attempt.attempt_time + get_cool_off(request) - timezone.now()
+            return max(wait, timedelta())
     return timedelta()

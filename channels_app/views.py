@@ -18,6 +18,7 @@ from channels_app.usage_table.export import export
 from channels_app.way_back import keep_in_browser, way_back
 from usage.models import Preferences
 
+
 @require_safe
 @login_required
 @renewable

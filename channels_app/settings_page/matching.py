@@ -108,7 +108,9 @@ def _of_base_url(asked: dict[str, Any], before: Answer) -> Answer:
     wins = before.channel is None and len(channels) == 1
     name = gettext("By base URL")
     if not found:
-        reason = gettext("The server lists no account with it. What it lists without a name would be a channel of this URL.")
+        reason = gettext(
+            "The server lists no account with it. What it lists without a name would be a channel of this URL."
+        )
     elif before.channel:
         reason = gettext("Not asked any more: a rule before it decides.")
     elif not wins:
