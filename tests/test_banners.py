@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db
 
 def gap(instance: Instance, hours: int) -> CollectionGap:
     since = timezone.now() - timedelta(hours=hours)
-    return CollectionGap.objects.create(
+    return CollectionGap.objects.create(  # type: ignore[misc]
         instance=instance, since=since, until=since + timedelta(minutes=14), cause=CollectionGap.Cause.AWAY
     )
 

@@ -302,9 +302,7 @@ def test_sums_of_keys_by_channel_are_made_of_what_is_there(instance: Instance, p
     random = Random(7)
     for number in range(60):
         at = NOON - timedelta(minutes=random.randrange(12 * 24 * 60))
-        book(
-            instance, payload(at, request_id=str(number), model=f"m{number % 3}-FAKE", api_key=f"sk-FAKE-{number % 4}")
-        )
+        book(instance, payload(at, request_id=str(number), model=f"m{number % 3}-FAKE", api_key=f"sk-FAKE-{number % 4}"))
     new = (
         UsageDailyBySourceKeyModel, UsageDailyByKeyChannelModel, UsageWeeklyByKeyChannelModel,
         UsageHourlyByChannelModel, UsageDailyByChannelModel,

@@ -316,9 +316,7 @@ def follow_names() -> int:
         sources = displaced(DEFAULT_DB_ALIAS)
         some = ", ".join(map(str, sources)) or "NULL"
         for grain, by_source in _OF_SOURCES.items():
-            cursor.execute(
-                _addition(grain, _bucket(grain.width, "bucket"), by_source.table, f"source_id IN ({some})", sign=-1)
-            )
+            cursor.execute(_addition(grain, _bucket(grain.width, "bucket"), by_source.table, f"source_id IN ({some})", sign=-1))
         _add(*_records_of(cursor, some), sign=-1, grains=_OF_RECORDS_ALONE)
         place_anew(cursor, f"id IN ({some})")
         for grain, by_source in _OF_SOURCES.items():
