@@ -23,6 +23,7 @@ from channels_app.dismissed import dismissed
 from channels_app.filter_bar.scope import GLOBAL_PARAMETERS
 from channels_app.site import site
 from channels_app.stats import Conditions, Span, aggregate
+from channels_app.version import version
 from usage import formats, privacy
 from usage.freshness import Freshness, Verdict, freshness
 from usage.ingest.rollup import HOUR
@@ -76,6 +77,10 @@ class Shell:
     @property
     def site_name(self) -> str:
         return site().name
+
+    @property
+    def version(self) -> str:
+        return version()
 
     @property
     def scope(self) -> str:

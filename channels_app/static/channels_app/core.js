@@ -246,6 +246,8 @@ document.addEventListener("submit", (event) => {
 addEventListener("pageshow", (event) => event.persisted && document.querySelector("[data-busy]:disabled") && location.reload());
 addEventListener("popstate", () => report() && !document.querySelector("dialog[open]") && swap(location.href));
 
+const theme = document.documentElement.dataset.theme; // Django's admin reads its own there
+if (theme) localStorage.setItem("theme", theme === "system" ? "auto" : theme);
 enhance();
 document.querySelector("[data-focus]")?.focus();
 document.querySelectorAll("[data-seconds]").forEach(countDown);
