@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
@@ -11,6 +11,7 @@ from threading import Barrier
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import DataError, connection
 from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
@@ -49,6 +50,7 @@ from usage.models import (
     ModelPrice,
     QuarantinedPayload,
     RequestTraits,
+    RollupState,
     Source,
     UsageDailyByModel,
     UsageHourly,
@@ -384,6 +386,12 @@ def _sums(grain: rollup.Grain) -> Any:
     return model.objects.all()
 
 
+def _bytes_of(grain: rollup.Grain) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_relation_size(%s)", [grain.table])
+        return int(cursor.fetchone()[0])
+
+
 class TestRollup:
     def fill(self, instance: Instance) -> None:
         price()
@@ -415,6 +423,41 @@ class TestRollup:
         assert rollup.rebuild() == sum(model.objects.count() for model in MODELS_OF_SUMS)
         assert rollup_rows() == before
         assert_rollup_equals_records()
+
+    @pytest.mark.parametrize(
+        ("state", "renewed"),
+        [
+            ({"version": 7}, ()),
+            ({"version": 6}, rollup.GRAINS_OF[7]),
+            ({"version": 5}, rollup.GRAINS),
+            ({"version": rollup.VERSION + 1}, rollup.GRAINS),
+            ({"day_offset": rollup.HOUR}, rollup.GRAINS),
+        ],
+    )
+    def test_an_upgrade_makes_anew_what_it_changes_and_nothing_else(
+        self, instance: Instance, state: dict[str, int], renewed: Sequence[rollup.Grain]
+    ) -> None:
+        self.fill(instance)
+        rollup.rebuild()
+        RollupState.objects.update(**state)
+        for grain in rollup.GRAINS:
+            _sums(grain).update(requests=7_000)
+        assert rollup.outdated() == renewed
+        call_command("migrate", verbosity=0)
+        left = {table for table, _key in rollup.differences()}
+        assert left == {grain.table for grain in rollup.GRAINS if grain not in renewed}
+        assert rollup.outdated() == ()
+
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.skipif(connection.vendor == "sqlite", reason="it uses the space of deleted rows at once")
+    def test_a_rebuild_does_not_make_the_tables_twice_as_large(self, instance: Instance) -> None:
+        days = [NOON + timedelta(days=number) for number in range(30)]
+        book_raws(
+            instance, [record(at + timedelta(hours=hour), model=f"{hour}-FAKE") for at in days for hour in range(20)]
+        )
+        before = _bytes_of(rollup.HOURLY)
+        rollup.rebuild()
+        assert _bytes_of(rollup.HOURLY) < 1.5 * before
 
     def test_missing_and_surplus_hours_are_found_and_mended(self, instance: Instance) -> None:
         self.fill(instance)

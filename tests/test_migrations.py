@@ -35,10 +35,12 @@ from usage.models import (
     UsageDailyByKeyChannelModel,
     UsageDailyBySourceKeyModel,
     UsageDailyFailures,
+    UsageDailyFailuresByChannelModel,
     UsageDailyFailuresByKey,
     UsageFailuresByChannel,
     UsageHourlyByChannel,
     UsageHourlyByChannelModel,
+    UsageHourlyByKey,
     UsagePeak,
     UsageWeeklyByKeyChannelModel,
     UsageWeeklyBySource,
@@ -302,17 +304,19 @@ def test_sums_of_keys_by_channel_are_made_of_what_is_there(instance: Instance, p
     random = Random(7)
     for number in range(60):
         at = NOON - timedelta(minutes=random.randrange(12 * 24 * 60))
-        book(instance, payload(at, request_id=str(number), model=f"m{number % 3}-FAKE", api_key=f"sk-FAKE-{number % 4}"))
+        of = {"model": f"m{number % 3}-FAKE", "api_key": f"sk-FAKE-{number % 4}", "failed": number % 2 == 0}
+        fail = {"status_code": random.choice([429, 500])}
+        book(instance, payload(at, request_id=str(number), fail=fail, **of))
     new = (
         UsageDailyBySourceKeyModel, UsageDailyByKeyChannelModel, UsageWeeklyByKeyChannelModel,
-        UsageHourlyByChannelModel, UsageDailyByChannelModel,
+        UsageHourlyByChannelModel, UsageDailyByChannelModel, UsageHourlyByKey, UsageDailyFailuresByChannelModel,
     )  # fmt: skip
     prune(NOON - timedelta(days=pruned_days)) if pruned_days else None
     expected = [set(model.objects.values_list()) for model in new]
-    assert all(len(rows) > 10 for rows in expected)
+    assert all(len(rows) > 10 for rows in expected), [len(rows) for rows in expected]
     for model in new:
         model.objects.all().delete()
-    migration = import_module("usage.migrations.0031_keys_by_channel")
+    migration = import_module("usage.migrations.0031_more_sums_of_keys_and_failures")
     with connection.schema_editor() as editor:
         migration._fill(apps, editor)
     assert [set(model.objects.values_list()) for model in new] == expected

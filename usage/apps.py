@@ -22,8 +22,8 @@ def _renew_rollup(**_signal: Any) -> None:
     """Sums of an older definition are made anew as soon as their tables are new."""
     from usage.ingest import peaks, rollup
 
-    if rollup.is_outdated():
-        have_days_moved = rollup.have_days_moved()
-        logger.info("%s sums made of the records", rollup.rebuild())
-        if have_days_moved:
-            peaks.forget()  # the housekeeping finds them anew
+    outdated = rollup.outdated()
+    if outdated:
+        logger.info("%s sums made of the records", rollup.rebuild(grains=outdated))
+    if outdated == rollup.GRAINS:
+        peaks.forget()  # the housekeeping finds them anew: of days that may begin at another time

@@ -33,12 +33,14 @@ from usage.models import (
     UsageDailyBySourceKeyModel,
     UsageDailyFailureKinds,
     UsageDailyFailures,
+    UsageDailyFailuresByChannelModel,
     UsageDailyFailuresByKey,
     UsageFailures,
     UsageFailuresByChannel,
     UsageHourly,
     UsageHourlyByChannel,
     UsageHourlyByChannelModel,
+    UsageHourlyByKey,
     UsageHourlyByModel,
     UsageHourlyBySource,
     UsageQuarterHourly,
@@ -49,8 +51,10 @@ from usage.models import (
 )
 from usage.models.fields import to_micros
 
-# Counts up with each change of what is summed here; sums of an older one are made anew (usage/apps.py).
+# Counts up with each change of what is summed here; what is of an older one is made anew (usage/apps.py).
 VERSION = 7
+# The last one that changed all sums. Of those since, GRAINS_OF tells what they brought.
+_VERSION_OF_ALL = 6
 
 HOUR = timedelta(hours=1) // timedelta(microseconds=1)
 QUARTER_HOUR = HOUR // 4
@@ -118,6 +122,9 @@ _INTERVALS = {QUARTER_HOUR: "quarter_hour", HOUR: "hour", DAY: "day", WEEK: "wee
 _BETWEEN = "requested_at >= %s AND requested_at < %s"
 _STALE = StaleHour._meta.db_table
 
+# So often in a rebuild: the tables get a tenth larger at most, and each time their whole indexes are read.
+_TIMES_OF_VACUUM = 10
+
 # Bucket (microseconds since 1970 UTC) and dimensions.
 Key = tuple[int, ...]
 
@@ -173,6 +180,7 @@ DAILY = Grain(UsageDaily._meta.db_table, DAY, ("source_id", "model_id"))
 WEEKLY = Grain(UsageWeekly._meta.db_table, WEEK, ("source_id", "model_id"))
 DAILY_BY_SOURCE = Grain(UsageDailyBySource._meta.db_table, DAY, ("source_id",))
 HOURLY_BY_SOURCE = Grain(UsageHourlyBySource._meta.db_table, HOUR, ("source_id",))
+HOURLY_BY_KEY = Grain(UsageHourlyByKey._meta.db_table, HOUR, ("api_key_id",))
 HOURLY_BY_MODEL = Grain(UsageHourlyByModel._meta.db_table, HOUR, ("model_id",))
 DAILY_BY_MODEL = Grain(UsageDailyByModel._meta.db_table, DAY, ("model_id",))
 DAILY_BY_KEY = Grain(UsageDailyByKey._meta.db_table, DAY, ("api_key_id",))
@@ -199,6 +207,9 @@ DAILY_FAILURES = Grain(
 DAILY_FAILURES_BY_KEY = Grain(
     UsageDailyFailuresByKey._meta.db_table, DAY, ("api_key_id", "status_code"), only_failed=True
 )
+DAILY_FAILURES_BY_CHANNEL_MODEL = Grain(
+    UsageDailyFailuresByChannelModel._meta.db_table, DAY, ("channel_id", "model_id", "status_code"), only_failed=True
+)
 FAILURES_BY_CHANNEL = Grain(
     UsageFailuresByChannel._meta.db_table, HOUR, ("channel_id", "status_code"), only_failed=True
 )
@@ -209,8 +220,9 @@ GRAINS = (
     DAILY, DAILY_BY_SOURCE, DAILY_BY_MODEL, DAILY_BY_KEY_CHANNEL_MODEL, DAILY_BY_KEY, DAILY_BY_SOURCE_KEY_MODEL,
     WEEKLY, WEEKLY_BY_SOURCE, WEEKLY_BY_KEY_CHANNEL_MODEL, FAILURES, DAILY_FAILURES, DAILY_FAILURE_KINDS,
     HOURLY_BY_CHANNEL, DAILY_BY_CHANNEL, DAILY_BY_CHANNEL_KEY, DAILY_FAILURES_BY_KEY, FAILURES_BY_CHANNEL,
-    QUARTER_HOURLY, HOURLY_BY_CHANNEL_MODEL, DAILY_BY_CHANNEL_MODEL,
+    QUARTER_HOURLY, HOURLY_BY_CHANNEL_MODEL, DAILY_BY_CHANNEL_MODEL, HOURLY_BY_KEY, DAILY_FAILURES_BY_CHANNEL_MODEL,
 )  # fmt: skip
+GRAINS_OF = {7: (QUARTER_HOURLY, HOURLY_BY_CHANNEL_MODEL, DAILY_BY_CHANNEL_MODEL)}
 # What those by channel are made of when a source goes to another one: a week of its days.
 _OF_SOURCES = {
     HOURLY_BY_CHANNEL: HOURLY_BY_SOURCE,
@@ -219,6 +231,7 @@ _OF_SOURCES = {
     FAILURES_BY_CHANNEL: FAILURES,
     HOURLY_BY_CHANNEL_MODEL: HOURLY,
     DAILY_BY_CHANNEL_MODEL: DAILY,
+    DAILY_FAILURES_BY_CHANNEL_MODEL: DAILY_FAILURES,
     DAILY_BY_KEY_CHANNEL_MODEL: DAILY_BY_SOURCE_KEY_MODEL,
     WEEKLY_BY_KEY_CHANNEL_MODEL: DAILY_BY_SOURCE_KEY_MODEL,
 }
@@ -316,7 +329,9 @@ def follow_names() -> int:
         sources = displaced(DEFAULT_DB_ALIAS)
         some = ", ".join(map(str, sources)) or "NULL"
         for grain, by_source in _OF_SOURCES.items():
-            cursor.execute(_addition(grain, _bucket(grain.width, "bucket"), by_source.table, f"source_id IN ({some})", sign=-1))
+            cursor.execute(
+                _addition(grain, _bucket(grain.width, "bucket"), by_source.table, f"source_id IN ({some})", sign=-1)
+            )
         _add(*_records_of(cursor, some), sign=-1, grains=_OF_RECORDS_ALONE)
         place_anew(cursor, f"id IN ({some})")
         for grain, by_source in _OF_SOURCES.items():
@@ -343,53 +358,63 @@ def forget_quarter_hours(until: int) -> None:
         cursor.execute(f"DELETE FROM {QUARTER_HOURLY.table} WHERE bucket < %s", [until])
 
 
-def rebuild(since: int = 0, until: int = FOREVER) -> int:
+def rebuild(since: int = 0, until: int = FOREVER, grains: Sequence[Grain] = GRAINS) -> int:
     """Make the sums of all days and weeks that have a part in [since, until) (microseconds since 1970 UTC) anew from the
     records; return how many rows those are.
 
     Day by day: records that come meanwhile wait for one day at most. Sums of pruned records stay.
     """
     rows, kept_since = 0, records_since()
-    for day in _days():
-        reaches = WEEK if day == WEEKLY.start_of(day) else DAY
-        if day < until and since < day + reaches:
-            rows += _rebuild_day(day, kept_since)
-    if (since, until) == (0, FOREVER):
-        RollupState.objects.update_or_create(pk=1, defaults=_definition())
+    days = [day for day in _days() if day < until and since < day + (WEEK if day == WEEKLY.start_of(day) else DAY)]
+    for number, day in enumerate(days, 1):
+        rows += _rebuild_day(day, kept_since, grains)
+        if number % max(len(days) // _TIMES_OF_VACUUM, 1) == 0:
+            _give_space_back(grains)
+    if (since, until) == (0, FOREVER) and {*outdated()} <= {*grains}:
+        RollupState.objects.update_or_create(pk=1, defaults={"version": VERSION, "day_offset": DAILY.offset})
     return rows
 
 
-def _rebuild_day(day: int, kept_since: int) -> int:
+def _rebuild_day(day: int, kept_since: int, grains: Sequence[Grain]) -> int:
     rows = 0
     with transaction.atomic(), connection.cursor() as cursor:
         hold_places(cursor)
         if connection.vendor == "postgresql":
             # Those who have booked but not committed are waited for; those who come later add to our rows.
-            for grain in GRAINS:
+            for grain in grains:
                 cursor.execute(f"LOCK TABLE {grain.table} IN EXCLUSIVE MODE")
         for width in _INTERVALS:  # some zones cut days within an hour
-            grains = [grain for grain in GRAINS if grain.width == width]
-            first, end = max(grains[0].end_of(day), grains[0].end_of(kept_since)), grains[0].end_of(day + DAY)
+            some = [grain for grain in grains if grain.width == width]
+            if not some:
+                continue
+            first, end = max(some[0].end_of(day), some[0].end_of(kept_since)), some[0].end_of(day + DAY)
             if first >= end:
                 continue
-            for grain in grains:
+            for grain in some:
                 cursor.execute(f"DELETE FROM {grain.table} WHERE bucket >= %s AND bucket < %s", [first, end])
-            rows += _add(_BETWEEN, (first, end), grains=grains)
+            rows += _add(_BETWEEN, (first, end), grains=some)
     return rows
 
 
-def is_outdated() -> bool:
-    """Whether the sums were made by another definition than this one, or of the days of another time zone."""
-    return not RollupState.objects.filter(**_definition()).exists()
+def _give_space_back(grains: Sequence[Grain]) -> None:
+    """To the rows of the next days: PostgreSQL would come to it by itself when all is done, and the tables be twice as
+    large. SQLite does it at once.
+    """
+    if connection.vendor == "postgresql" and not connection.in_atomic_block:
+        with connection.cursor() as cursor:
+            cursor.execute(f"VACUUM {', '.join(grain.table for grain in grains)}")
 
 
-def have_days_moved() -> bool:
-    """Whether the sums are of days that begin at another time."""
-    return RollupState.objects.exclude(day_offset=DAILY.offset).exists()
+def outdated() -> tuple[Grain, ...]:
+    """Return whose sums are of an older definition than this one: all, if they are of the days of another time zone.
 
-
-def _definition() -> dict[str, int]:
-    return {"version": VERSION, "day_offset": DAILY.offset}
+    The others stay as they are, since to make all anew takes minutes of a large ledger.
+    """
+    state = RollupState.objects.filter(day_offset=DAILY.offset).first()
+    if state is None or not _VERSION_OF_ALL <= state.version <= VERSION:
+        return GRAINS
+    newer = {grain for version, grains in GRAINS_OF.items() if version > state.version for grain in grains}
+    return tuple(grain for grain in GRAINS if grain in newer)
 
 
 def records_since(database: str = DEFAULT_DB_ALIAS) -> int:

@@ -238,6 +238,16 @@ class UsageHourlyByModel(ByModel, HourlyRollup):
         verbose_name_plural = _("hourly usage by model")
 
 
+class UsageHourlyByKey(ByKey, HourlyRollup):
+    """When a key is used."""
+
+    pk = models.CompositePrimaryKey("bucket", "api_key_id")
+
+    class Meta:
+        verbose_name = _("hourly usage by key")
+        verbose_name_plural = _("hourly usage by key")
+
+
 class UsageDailyByModel(ByModel, DailyRollup):
     """What a sum of all needs."""
 
@@ -347,6 +357,16 @@ class UsageDailyFailuresByKey(ByKey, ByStatus, DailyRollup):
     class Meta:
         verbose_name = _("daily failures by key")
         verbose_name_plural = _("daily failures by key")
+
+
+class UsageDailyFailuresByChannelModel(ByChannel, ByModel, ByStatus, DailyRollup):
+    """Which models fail: of their accounts there are a thousand."""
+
+    pk = models.CompositePrimaryKey("bucket", "channel_id", "model_id", "status_code")
+
+    class Meta:
+        verbose_name = _("daily failures by channel and model")
+        verbose_name_plural = _("daily failures by channel and model")
 
 
 class UsageFailuresByChannel(ByChannel, ByStatus, HourlyRollup):

@@ -22,6 +22,11 @@ def _fill(apps, schema_editor):
     _add_up(
         apps, schema_editor, 'UsageWeeklyByKeyChannelModel', by_channel, 'UsageDailyBySourceKeyModel', _floor(_WEEK, offset)
     )
+    _add_up(apps, schema_editor, 'UsageHourlyByKey', ('api_key_id',), 'UsageHourly', 'bucket')
+    _add_up(
+        apps, schema_editor, 'UsageDailyFailuresByChannelModel', ('channel_id', 'model_id', 'status_code'),
+        'UsageDailyFailures', 'bucket',
+    )
     # What came before was made of records alone, and has nothing of the pruned ones.
     _add_up(apps, schema_editor, 'UsageHourlyByChannelModel', ('channel_id', 'model_id'), 'UsageHourly', 'bucket')
     _add_up(apps, schema_editor, 'UsageDailyByChannelModel', ('channel_id', 'model_id'), 'UsageDaily', 'bucket')
@@ -156,6 +161,74 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'weekly usage by key, channel and model',
                 'verbose_name_plural': 'weekly usage by key, channel and model',
+            },
+        ),
+        migrations.CreateModel(
+            name='UsageHourlyByKey',
+            fields=[
+                ('uncached_input', models.BigIntegerField(default=0, verbose_name='uncached input')),
+                ('cache_read', models.BigIntegerField(default=0, verbose_name='cached input')),
+                ('cache_write', models.BigIntegerField(default=0, verbose_name='cache write')),
+                ('output', models.BigIntegerField(default=0, verbose_name='answer output')),
+                ('reasoning', models.BigIntegerField(default=0, verbose_name='reasoning')),
+                ('unclassified', models.BigIntegerField(default=0, verbose_name='unclassified')),
+                ('priced_tokens', models.BigIntegerField(default=0, verbose_name='priced tokens')),
+                ('cost_nanousd', models.BigIntegerField(default=0, verbose_name='est. cost (nano-USD)')),
+                ('saved_nanousd', models.BigIntegerField(default=0, verbose_name='saved by the cache (nano-USD)')),
+                ('timed_output', models.BigIntegerField(default=0, verbose_name='timed output')),
+                ('timed_ms', models.BigIntegerField(default=0, verbose_name='time of output (ms)')),
+                ('requests', models.IntegerField(default=0, verbose_name='requests')),
+                ('failed', models.IntegerField(default=0, verbose_name='failed')),
+                ('priced_requests', models.IntegerField(default=0, verbose_name='priced requests')),
+                ('priced_succeeded', models.IntegerField(default=0, verbose_name='priced and succeeded')),
+                ('without_usage', models.IntegerField(default=0, verbose_name='without usage')),
+                ('unused_failures', models.IntegerField(default=0, verbose_name='failed without usage')),
+                ('estimated_requests', models.IntegerField(default=0, verbose_name='tokens estimated')),
+                ('unclassified_requests', models.IntegerField(default=0, verbose_name='tokens unclassified')),
+                ('inconsistent_requests', models.IntegerField(default=0, verbose_name='tokens inconsistent')),
+                ('without_request_id', models.IntegerField(default=0, verbose_name='without request id')),
+                ('bucket', usage.models.fields.InstantField(verbose_name='hour')),
+                ('api_key_id', models.IntegerField(default=0, verbose_name='API key')),
+                ('pk', models.CompositePrimaryKey('bucket', 'api_key_id', blank=True, editable=False, primary_key=True, serialize=False)),
+            ],
+            options={
+                'verbose_name': 'hourly usage by key',
+                'verbose_name_plural': 'hourly usage by key',
+            },
+        ),
+        migrations.CreateModel(
+            name='UsageDailyFailuresByChannelModel',
+            fields=[
+                ('uncached_input', models.BigIntegerField(default=0, verbose_name='uncached input')),
+                ('cache_read', models.BigIntegerField(default=0, verbose_name='cached input')),
+                ('cache_write', models.BigIntegerField(default=0, verbose_name='cache write')),
+                ('output', models.BigIntegerField(default=0, verbose_name='answer output')),
+                ('reasoning', models.BigIntegerField(default=0, verbose_name='reasoning')),
+                ('unclassified', models.BigIntegerField(default=0, verbose_name='unclassified')),
+                ('priced_tokens', models.BigIntegerField(default=0, verbose_name='priced tokens')),
+                ('cost_nanousd', models.BigIntegerField(default=0, verbose_name='est. cost (nano-USD)')),
+                ('saved_nanousd', models.BigIntegerField(default=0, verbose_name='saved by the cache (nano-USD)')),
+                ('timed_output', models.BigIntegerField(default=0, verbose_name='timed output')),
+                ('timed_ms', models.BigIntegerField(default=0, verbose_name='time of output (ms)')),
+                ('requests', models.IntegerField(default=0, verbose_name='requests')),
+                ('failed', models.IntegerField(default=0, verbose_name='failed')),
+                ('priced_requests', models.IntegerField(default=0, verbose_name='priced requests')),
+                ('priced_succeeded', models.IntegerField(default=0, verbose_name='priced and succeeded')),
+                ('without_usage', models.IntegerField(default=0, verbose_name='without usage')),
+                ('unused_failures', models.IntegerField(default=0, verbose_name='failed without usage')),
+                ('estimated_requests', models.IntegerField(default=0, verbose_name='tokens estimated')),
+                ('unclassified_requests', models.IntegerField(default=0, verbose_name='tokens unclassified')),
+                ('inconsistent_requests', models.IntegerField(default=0, verbose_name='tokens inconsistent')),
+                ('without_request_id', models.IntegerField(default=0, verbose_name='without request id')),
+                ('bucket', usage.models.fields.InstantField(verbose_name='day')),
+                ('status_code', models.PositiveSmallIntegerField(default=0, verbose_name='status')),
+                ('channel_id', models.IntegerField(default=0, verbose_name='channel')),
+                ('pk', models.CompositePrimaryKey('bucket', 'channel_id', 'model_id', 'status_code', blank=True, editable=False, primary_key=True, serialize=False)),
+                ('model', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='usage.modelname', verbose_name='model')),
+            ],
+            options={
+                'verbose_name': 'daily failures by channel and model',
+                'verbose_name_plural': 'daily failures by channel and model',
             },
         ),
         migrations.DeleteModel(
