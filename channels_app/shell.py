@@ -26,7 +26,7 @@ from channels_app.stats import Conditions, Span, aggregate
 from channels_app.version import version
 from usage import formats, privacy
 from usage.freshness import Freshness, Verdict, freshness
-from usage.ingest.rollup import HOUR
+from usage.ingest.grains import HOUR
 from usage.models import Instance
 from usage.models.fields import to_micros
 from usage.warnings import Survey, Warning, banners

@@ -17,7 +17,7 @@ from channels_app.stats import ModelRow, Usage
 from channels_app.stats.confidence import Confidence
 from tests.pages import rows, text
 from tests.sample_usage import PRICE, TOKENS, make_sample_usage
-from usage.ingest import rollup
+from usage.ingest import grains, rollup
 from usage.models import Account, Channel, Instance, ModelName, UsageRecord
 
 # Half past: the records of the last hour lie in two hours of the rollup.
@@ -214,7 +214,7 @@ def test_each_cost_says_how_far_it_can_be_trusted(reader: Client, sample: Instan
 
 def test_badge_names_unpriced_models_and_the_quality_of_tokens(reader: Client, sample: Instance) -> None:
     silent = list(UsageRecord.objects.filter(model__name="mystery-model").values_list("pk", flat=True))[:2]
-    UsageRecord.objects.filter(pk__in=silent).update(**dict.fromkeys(rollup.TOKENS, 0))
+    UsageRecord.objects.filter(pk__in=silent).update(**dict.fromkeys(grains.TOKENS, 0))
     others = list(UsageRecord.objects.filter(model__name="gpt-5-codex").values_list("pk", flat=True))
     for pk, quality in zip(others, UsageRecord.Quality.values[1:], strict=False):
         UsageRecord.objects.filter(pk=pk).update(quality=quality)

@@ -24,10 +24,10 @@ class UsageConfig(AppConfig):
 
 def _renew_rollup(**_signal: Any) -> None:
     """Sums of an older definition are made anew as soon as their tables are new."""
-    from usage.ingest import peaks, rollup
+    from usage.ingest import grains, peaks, rollup
 
     outdated = rollup.outdated()
     if outdated:
         logger.info("%s sums made of the records", rollup.rebuild(grains=outdated))
-    if outdated == rollup.GRAINS:
+    if outdated == grains.GRAINS:
         peaks.forget()  # the housekeeping finds them anew: of days that may begin at another time

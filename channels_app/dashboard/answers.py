@@ -36,7 +36,7 @@ from channels_app.stats.peaks import Peaks, peaks
 from channels_app.stats.questions import DIMENSIONS, Group, aggregate
 from channels_app.stats.tables import EVERYTHING, NOTHING
 from channels_app.usage_api import since_the_first_record
-from usage.ingest.rollup import TOKENS
+from usage.ingest.grains import TOKENS
 from usage.models import UsageDailyBySource, UsageRecord
 from usage.models.fields import to_micros
 

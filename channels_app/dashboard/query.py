@@ -24,7 +24,7 @@ from channels_app.filter_bar.scope import PERIOD_PARAMETERS, Scope
 from channels_app.filter_bar.shift import written
 from channels_app.interval import options, read_interval
 from channels_app.stats import Usage
-from usage.ingest.rollup import TOKENS as TOKEN_KINDS
+from usage.ingest.grains import TOKENS as TOKEN_KINDS
 
 
 @dataclass(frozen=True, slots=True)

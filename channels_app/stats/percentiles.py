@@ -33,7 +33,8 @@ from channels_app.stats.tables import (
     runs,
 )
 from usage.ingest.distribution import COUNTED, GRAINS, KINDS, MIDDLES, TABLE, at_rest, bins_of, decode
-from usage.ingest.rollup import OF_RECORDS, RECORDS, Grain, records_since
+from usage.ingest.grains import OF_RECORDS, RECORDS, Grain
+from usage.ingest.rollup import records_since
 
 # ui.md 6: of so many each one is read.
 MOST_EXACT = 50_000

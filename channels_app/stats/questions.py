@@ -11,7 +11,7 @@ from channels_app.stats import current, tables
 from channels_app.stats.current import Basis
 from channels_app.stats.tables import NOTHING, Conditions, Span
 from channels_app.stats.usage import Usage
-from usage.ingest.rollup import SUMS
+from usage.ingest.grains import SUMS
 
 # What usage can be broken down by, and the dimension of the tables that it is.
 DIMENSIONS = {

@@ -13,8 +13,7 @@ from typing import Any, NamedTuple
 from channels_app.period import Period
 from channels_app.stats.database import database
 from channels_app.stats.remembering import once
-from usage.ingest.placing import displaced
-from usage.ingest.rollup import (
+from usage.ingest.grains import (
     DAILY,
     DAILY_BY_CHANNEL,
     DAILY_BY_CHANNEL_KEY,
@@ -46,8 +45,9 @@ from usage.ingest.rollup import (
     WEEKLY_BY_KEY_CHANNEL_MODEL,
     WEEKLY_BY_SOURCE,
     Grain,
-    records_since,
 )
+from usage.ingest.placing import displaced
+from usage.ingest.rollup import records_since
 from usage.models import Account, Source
 from usage.models.fields import to_micros
 from usage.models.rollup import NO_CHANNEL

@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from usage.ingest import courtesy, space
 from usage.ingest.courtesy import Courtesy
 from usage.ingest.distribution import KINDS, TABLE, decode, encode_counts
-from usage.ingest.rollup import DAY, HOUR, Grain
+from usage.ingest.grains import DAY, HOUR, Grain
 from usage.ingest.streaming import streamed
 from usage.models import DistributionState
 

@@ -19,7 +19,7 @@ from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
 
 from usage.ingest import courtesy, rollup, space
 from usage.ingest.courtesy import Courtesy
-from usage.ingest.rollup import DAILY, DAY, FOREVER, HOUR, OF_RECORDS, RECORDS, WEEK, Grain
+from usage.ingest.grains import DAILY, DAY, FOREVER, HOUR, OF_RECORDS, RECORDS, WEEK, Grain
 from usage.ingest.streaming import streamed
 from usage.models import DistributionState, UsageDistribution
 

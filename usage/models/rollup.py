@@ -1,4 +1,4 @@
-"""Records added up, by time and by what is asked of them: what each row holds, usage/ingest/rollup.py defines.
+"""Records added up, by time and by what is asked of them: what each row holds, usage/ingest/grains.py defines.
 
 A row is found by its interval and dimensions alone, so these are its primary key: a number and its index would take a
 sixth of the space. What no hour or day can outgrow is counted in four bytes.
