@@ -190,8 +190,8 @@ def test_weeks_are_those_of_the_records_too(
 
 def test_a_month_of_accounts_and_models_is_read_by_weeks() -> None:
     month = Span(to_micros(NOON), to_micros(NOON + 30 * 24 * HOUR))
-    grains = tables._grains(Conditions(), ("source_id", "model_id"))
-    widths = [grain.width for grain, _piece in cut(month, grains) if grain]
+    found = tables._grains(Conditions(), ("source_id", "model_id"))
+    widths = [grain.width for grain, _piece in cut(month, found) if grain]
     assert widths.count(grains.WEEK) == 1
     assert grains.WEEK not in [grain.width for grain in tables._grains(Conditions(), ("model_id",))]
 
