@@ -34,7 +34,7 @@ OPTIONAL = ("failed", "written", "unclassified", "blended", "each", "p50", "ttft
 
 @dataclass(frozen=True)
 class ChannelsQuery(DashboardQuery):
-    """`open` are slugs of channels and keys of accounts, `columns` those that are shown besides the usual ones, and `idle`
+    """`open` are slugs of channels and keys of accounts, `columns` by what they differ from the usual ones, and `idle`
     says to show channels without requests too.
     """
 
@@ -57,7 +57,7 @@ def read_channels_query(query: QueryDict, now: datetime) -> ChannelsQuery:
     scope = read_scope(query, now)
     warnings = [*scope.warnings]
     sort = read_sort(query.get("sort", ""), (*USUAL, *OPTIONAL), warnings)
-    columns = read_columns(query, "channels", OPTIONAL)
+    columns = read_columns(query, "channels", USUAL, OPTIONAL)
     found = ChannelsQuery(
         scope, ("channel",), warnings=tuple(warnings), sort=sort, open=listed(query, "open"), columns=columns,
         idle=query.get("idle") == "1",

@@ -33,7 +33,7 @@ from channels_app.stats.client_requests import Calls, calls
 from channels_app.stats.cost_mix import cost_by_kind
 from channels_app.stats.elapsed import Elapsed, elapsed, gaps, length
 from channels_app.stats.peaks import Peaks, peaks
-from channels_app.stats.questions import Group
+from channels_app.stats.questions import DIMENSIONS, Group, aggregate
 from channels_app.stats.tables import EVERYTHING, NOTHING
 from channels_app.usage_api import since_the_first_record
 from usage.ingest.rollup import TOKENS
@@ -100,8 +100,8 @@ class Answers:
 
     def ranked(self, by: Sequence[str]) -> dict[Group, Usage]:
         """What lists of the largest need of each, `_RANKED`: of a thousand accounts all sums would take twice as long."""
-        found = series([self.span.since, self.span.until], self.conditions, by, _RANKED, self._basis)
-        return {group: Usage(**dict(zip(_RANKED, line[0], strict=True))) for group, line in found.groups.items()}
+        rows = aggregate(self.span, self.conditions, [DIMENSIONS[name] for name in by], self._basis, _RANKED)
+        return {tuple(row[: len(by)]): Usage(**dict(zip(_RANKED, row[len(by) :], strict=True))) for row in rows}
 
     @cached_property
     def by_model(self) -> dict[Group, Usage]:

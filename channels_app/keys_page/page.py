@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -13,8 +14,8 @@ from channels_app.charts.matrix import Axis, Matrix
 from channels_app.dashboard.query import METRICS
 from channels_app.filter_bar.bar import FilterBar
 from channels_app.keys_page.query import OPTIONAL, USUAL, KeysQuery
-from channels_app.stats import Usage, breakdown, name_groups, series
-from channels_app.stats.questions import Group
+from channels_app.stats import Usage, breakdown, name_groups
+from channels_app.stats.questions import Group, aggregate
 from channels_app.usage_table.list_page import ListPage
 from channels_app.usage_table.row import Row, rows_of
 from channels_app.usage_table.table import Table
@@ -47,7 +48,7 @@ class KeysPage(ListPage):
         rows = self.rows()
         keys = ApiKey.objects.in_bulk([pk for (pk,) in self.groups if pk])
         models = Counter(key for key, _model in self._by_model)
-        channels = Counter(key for key, channel in {group[:2] for group in self._cells} if channel is not None)
+        channels = Counter(key for key, _channel in self._channels)
         for row in rows:
             pk = row.group[0] or NO_KEY
             row.details = {
@@ -59,22 +60,29 @@ class KeysPage(ListPage):
         return rows
 
     @cached_property
-    def _cells(self) -> dict[Group, int]:
-        """By key, channel and model, the metric of the matrix; only its own sums, of which there are few."""
-        scope = self.scope
-        ends = [scope.span.since, scope.span.until]
-        sums = METRICS[self.query.metric].sums
-        # With the requests there are those too of which nothing else is known.
-        found = series(ends, scope.conditions, ["key", "channel", "model"], (*sums, "requests"), scope.basis).groups
-        return {group: sum(line[0][: len(sums)]) for group, line in found.items()}
+    def _cells(self) -> list[tuple[Any, ...]]:
+        """Key, channel, model, the requests and the sums of the metric; only these, since there are thousands."""
+        scope, sums = self.scope, ("requests", *METRICS[self.query.metric].sums)
+        return aggregate(
+            scope.span,
+            scope.conditions,
+            ("api_key_id", "channel_id", "model_id"),
+            scope.basis,
+            tuple(dict.fromkeys(sums)),
+        )
 
     @cached_property
     def _by_model(self) -> Counter[Group]:
-        """By key and model."""
+        """By key and model, the metric of the matrix."""
         values = Counter[Group]()
-        for (key, _channel, model), value in self._cells.items():
-            values[key, model] += value
+        for key, _channel, model, requests, *sums in self._cells:
+            values[key, model] += sum(sums) if sums else requests
         return values
+
+    @cached_property
+    def _channels(self) -> set[tuple[int, int]]:
+        """Keys with the channels that answered them; what is unknown is none of them."""
+        return {(key, channel) for key, channel, *_ in self._cells if channel is not None}
 
     @cached_property
     def _parts_by_model(self) -> dict[Group, Usage]:

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Protocol
 
-from channels_app.columns import Choice, arranged, is_rearranged
+from channels_app.columns import Choice, arranged, is_rearranged, shown
 from channels_app.filter_bar.page import DataPage, Query
 from channels_app.stats import Conditions, Timing, Usage, breakdown, span_of, timing, timing_by
 from channels_app.stats.questions import Group
@@ -63,7 +63,7 @@ class TablePage(DataPage, ABC):
     @cached_property
     def shown(self) -> frozenset[str]:
         """The keys of all columns that are shown; what the table is sorted by is among them."""
-        return frozenset((*self.usual, *self.query.columns, self.query.sort.removeprefix("-")))
+        return shown(self.usual, self.query.columns) | {self.query.sort.removeprefix("-")}
 
     @cached_property
     def _every_column(self) -> list[str]:
@@ -76,14 +76,9 @@ class TablePage(DataPage, ABC):
     @property
     def columns(self) -> list[Choice]:
         """All that there are, in their order."""
-        share_of = share(self.query.sort.removeprefix("-"))
+        share_of, chosen = share(self.query.sort.removeprefix("-")), shown(self.usual, self.query.columns)
         return [
-            Choice(
-                key,
-                COLUMNS.get(key, share_of).label,
-                key in self.usual or key in self.query.columns,
-                is_usual=key in self.usual,
-            )
+            Choice(key, COLUMNS.get(key, share_of).label, key in chosen, is_usual=key in self.usual)
             for key in self._every_column
         ]
 
@@ -92,8 +87,9 @@ class TablePage(DataPage, ABC):
         return ",".join(self._every_column)
 
     @property
-    def is_rearranged(self) -> bool:
-        return is_rearranged(self.table_name)
+    def has_own_columns(self) -> bool:
+        """Whether its viewer has others than the usual ones, or another order."""
+        return bool(self.query.columns) or is_rearranged(self.table_name)
 
     @property
     def timing(self) -> Timing | None:

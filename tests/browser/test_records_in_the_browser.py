@@ -221,7 +221,7 @@ def test_columns_are_chosen(open_page: Open, records: int, javascript: bool) -> 
     page = open_page("/records/?channel=codex", javascript=javascript)
     page.locator("#columns-menu").click()
     page.get_by_role("checkbox", name="Request ID").check()
-    page.locator("button[form=columns]").click()
+    page.locator("button.primary[form=columns]").click()
     expect(page.get_by_role("cell", name="id-0")).to_be_visible()
     assert page.url.endswith("/records/?channel=codex")
     page.goto(page.url.replace("channel=codex", "cols=none"))

@@ -108,6 +108,21 @@ async function openDialog(link) {
   dialog.showModal();
 }
 
+// How long signing in is paused. It is not announced as it ticks: that would be all that one hears.
+function countDown(place) {
+  const end = Date.now() + 1000 * place.dataset.seconds;
+  const timer = setInterval(() => {
+    const left = Math.max(Math.ceil((end - Date.now()) / 1000), 0), minutes = Math.floor(left / 60);
+    const seconds = minutes ? String(left % 60).padStart(2, "0") : left;
+    place.textContent = (minutes ? place.dataset.minutes : place.dataset.short).replace("#", minutes).replace("$", seconds);
+    if (left) return;
+    clearInterval(timer);
+    const button = document.querySelector("[data-when-over]");
+    place.parentElement.textContent = button.dataset.whenOver;
+    button.disabled = false;
+  }, 1000);
+}
+
 function reveal(button) {
   const input = document.getElementById(button.dataset.reveal);
   input.type = input.type === "password" ? "text" : "password";
@@ -233,6 +248,9 @@ document.addEventListener("submit", (event) => {
 addEventListener("pageshow", (event) => event.persisted && document.querySelector("[data-busy]:disabled") && location.reload());
 addEventListener("popstate", () => report() && !document.querySelector("dialog[open]") && swap(location.href));
 
+const theme = document.documentElement.dataset.theme; // Django's admin reads its own there
+if (theme) localStorage.setItem("theme", theme === "system" ? "auto" : theme);
 enhance();
 document.querySelector("[data-focus]")?.focus();
+document.querySelectorAll("[data-seconds]").forEach(countDown);
 document.documentElement.dataset.ready = "1";
