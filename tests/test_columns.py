@@ -57,7 +57,7 @@ def ranges(client: Client, address: str) -> str:
     ("table", "address", "columns"),
     [
         ("records", "/records/", {"endpoint", "attempts"}),
-        ("channels", "/channels/", {"p95", "last"}),
+        ("channels", "/channels/", {"p50", "last"}),
         ("models", "/models/", {"ttft", "each"}),
         ("keys", "/keys/", {"first", "hit"}),
     ],
