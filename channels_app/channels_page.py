@@ -27,10 +27,9 @@ from channels_app.usage_table.table import DEFAULT_SORT, Table, read_sort
 from usage.models import Account, Channel
 
 USUAL = (
-    "requests", "success", "tokens", "share", "input", "cached", "written", "output", "reasoning", "unclassified",
-    "hit", "cost", "trend",
+    "requests", "success", "tokens", "share", "input", "cached", "output", "reasoning", "hit", "cost", "p95", "trend",
 )  # fmt: skip
-OPTIONAL = ("failed", "blended", "each", "p50", "p95", "ttft", "speed", "delta", "last")
+OPTIONAL = ("failed", "written", "unclassified", "blended", "each", "p50", "ttft", "speed", "delta", "last")
 
 
 @dataclass(frozen=True)
@@ -49,9 +48,6 @@ class ChannelsQuery(DashboardQuery):
         address = super().address.setting("sort", "" if self.sort == DEFAULT_SORT else self.sort)
         address = address.setting("idle", "1" if self.idle else "")
         return address.setting("open", ",".join(sorted(self.open))).setting(COLUMNS, *written("channels", self.columns))
-
-    def drill_down(self, key: str) -> str:
-        return ""
 
     def toggling(self, key: str) -> str:
         return str(replace(self, open=self.open ^ {key}).address)
@@ -158,7 +154,8 @@ class ChannelsPage(TablePage):
         rows = [self._channel(channel) for channel in self.report.channels]
         rows += [self._idle(channel) for channel in self.idle if self.query.idle]
         self.tell(rows, ["channel"])
-        self.tell([account for row in rows for account in row.children if account.value], ["channel", "account"])
+        accounts = [account for row in rows for account in row.children if account.value]
+        self.tell(accounts, ["channel", "account"], line_by="account")
         return Table(
             "channels", _("Channel"), self.table_columns, rows, self.usage, self.query.sort, self.address,
             "channels/_name.html", self.timing, [*self._models],

@@ -4,8 +4,11 @@ import logging
 from typing import Any
 
 from django.apps import AppConfig
+from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
+
+from usage import session
 
 logger = logging.getLogger(__name__)
 
@@ -15,6 +18,7 @@ class UsageConfig(AppConfig):
     verbose_name = _("Usage")
 
     def ready(self) -> None:
+        connection_created.connect(session.set_up)
         post_migrate.connect(_renew_rollup, sender=self)
 
 

@@ -69,6 +69,15 @@ HOURS = (
 _DAYS_FAILED = (DAILY_FAILURE_KINDS, DAILY_FAILURES_BY_CHANNEL_MODEL, DAILY_FAILURES_BY_KEY, DAILY_FAILURES)
 _HOURS_FAILED = (FAILURES_BY_CHANNEL, FAILURES)
 
+# Of what succeeded: what each sum of all says of it by itself, and from which those of the failed must be taken.
+_OF_SUCCEEDED = {
+    "requests": "requests - failed",
+    "failed": "0",
+    "priced_requests": "priced_succeeded",
+    "unused_failures": "0",
+}
+_OF_BOTH = {*SUMS} - {*_OF_SUCCEEDED, "priced_succeeded", "timed_output", "timed_ms", "without_usage"}
+
 # What a record may be without; 0 then (NO_KEY, NO_MESSAGE).
 _MAY_BE_MISSING = ("api_key_id", "message_id")
 
@@ -263,21 +272,30 @@ class _Question:
         if run.grain is None:
             yield self._by_channel(self._of_records(run))
             return
-        yield self._of_sums(run, run.grain)
-        if self._conditions.failed is False:
-            failures = _failures(self._conditions, self._asked)
-            yield self._of_sums(run, failures[0 if run.grain.width > HOUR else -1], sign="-")
+        if self._conditions.failed is not False:
+            yield self._of_sums(run, run.grain, {})
+            return
+        yield self._of_sums(run, run.grain, _OF_SUCCEEDED)
+        if taken := [name for name in self._sums if name in _OF_BOTH]:
+            failures = _failures(self._conditions, self._asked)[0 if run.grain.width > HOUR else -1]
+            figures = {name: f"-{name}" if name in taken else "0" for name in self._sums}
+            yield self._of_sums(run, failures, figures, f"({' OR '.join(f'{name} <> 0' for name in taken)})")
 
-    def _of_sums(self, run: Run, grain: Grain, sign: str = "") -> str:
+    def _of_sums(self, run: Run, grain: Grain, figures: Mapping[str, str], *conditions: str) -> str:
+        """Return the query of a table; `figures` are what it says of sums in other words than their names."""
         ids = self._conditions.ids_in(grain.dimensions)
-        where = [_within(run.span, grain, ids), *(f"{name} IN {listed(some)}" for name, some in ids.items())]
+        where = [
+            _within(run.span, grain, ids),
+            *(f"{name} IN {listed(some)}" for name, some in ids.items()),
+            *conditions,
+        ]
         if self._conditions.codes:
             where.append(one_of(self._conditions.codes))
         is_by_channel = "channel_id" in grain.dimensions
         dimensions = (_UNKNOWN_AS_NULL.get(name, name) for name in self._asked) if is_by_channel else self._of_sources
         # Not grouped: to do that once, for all pieces together, takes SQLite half as long.
-        figures = (f"{sign}{name} AS {name}" for name in self._sums)
-        columns = ", ".join((f"{run.place_of('bucket')} AS span", *dimensions, *figures))
+        sums = (f"{figures.get(name, name)} AS {name}" for name in self._sums)
+        columns = ", ".join((f"{run.place_of('bucket')} AS span", *dimensions, *sums))
         query = f"SELECT {columns} FROM {grain.table} WHERE {' AND '.join(where)}"
         return query if is_by_channel else self._by_channel(query)
 

@@ -163,6 +163,7 @@ def cost(usage: Usage, models: Iterable[ModelRow] | None = None, key: str = "") 
         "pricing": "nothing" if nothing_to_price else confidence.level or "sure",
         "confidence": confidence if models is not None and confidence.level else None,
         "key": key,
+        "is_total": key.endswith("total"),
     }
 
 

@@ -96,8 +96,12 @@ class TablePage(DataPage, ABC):
         """Of all rows together, where a column shows it."""
         return timing(self.scope.span, self.scope.conditions) if self.shown & _TIMED else None
 
-    def tell(self, rows: Sequence[Row], by: Sequence[str], conditions: Conditions | None = None) -> None:
-        """Give `rows` what no sum of their usage tells, and some column shows. Their groups are those of `by`."""
+    def tell(
+        self, rows: Sequence[Row], by: Sequence[str], conditions: Conditions | None = None, line_by: str = ""
+    ) -> None:
+        """Give `rows` what no sum of their usage tells, and some column shows. Their groups are those of `by`, the last of
+        which is enough to tell them apart where `line_by` names it.
+        """
         asked, scope = self.scope.conditions if conditions is None else conditions, self.scope
         if not rows:
             return
@@ -113,10 +117,10 @@ class TablePage(DataPage, ABC):
             seen = seen_by(by[-1], self.now)
             for row in rows:
                 row.seen = seen.get(row.group[-1])
-        if len(by) == 1:
-            sparks = trends(scope, self.now, by[0], self.query.sort.removeprefix("-"))
+        if line_by := line_by or (by[0] if len(by) == 1 else ""):
+            sparks = trends(scope, self.now, line_by, self.query.sort.removeprefix("-"))
             for row in rows:
-                row.spark = sparks.get(row.group)
+                row.spark = sparks.get(row.group[-1:])
 
 
 class ListPage(TablePage):

@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connection, transaction
 from django.db.backends.utils import CursorWrapper
 
+from usage.ingest import space
 from usage.ingest.placing import WITH_PLACES, displaced, hold_places, lock_places, place_anew
 from usage.models import (
     RollupState,
@@ -122,8 +123,8 @@ _INTERVALS = {QUARTER_HOUR: "quarter_hour", HOUR: "hour", DAY: "day", WEEK: "wee
 _BETWEEN = "requested_at >= %s AND requested_at < %s"
 _STALE = StaleHour._meta.db_table
 
-# So often in a rebuild: the tables get a tenth larger at most, and each time their whole indexes are read.
-_TIMES_OF_VACUUM = 10
+# In a rebuild of all: the tables get a tenth larger at most, and each time their whole indexes are read.
+_TIMES_SPACE_IS_GIVEN_BACK = 10
 
 # Bucket (microseconds since 1970 UTC) and dimensions.
 Key = tuple[int, ...]
@@ -368,8 +369,8 @@ def rebuild(since: int = 0, until: int = FOREVER, grains: Sequence[Grain] = GRAI
     days = [day for day in _days() if day < until and since < day + (WEEK if day == WEEKLY.start_of(day) else DAY)]
     for number, day in enumerate(days, 1):
         rows += _rebuild_day(day, kept_since, grains)
-        if number % max(len(days) // _TIMES_OF_VACUUM, 1) == 0:
-            _give_space_back(grains)
+        if number % max(len(days) // _TIMES_SPACE_IS_GIVEN_BACK, 1) == 0:
+            space.give_back(*(grain.table for grain in grains))
     if (since, until) == (0, FOREVER) and {*outdated()} <= {*grains}:
         RollupState.objects.update_or_create(pk=1, defaults={"version": VERSION, "day_offset": DAILY.offset})
     return rows
@@ -394,15 +395,6 @@ def _rebuild_day(day: int, kept_since: int, grains: Sequence[Grain]) -> int:
                 cursor.execute(f"DELETE FROM {grain.table} WHERE bucket >= %s AND bucket < %s", [first, end])
             rows += _add(_BETWEEN, (first, end), grains=some)
     return rows
-
-
-def _give_space_back(grains: Sequence[Grain]) -> None:
-    """To the rows of the next days: PostgreSQL would come to it by itself when all is done, and the tables be twice as
-    large. SQLite does it at once.
-    """
-    if connection.vendor == "postgresql" and not connection.in_atomic_block:
-        with connection.cursor() as cursor:
-            cursor.execute(f"VACUUM {', '.join(grain.table for grain in grains)}")
 
 
 def outdated() -> tuple[Grain, ...]:

@@ -61,6 +61,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='UsageDailyByKeyChannelModel',
             fields=[
+                ('bucket', usage.models.fields.InstantField(verbose_name='day')),
                 ('uncached_input', models.BigIntegerField(default=0, verbose_name='uncached input')),
                 ('cache_read', models.BigIntegerField(default=0, verbose_name='cached input')),
                 ('cache_write', models.BigIntegerField(default=0, verbose_name='cache write')),
@@ -82,7 +83,6 @@ class Migration(migrations.Migration):
                 ('unclassified_requests', models.IntegerField(default=0, verbose_name='tokens unclassified')),
                 ('inconsistent_requests', models.IntegerField(default=0, verbose_name='tokens inconsistent')),
                 ('without_request_id', models.IntegerField(default=0, verbose_name='without request id')),
-                ('bucket', usage.models.fields.InstantField(verbose_name='day')),
                 ('api_key_id', models.IntegerField(default=0, verbose_name='API key')),
                 ('channel_id', models.IntegerField(default=0, verbose_name='channel')),
                 ('pk', models.CompositePrimaryKey('bucket', 'api_key_id', 'channel_id', 'model_id', blank=True, editable=False, primary_key=True, serialize=False)),
@@ -96,6 +96,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='UsageDailyBySourceKeyModel',
             fields=[
+                ('bucket', usage.models.fields.InstantField(verbose_name='day')),
                 ('uncached_input', models.BigIntegerField(default=0, verbose_name='uncached input')),
                 ('cache_read', models.BigIntegerField(default=0, verbose_name='cached input')),
                 ('cache_write', models.BigIntegerField(default=0, verbose_name='cache write')),
@@ -117,7 +118,6 @@ class Migration(migrations.Migration):
                 ('unclassified_requests', models.IntegerField(default=0, verbose_name='tokens unclassified')),
                 ('inconsistent_requests', models.IntegerField(default=0, verbose_name='tokens inconsistent')),
                 ('without_request_id', models.IntegerField(default=0, verbose_name='without request id')),
-                ('bucket', usage.models.fields.InstantField(verbose_name='day')),
                 ('api_key_id', models.IntegerField(default=0, verbose_name='API key')),
                 ('pk', models.CompositePrimaryKey('bucket', 'source_id', 'api_key_id', 'model_id', blank=True, editable=False, primary_key=True, serialize=False)),
                 ('model', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='usage.modelname', verbose_name='model')),
@@ -131,6 +131,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='UsageWeeklyByKeyChannelModel',
             fields=[
+                ('bucket', usage.models.fields.InstantField(verbose_name='week')),
                 ('uncached_input', models.BigIntegerField(default=0, verbose_name='uncached input')),
                 ('cache_read', models.BigIntegerField(default=0, verbose_name='cached input')),
                 ('cache_write', models.BigIntegerField(default=0, verbose_name='cache write')),
@@ -152,7 +153,6 @@ class Migration(migrations.Migration):
                 ('unclassified_requests', models.IntegerField(default=0, verbose_name='tokens unclassified')),
                 ('inconsistent_requests', models.IntegerField(default=0, verbose_name='tokens inconsistent')),
                 ('without_request_id', models.IntegerField(default=0, verbose_name='without request id')),
-                ('bucket', usage.models.fields.InstantField(verbose_name='week')),
                 ('api_key_id', models.IntegerField(default=0, verbose_name='API key')),
                 ('channel_id', models.IntegerField(default=0, verbose_name='channel')),
                 ('pk', models.CompositePrimaryKey('bucket', 'api_key_id', 'channel_id', 'model_id', blank=True, editable=False, primary_key=True, serialize=False)),
@@ -166,6 +166,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='UsageHourlyByKey',
             fields=[
+                ('bucket', usage.models.fields.InstantField(verbose_name='hour')),
                 ('uncached_input', models.BigIntegerField(default=0, verbose_name='uncached input')),
                 ('cache_read', models.BigIntegerField(default=0, verbose_name='cached input')),
                 ('cache_write', models.BigIntegerField(default=0, verbose_name='cache write')),
@@ -187,7 +188,6 @@ class Migration(migrations.Migration):
                 ('unclassified_requests', models.IntegerField(default=0, verbose_name='tokens unclassified')),
                 ('inconsistent_requests', models.IntegerField(default=0, verbose_name='tokens inconsistent')),
                 ('without_request_id', models.IntegerField(default=0, verbose_name='without request id')),
-                ('bucket', usage.models.fields.InstantField(verbose_name='hour')),
                 ('api_key_id', models.IntegerField(default=0, verbose_name='API key')),
                 ('pk', models.CompositePrimaryKey('bucket', 'api_key_id', blank=True, editable=False, primary_key=True, serialize=False)),
             ],
@@ -199,6 +199,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='UsageDailyFailuresByChannelModel',
             fields=[
+                ('bucket', usage.models.fields.InstantField(verbose_name='day')),
                 ('uncached_input', models.BigIntegerField(default=0, verbose_name='uncached input')),
                 ('cache_read', models.BigIntegerField(default=0, verbose_name='cached input')),
                 ('cache_write', models.BigIntegerField(default=0, verbose_name='cache write')),
@@ -220,7 +221,6 @@ class Migration(migrations.Migration):
                 ('unclassified_requests', models.IntegerField(default=0, verbose_name='tokens unclassified')),
                 ('inconsistent_requests', models.IntegerField(default=0, verbose_name='tokens inconsistent')),
                 ('without_request_id', models.IntegerField(default=0, verbose_name='without request id')),
-                ('bucket', usage.models.fields.InstantField(verbose_name='day')),
                 ('status_code', models.PositiveSmallIntegerField(default=0, verbose_name='status')),
                 ('channel_id', models.IntegerField(default=0, verbose_name='channel')),
                 ('pk', models.CompositePrimaryKey('bucket', 'channel_id', 'model_id', 'status_code', blank=True, editable=False, primary_key=True, serialize=False)),
@@ -242,7 +242,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='usagedailybysourcekeymodel',
-            index=models.Index(fields=['api_key_id', 'bucket'], name='daily_cube_of_key'),
+            index=models.Index(fields=['api_key_id', 'bucket', 'source'], name='daily_cube_of_key'),
         ),
         migrations.RunPython(_fill, elidable=False),
     ]

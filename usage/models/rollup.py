@@ -195,7 +195,7 @@ class UsageDailyBySourceKeyModel(BySource, ByKey, ByModel, DailyRollup):
     class Meta:
         verbose_name = _("daily usage by source, key and model")
         verbose_name_plural = _("daily usage by source, key and model")
-        indexes = [models.Index(fields=["api_key_id", "bucket"], name="daily_cube_of_key")]
+        indexes = [models.Index(fields=["api_key_id", "bucket", "source"], name="daily_cube_of_key")]
 
 
 class UsageDailyByKeyChannelModel(ByKey, ByChannel, ByModel, DailyRollup):

@@ -167,6 +167,7 @@ document.addEventListener("click", (event) => {
   const link = event.target.closest("a[data-swap], a[data-dialog], dialog a[data-close-dialog]");
   if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
     event.preventDefault();
+    link.closest("[popover]")?.hidePopover();
     if ("closeDialog" in link.dataset) link.closest("dialog").close();
     else if ("dialog" in link.dataset) openDialog(link);
     else swap(link.href, { push: true });
@@ -228,6 +229,7 @@ document.addEventListener("submit", (event) => {
   event.preventDefault();
   const menu = document.activeElement?.closest("form details") ?? event.submitter?.closest("details");
   menu?.querySelector("summary").focus(); // it closes; Enter in a field names the form's first button
+  document.getElementById("filter-sheet")?.hidePopover(); // what had the focus before has it again
   const asked = new URLSearchParams(new FormData(event.target, event.submitter));
   swap(`${location.pathname}?${asked}`, { push: true });
 });
