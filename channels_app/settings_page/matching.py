@@ -102,9 +102,11 @@ def _of_record(asked: dict[str, Any]) -> Answer:
 
 def _of_base_url(asked: dict[str, Any], before: Answer) -> Answer:
     """It is the last to be asked: what a record shows says more."""
-    listed = Account.objects.select_related("channel").filter(instance=asked["server"], base_url=asked["base_url"])
-    found = list(listed.exclude(state=Account.State.REMOVED)[:_MOST_ACCOUNTS]) or list(listed[:_MOST_ACCOUNTS])
-    channels = {account.channel for account in found}
+    listed = Account.objects.filter(instance=asked["server"], base_url=asked["base_url"])
+    still = listed.exclude(state=Account.State.REMOVED)
+    fitting = still if still.exists() else listed
+    channels = list(Channel.objects.filter(accounts__in=fitting).distinct())
+    found = list(fitting.select_related("channel")[:_MOST_ACCOUNTS])
     wins = before.channel is None and len(channels) == 1
     name = gettext("By base URL")
     if not found:
@@ -122,7 +124,7 @@ def _of_base_url(asked: dict[str, Any], before: Answer) -> Answer:
     tried = [*before.tried, Tried(name, found, wins, reason)]
     if not wins:
         return before._replace(tried=tried)
-    return Answer(channels.pop(), found[0] if len(found) == 1 else None, tried)
+    return Answer(channels[0], found[0] if len(found) == 1 else None, tried)
 
 
 def _said_before(source: Source | None) -> Iterator[Tried]:
