@@ -42,5 +42,5 @@ def test_without_javascript_a_button_moves_a_column(open_page: Open, sample: Ins
     page.get_by_role("button", name=f"Move down: {first}", exact=True).click()
     assert heads(page) == [second, first, *rest]
     page.locator("#columns-menu").click()
-    page.get_by_role("button", name="Usual order").click()
+    page.get_by_role("button", name="Usual columns").click()
     assert heads(page) == [first, second, *rest]
