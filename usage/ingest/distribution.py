@@ -32,7 +32,7 @@ _WORTH_FOLDING = 20_000
 _STEP = 10_000
 
 # Each step writes the rows of a day anew, and longer.
-_GIVEN_BACK_AFTER = 200_000
+_GIVEN_BACK_AFTER = 100_000
 
 TABLE = UsageDistribution._meta.db_table
 DIMENSIONS = ("source_id", "model_id", "api_key_id")
