@@ -73,7 +73,7 @@ ACCESSIBILITY = """() => {
     if (!e.caption) found.push("no caption");
     for (const cell of e.querySelectorAll("th")) if (!cell.scope) found.push("no scope: " + cell.textContent);
     for (const row of e.querySelectorAll("tbody tr")) if (!row.querySelector("th[scope=row]")) found.push("no row header");
-    const widths = new Set([...e.rows].map(row => row.cells.length));
+    const widths = new Set([...e.rows].map(row => [...row.cells].reduce((sum, cell) => sum + cell.colSpan, 0)));
     if (widths.size !== 1) found.push("rows of different lengths: " + [...widths]);
   }
   const levels = [...document.querySelectorAll("h1, h2, h3, h4")].map(e => +e.tagName[1]);
