@@ -286,7 +286,7 @@ def test_it_never_falls_back_to_english(staff: Client, full: Instance, chinese: 
     html = re.sub(r'<span lang="en">.*?</span>', "", page(staff))
     html += staff.get(f"/collector/{full.pk}/statistics/").content.decode()
     known = ("meter-1:4211", "meter-2:87", "refused", "operator")
-    allowed = {"kB", "MB", "GB", "PUT", "value", "python", "manage", "py", "collect"}
+    allowed = {"kB", "KB", "MB", "GB", "PUT", "value", "python", "manage", "py", "collect"}
     left = [text for text in leftovers(html) if not any(part in text for part in known)]
     assert [text for text in left if not set(re.findall(r"[A-Za-z]{2,}", text)) <= allowed] == []
 

@@ -7,11 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.migrated import make_file
+
 _BOOK = """
-from django.core.management import call_command
 from tests.factories import NOON, book, payload
 from usage.models import Instance
-call_command("migrate", verbosity=0)
 instance = Instance(name="one", base_url="http://localhost:1")
 instance.management_key = "FAKE-key"
 instance.save()
@@ -25,7 +25,7 @@ print(totals(span, EVERYTHING).requests, timing(span, EVERYTHING).latency.sample
 
 
 def test_questions_are_asked_of_the_replica_while_it_is_there(tmp_path: Path) -> None:
-    main, replica = f"sqlite:///{tmp_path / 'main.sqlite3'}", f"sqlite:///{tmp_path / 'replica.sqlite3'}"
+    main, replica = (make_file(tmp_path / f"{name}.sqlite3") for name in ("main", "replica"))
     _run(tmp_path, _BOOK.format(count=5), DATABASE_URL=main)
     _run(tmp_path, _BOOK.format(count=3), DATABASE_URL=replica)
     assert _run(tmp_path, _ASK, DATABASE_URL=main, DATABASE_REPLICA_URL="") == "5 5\n"

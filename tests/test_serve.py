@@ -18,8 +18,10 @@ import httpx
 import pytest
 
 from tests.conftest import KEY
+from tests.migrated import make_file
 from tests.traffic import fake_cpa, send_traffic
 
+_DATABASE = "db.sqlite3"
 ADMINISTRATOR = {"username": "operator", "password1": "a-FAKE-password-42", "password2": "a-FAKE-password-42"}
 
 
@@ -44,11 +46,13 @@ def test_from_nothing_to_figures_in_one_command(tmp_path: Path) -> None:
 def test_the_environment_alone_sets_a_server_up(tmp_path: Path) -> None:
     with fake_cpa() as cpa:
         send_traffic(cpa)
+        make_file(tmp_path / _DATABASE)
         with _serving(tmp_path, CPA_BASE_URL=cpa.base_url, CPA_MANAGEMENT_KEY=KEY):
             _eventually(lambda: not len(cpa.queue) and len(cpa.handed_out) == 9)
 
 
 def test_pages_end_with_the_command_even_when_it_is_killed(tmp_path: Path) -> None:
+    make_file(tmp_path / _DATABASE)
     with pytest.raises(_Killed), _serving(tmp_path) as (base_url, _link):
         raise _Killed
     _eventually(lambda: not _answers(f"{base_url}/login/"))
@@ -63,7 +67,7 @@ def _serving(folder: Path, **variables: str) -> Iterator[tuple[str, str]]:
     """Run the command on a free port; yield its address and the path of the one-time link."""
     bind = f"127.0.0.1:{_free_port()}"
     environment = os.environ | {
-        "DATA_DIR": str(folder), "DATABASE_URL": f"sqlite:///{folder}/db.sqlite3", "POLL_SECONDS": "0.2", **variables,
+        "DATA_DIR": str(folder), "DATABASE_URL": f"sqlite:///{folder}/{_DATABASE}", "POLL_SECONDS": "0.2", **variables,
     }  # fmt: skip
     process = subprocess.Popen(
         [sys.executable, "manage.py", "serve", "--bind", bind, "--workers", "1"],

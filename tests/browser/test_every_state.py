@@ -16,8 +16,9 @@ import pytest
 import time_machine
 from playwright.sync_api import Page, expect
 
+from tests.browser.accessibility import Accessibility
 from tests.browser.conftest import PASSWORD, Open
-from tests.browser.test_every_view import LOOKS, NOW, PICTURES, Look, inaccessible, troubles
+from tests.browser.test_every_view import LOOKS, NOW, PICTURES, Look, troubles
 from usage.demo.seeding import seed
 from usage.models import CollectorProcess, Instance, ModelPrice, Preferences
 
@@ -41,6 +42,8 @@ class Visit(NamedTuple):
     page: Page
     nobody: Page
     site: str
+    look: Look
+    accessibility: Accessibility
 
     def go(self, address: str) -> Page:
         self.page.goto(self.site + address)
@@ -161,13 +164,13 @@ def test_every_state(site: str, clock: None, open_page: Open, folder: str) -> No
     looks, visits, found = PICTURES if folder else LOOKS, {}, list[str]()
     for look in looks:
         page, nobody = open_page("/", **look._asdict()), open_page("/login/", **look._asdict(), signed_in=False)
-        visits[look] = Visit(page, nobody, site)
-        found += _looked_at("overview-empty-install", page, look, folder)
+        visits[look] = Visit(page, nobody, site, look, Accessibility())
+        found += _looked_at("overview-empty-install", page, visits[look], folder)
     seed(seed=7, days=35, records=1_200 if folder else 400, now=NOW)
     turns = cycle(looks)
     for name, come_to in STATES.items():
         for look in looks if folder else [next(turns)]:
-            found += _looked_at(name, come_to(visits[look]), look, folder)
+            found += _looked_at(name, come_to(visits[look]), visits[look], folder)
             _mend(visits[look])
     assert not found, "\n".join(found)
 
@@ -180,9 +183,10 @@ def _mend(visit: Visit) -> None:
     Preferences.objects.update(privacy=False)
 
 
-def _looked_at(name: str, page: Page, look: Look, folder: str) -> list[str]:
+def _looked_at(name: str, page: Page, visit: Visit, folder: str) -> list[str]:
     if folder:
-        page.screenshot(path=Path(folder, f"{name}-{look}.png"), full_page=True)
+        page.screenshot(path=Path(folder, f"{name}-{visit.look}.png"), full_page=True)
     if name == "overview-print":  # which is on paper, not in a window
         return []
-    return [f"{name} ({look}): {trouble}" for trouble in troubles(page, look, page.content()) + inaccessible(page)]
+    seen = troubles(page, visit.look, page.content()) + visit.accessibility.troubles(page)
+    return [f"{name} ({visit.look}): {trouble}" for trouble in seen]

@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 
 import pytest
 import time_machine
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
+from tests.browser.accessibility import Accessibility
 from tests.browser.conftest import Open
 from tests.browser.looks import ACCESSIBILITY, MEANT_TO_BE_BRIGHT, SMALL_TARGETS, WIDTHS, bright, clipped, overflow
 from usage.demo.seeding import seed
@@ -68,14 +68,14 @@ def test_every_view(
     page = open_page("/", **look._asdict())
     nobody = open_page("/login/", **look._asdict(), signed_in=False)
     folder, found, paths = request.config.getoption("--screenshots"), list[str](), set[str]()
+    accessibility = Accessibility()
     for visitor, addresses in ((page, demo), (nobody, NOBODY)):
         for name, address in addresses.items():
             answer = visitor.goto(site + address)
             assert answer and answer.status == 200, address
             seen = troubles(visitor, look, answer.text())
-            # It takes a second of a core. Views of one page differ in their markup, which all looks share.
-            if look == LOOKS[0] or urlsplit(address).path not in paths:
-                seen += inaccessible(visitor)
+            # Views of one page differ in their markup, which all looks share.
+            seen += accessibility.troubles(visitor, markup=look == LOOKS[0] or urlsplit(address).path not in paths)
             paths.add(urlsplit(address).path)
             found += [f"{name}: {trouble}" for trouble in seen]
             if folder:
@@ -112,12 +112,3 @@ def _does_not_fit_other_windows(page: Page, look: Look) -> list[Any]:
         found += [(width, trouble) for trouble in _does_not_fit(page)]
     page.set_viewport_size({"width": look.width, "height": 900})
     return found
-
-
-def inaccessible(page: Page) -> list[Any]:
-    """What axe-core finds serious or critical."""
-    # Of the rows of a long table the first are like all others.
-    context = {"exclude": [["tbody tr:nth-of-type(n + 13)"]]}
-    violations = Axe().run(page, context, {"resultTypes": ["violations"]}).response["violations"]
-    bad = [one for one in violations if one["impact"] in ("serious", "critical")]
-    return [(one["impact"], one["id"], one["nodes"][0]["html"][:200]) for one in bad]

@@ -1,0 +1,58 @@
+"""What axe-core finds serious or critical on a page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import Page
+
+# Of the rows of a long table the first are like all others.
+_LIKE_OTHERS = "tbody tr:nth-of-type(n + 13)"
+# What a contrast comes from: letters, and what is painted behind them. Marks where it is not among those that are known.
+_MARK_NEW_COLORS = """([known, likeOthers]) => {
+  const painted = new Map(), found = new Set(), seen = new Set(known);
+  const behind = e => {
+    if (!e) return "";
+    if (!painted.has(e)) {
+      const {backgroundColor, backgroundImage, opacity, position} = getComputedStyle(e);
+      const own = [backgroundColor, backgroundImage, opacity, position].join(" ");
+      painted.set(e, behind(e.parentElement) + (own === "rgba(0, 0, 0, 0) none 1 static" ? "" : own + "/"));
+    }
+    return painted.get(e);
+  };
+  const hasText = e => e.matches("input, select, textarea") || [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim());
+  for (const e of document.body.querySelectorAll("*")) {
+    if (!hasText(e) || !e.checkVisibility() || e.closest(likeOthers)) continue;
+    const {color, fill, fontSize, fontWeight, textShadow} = getComputedStyle(e);
+    const look = [e.tagName, color, fill, fontSize, fontWeight, textShadow, behind(e)].join("|");
+    e.toggleAttribute("data-new-colors", !seen.has(look));
+    found.add(look);
+  }
+  return [...found].filter(look => !seen.has(look));
+}"""
+_RUN = """([likeOthers, options]) => {
+  axe.configure({rules: [{id: "color-contrast", selector: "[data-new-colors], [data-new-colors] *"}]});
+  return axe.run({exclude: [[likeOthers]]}, options).then(results => results.violations);
+}"""
+# `region` is never serious.
+_OPTIONS: dict[str, Any] = {"resultTypes": ["violations"], "preload": False, "rules": {"region": {"enabled": False}}}
+_COLORS_ALONE = _OPTIONS | {"runOnly": ["color-contrast"]}
+
+
+class Accessibility:
+    """Of the pages of one look. Contrast is most of the work: each is looked at on the first page that has it."""
+
+    def __init__(self) -> None:
+        self._colors: set[str] = set()
+
+    def troubles(self, page: Page, markup: bool = True) -> list[Any]:
+        """Return what is wrong; without `markup` only of colours."""
+        new = page.evaluate(_MARK_NEW_COLORS, [list(self._colors), _LIKE_OTHERS])
+        self._colors.update(new)
+        if not markup and not new:
+            return []
+        page.evaluate(AXE_SCRIPT)
+        found = page.evaluate(_RUN, [_LIKE_OTHERS, _OPTIONS if markup else _COLORS_ALONE])
+        bad = [one for one in found if one["impact"] in ("serious", "critical")]
+        return [(one["impact"], one["id"], one["nodes"][0]["html"][:200]) for one in bad]
