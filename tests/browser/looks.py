@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Page
@@ -92,3 +93,12 @@ ACCESSIBILITY = """() => {
   ids.forEach((id, i) => { if (ids.indexOf(id) !== i) found.push("id twice: " + id); });
   return found;
 }"""
+
+
+def picture(page: Page, path: Path) -> None:
+    """Take one of all the page in a window as high: what sticks to the window's edges stands at the page's."""
+    size = page.viewport_size
+    assert size
+    page.set_viewport_size({**size, "height": page.evaluate("document.documentElement.scrollHeight")})
+    page.screenshot(path=path, full_page=True)
+    page.set_viewport_size(size)
