@@ -27,15 +27,14 @@ from channels_app.usage_table.table import DEFAULT_SORT, Table, read_sort
 from usage.models import Account, Channel
 
 USUAL = (
-    "requests", "success", "tokens", "share", "input", "cached", "written", "output", "reasoning", "unclassified",
-    "hit", "cost", "trend",
+    "requests", "success", "tokens", "share", "input", "cached", "output", "reasoning", "hit", "cost", "p95", "trend",
 )  # fmt: skip
-OPTIONAL = ("failed", "blended", "each", "p50", "p95", "ttft", "speed", "delta", "last")
+OPTIONAL = ("failed", "written", "unclassified", "blended", "each", "p50", "ttft", "speed", "delta", "last")
 
 
 @dataclass(frozen=True)
 class ChannelsQuery(DashboardQuery):
-    """`open` are slugs of channels and keys of accounts, `columns` those that are shown besides the usual ones, and `idle`
+    """`open` are slugs of channels and keys of accounts, `columns` by what they differ from the usual ones, and `idle`
     says to show channels without requests too.
     """
 
@@ -50,9 +49,6 @@ class ChannelsQuery(DashboardQuery):
         address = address.setting("idle", "1" if self.idle else "")
         return address.setting("open", ",".join(sorted(self.open))).setting(COLUMNS, *written("channels", self.columns))
 
-    def drill_down(self, key: str) -> str:
-        return ""
-
     def toggling(self, key: str) -> str:
         return str(replace(self, open=self.open ^ {key}).address)
 
@@ -61,7 +57,7 @@ def read_channels_query(query: QueryDict, now: datetime) -> ChannelsQuery:
     scope = read_scope(query, now)
     warnings = [*scope.warnings]
     sort = read_sort(query.get("sort", ""), (*USUAL, *OPTIONAL), warnings)
-    columns = read_columns(query, "channels", OPTIONAL)
+    columns = read_columns(query, "channels", USUAL, OPTIONAL)
     found = ChannelsQuery(
         scope, ("channel",), warnings=tuple(warnings), sort=sort, open=listed(query, "open"), columns=columns,
         idle=query.get("idle") == "1",
@@ -79,7 +75,7 @@ class ChannelsPage(TablePage):
     @cached_property
     def report(self) -> ChannelReport:
         scope = self.scope
-        return channel_report(scope.period, scope.conditions, basis=scope.basis)
+        return channel_report(scope.period, scope.conditions, basis=scope.basis, opened=self.query.open)
 
     @property
     def usage(self) -> Usage:
@@ -158,7 +154,8 @@ class ChannelsPage(TablePage):
         rows = [self._channel(channel) for channel in self.report.channels]
         rows += [self._idle(channel) for channel in self.idle if self.query.idle]
         self.tell(rows, ["channel"])
-        self.tell([account for row in rows for account in row.children if account.value], ["channel", "account"])
+        accounts = [account for row in rows for account in row.children if account.value]
+        self.tell(accounts, ["channel", "account"], line_by="account")
         return Table(
             "channels", _("Channel"), self.table_columns, rows, self.usage, self.query.sort, self.address,
             "channels/_name.html", self.timing, [*self._models],

@@ -10,7 +10,7 @@ from rest_framework import serializers
 
 from usage.accounting.pricing import LIST_PRICE
 from usage.accounting.tokens import Buckets
-from usage.ingest.rollup import TOKENS
+from usage.ingest.grains import TOKENS
 from usage.models import ModelPrice, PriceMultiplier, UsageRecord
 from usage.models.fields import to_micros
 from usage.prices.resolution import multiplier_of

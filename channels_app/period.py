@@ -24,6 +24,8 @@ RANGES = {
     "all": gettext_lazy("All time"),
 }
 DEFAULT_RANGE = "7d"
+# These move on with the clock, and end with the hour that has begun.
+ROLLING = ("1h", "6h", "24h")
 MAX_DAYS = 36_500
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 # What every zone can write.

@@ -19,12 +19,14 @@ from django.utils.translation import gettext_lazy as _
 
 from channels_app import viewer
 from channels_app.address import Address
+from channels_app.dismissed import dismissed
 from channels_app.filter_bar.scope import GLOBAL_PARAMETERS
 from channels_app.site import site
 from channels_app.stats import Conditions, Span, aggregate
+from channels_app.version import version
 from usage import formats, privacy
 from usage.freshness import Freshness, Verdict, freshness
-from usage.ingest.rollup import HOUR
+from usage.ingest.grains import HOUR
 from usage.models import Instance
 from usage.models.fields import to_micros
 from usage.warnings import Survey, Warning, banners
@@ -75,6 +77,10 @@ class Shell:
     @property
     def site_name(self) -> str:
         return site().name
+
+    @property
+    def version(self) -> str:
+        return version()
 
     @property
     def scope(self) -> str:
@@ -165,8 +171,9 @@ class Shell:
 
     @cached_property
     def troubles(self) -> list[Warning]:
-        """What keeps records from coming, or has kept them."""
-        return banners(self.survey)
+        """What keeps records from coming, or has kept them, but for what was dismissed."""
+        read = dismissed(self._request)
+        return [warning for warning in banners(self.survey) if warning.key not in read]
 
     @cached_property
     def is_first_run(self) -> bool:

@@ -4,6 +4,7 @@ from django.urls import path
 
 from channels_app import views
 from channels_app.columns import choose_columns
+from channels_app.dismissed import dismiss
 from channels_app.entity_page import views as entity
 from channels_app.errors_page.views import errors
 from channels_app.explore_page.views import delete_view, explore, save_view
@@ -32,6 +33,7 @@ urlpatterns = [
     path("quota/", quota, name="quota"),
     path("filters/<str:name>/", choices, name="choices"),
     path("shortcuts/", shortcuts, name="shortcuts"),
+    path("preferences/dismiss/", dismiss, name="dismiss"),
     path("preferences/columns/", choose_columns, name="columns"),
     path("preferences/refresh/", views.choose_refresh, name="refresh"),
     path("preferences/privacy/", views.choose_privacy, name="privacy"),

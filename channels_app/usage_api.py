@@ -35,7 +35,7 @@ from channels_app.stats import (
     totals,
 )
 from config.report_zone import report_zone
-from usage.ingest.rollup import SUMS
+from usage.ingest.grains import SUMS
 from usage.models import UsageDailyBySource
 
 _DEFAULT_LIMIT, _MOST_ROWS = 50, 10_000

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -16,10 +15,8 @@ from channels_app.filter_bar.views import answer
 from channels_app.renewal import renewable
 from channels_app.shell import REFRESH_SECONDS, THEMES
 from channels_app.usage_table.export import export
-from channels_app.way_back import way_back
+from channels_app.way_back import keep_in_browser, way_back
 from usage.models import Preferences
-
-_YEAR = 365 * 86_400
 
 
 @require_safe
@@ -44,13 +41,6 @@ def choose_theme(request: HttpRequest) -> HttpResponse:
     if theme in THEMES:
         keep_in_browser(response, "theme", theme)
     return response
-
-
-def keep_in_browser(response: HttpResponse, name: str, value: str) -> None:
-    """Have the browser say so with each request, for a year."""
-    response.set_cookie(
-        name, value, max_age=_YEAR, httponly=True, samesite="Lax", secure=settings.SESSION_COOKIE_SECURE
-    )
 
 
 @require_POST

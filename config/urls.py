@@ -33,6 +33,7 @@ router.register("rates", RatesViewSet, basename="api-rates")
 router.register("records", RecordViewSet, basename="api-records")
 
 handler404 = "channels_app.not_found.not_found"
+handler500 = "config.migrating.server_error"
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("login/", SignInView.as_view(), name="login"),

@@ -17,7 +17,7 @@ from django.db import connection, transaction
 from hypothesis import settings
 
 from usage.accounting.payload import Payload, Twins, Unreadable, read_detail, read_record
-from usage.ingest import rollup
+from usage.ingest import grains
 from usage.ingest.accounts import apply_listing
 from usage.ingest.ledger import Counts, Ledger, Rejected
 from usage.models import ApiKey, Channel, FailureMessage, Instance, ModelName, Source, UsageRecord
@@ -155,7 +155,7 @@ def rollup_rows() -> set[tuple[Any, ...]]:
         "source_id": sources, "model_id": models, "api_key_id": keys, "channel_id": channels, "message_id": messages,
     }  # fmt: skip
     found = set()
-    for grain in rollup.GRAINS:
+    for grain in grains.GRAINS:
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT {', '.join(grain.columns)} FROM {grain.table}")
             for row in cursor.fetchall():

@@ -22,9 +22,9 @@ from usage.benchmark.cast import Cast, assemble, introduce
 from usage.benchmark.ledger import LedgerTraffic
 from usage.benchmark.traffic import Traffic
 from usage.benchmark.upstream import Upstream
+from usage.ingest.grains import HOUR, TOKENS
 from usage.ingest.insertion import COLUMNS
 from usage.ingest.prices import load_prices
-from usage.ingest.rollup import HOUR, TOKENS
 from usage.models import ApiKey, Channel, Instance, ModelName, RequestTraits, Source, UsageRecord
 from usage.models.fields import from_micros, to_micros
 

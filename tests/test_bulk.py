@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from tests.factories import NOON, book, examples, payload, rollup_rows, undone
 from usage.accounting.payload import DEDUP_BYTES
-from usage.ingest import bulk, rollup
+from usage.ingest import bulk, grains, rollup
 from usage.ingest.insertion import COLUMNS, Row
 from usage.models import Instance, UsageRecord
 from usage.models.fields import to_micros
 
-HOUR, DAY = rollup.HOUR, 24 * rollup.HOUR
+HOUR, DAY = grains.HOUR, 24 * grains.HOUR
 
 
 @pytest.fixture

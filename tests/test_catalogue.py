@@ -30,6 +30,7 @@ SAME = {
     "Token", "OAuth", "API", "CPA", "CLIProxyAPI", "Meter", "UTC", "URL", "TLS", "ID", "IP", "English", "Django", "CSRF",
     "Cookie", "HTTPS", "RESP", "JSON", "ms", "config", "yaml", "usage", "statistics", "enabled", "true", "remote",
     "management", "secret", "key", "http", "https", "make", "run", "CSV", "RPM", "TPM", "tok", "xx", "KB", "MB", "GB",
+    "Shift", "Esc",
 }  # fmt: skip
 # Of the sample data.
 DATA = (

@@ -17,7 +17,7 @@ from channels_app.stats import ModelRow, Usage
 from channels_app.stats.confidence import Confidence
 from tests.pages import rows, text
 from tests.sample_usage import PRICE, TOKENS, make_sample_usage
-from usage.ingest import rollup
+from usage.ingest import grains, rollup
 from usage.models import Account, Channel, Instance, ModelName, UsageRecord
 
 # Half past: the records of the last hour lie in two hours of the rollup.
@@ -115,7 +115,7 @@ def test_each_channel_is_a_row_and_the_unknown_one_is_last(reader: Client, sampl
 
 @pytest.mark.parametrize("column", ["requests", "tokens", "input", "cached", "written", "output", "reasoning"])
 def test_rows_add_up_to_the_total_and_accounts_to_their_channel(reader: Client, sample: Instance, column: str) -> None:
-    table = Table(page(reader, "?open=claude"))
+    table = Table(page(reader, "?open=claude&cols=written"))
     assert sum(row[column] for row in table.of("channel")) == table.total[column]
     claude = table.of("channel")[0]
     assert sum(row[column] for row in table.of("account")) == claude[column] > 0
@@ -214,7 +214,7 @@ def test_each_cost_says_how_far_it_can_be_trusted(reader: Client, sample: Instan
 
 def test_badge_names_unpriced_models_and_the_quality_of_tokens(reader: Client, sample: Instance) -> None:
     silent = list(UsageRecord.objects.filter(model__name="mystery-model").values_list("pk", flat=True))[:2]
-    UsageRecord.objects.filter(pk__in=silent).update(**dict.fromkeys(rollup.TOKENS, 0))
+    UsageRecord.objects.filter(pk__in=silent).update(**dict.fromkeys(grains.TOKENS, 0))
     others = list(UsageRecord.objects.filter(model__name="gpt-5-codex").values_list("pk", flat=True))
     for pk, quality in zip(others, UsageRecord.Quality.values[1:], strict=False):
         UsageRecord.objects.filter(pk=pk).update(quality=quality)
@@ -367,12 +367,12 @@ def test_the_chart_above_the_table_is_by_channel(reader: Client, sample: Instanc
 
 def test_columns_can_be_added(reader: Client, sample: Instance) -> None:
     assert "Last used" in page(reader) and 'class="last"' not in page(reader)
-    html = page(reader, "?open=claude&cols=last&cols=p95&cols=failed&cols=each")
+    html = page(reader, "?open=claude&cols=last&cols=p50&cols=failed&cols=each")
     first = rows(html)[0]
-    assert (first["failed"], first["last"], first["p95"], first["each"]) == ("9", "1 m ago", "—", "$0.1645")
+    assert (first["failed"], first["last"], first["p50"], first["each"]) == ("9", "1 m ago", "—", "$0.1645")
     assert [row["last"] for row in rows(html) if row["row"] == "account"] == ["1 m ago"] * 3
-    assert re.search(r'<input type="checkbox" form="columns" name="cols" value="p95" checked>', html)
-    assert "p50" in rows(page(reader, "?sort=p50"))[0]  # what it is sorted by
+    assert re.search(r'<input type="checkbox" form="columns" name="cols" value="p50" checked>', html)
+    assert "ttft" in rows(page(reader, "?sort=ttft"))[0]  # what it is sorted by
 
 
 def test_tokens_are_compared_where_that_column_is_shown(reader: Client, sample: Instance) -> None:
@@ -410,7 +410,7 @@ def test_two_servers_name_whose_account_it_is(reader: Client, sample: Instance) 
 
 
 def test_the_page_needs_few_queries(reader: Client, sample: Instance, django_assert_max_num_queries: Any) -> None:
-    with django_assert_max_num_queries(45):
+    with django_assert_max_num_queries(48):
         page(reader, "?open=claude,codex,unknown")
 
 
@@ -526,3 +526,34 @@ class TestMenusOfRows:
         ids = re.findall(r'id="(menu-[^"]*)" popover', html)
         assert len(ids) == len(set(ids)) > 0 and set(ids) == set(re.findall(r'popovertarget="(menu-[^"]*)"', html))
         assert not [one for one in ids if " " in one]
+
+
+def test_another_colour_comes_before_another_shape(db: None) -> None:
+    names = [("claude", "oauth"), ("codex", "oauth"), *((f"https://{n}.example/v1", "api_key") for n in "abcdefg")]
+    channels = [Channel.objects.create(name=name, kind=kind) for name, kind in names]
+    assert {channel.color_slot for channel in channels[:8]} == {*range(1, 9)}
+    ninth = channels[8]
+    assert all((one.color_slot, one.shape) != (ninth.color_slot, ninth.shape) for one in channels[:8])
+
+
+def test_what_the_columns_mean_is_told_without_a_mouse(reader: Client, sample: Instance) -> None:
+    html = page(reader)
+    told = re.search(r'popovertarget="columns-explained".*?<dl class="lines">(.*?)</dl>', html, re.DOTALL)
+    assert told
+    meanings = dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", told[1]))
+    assert meanings["Reasoning"] == "Part of output" and meanings["Cache hit"] == "Cached ÷ input"
+    assert meanings["p95"] == "95 of 100 answers took at most this long"
+
+
+def test_accounts_have_a_line_of_their_own(reader: Client, sample: Instance) -> None:
+    for number, row in enumerate(UsageRecord.objects.filter(source__account__label="alice@example.com")[:20]):
+        row.pk, row.dedup_key = None, f"before-{number}".encode()
+        row.requested_at -= timedelta(days=2)
+        row.save()
+    rollup.rebuild()
+    html = page(reader, "?open=claude,unknown")
+    lines = re.findall(r'<tr class="(channel|account)[^"]*">.*?<td class="trend"[^>]*>(.*?)</td>', html, re.DOTALL)
+    drawn = [bool(line) for kind, line in lines if kind == "account"]
+    assert drawn == [True, True, True, False]  # of a source nobody knows whose it is
+    alice, bob = (line for kind, line in lines[1:3])
+    assert alice != bob

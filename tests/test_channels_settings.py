@@ -299,9 +299,33 @@ class TestMatching:
         html = self.asked(staff, listed, auth_index="x", source="forgotten@example.com", provider="claude")
         assert self.answer(html)[0] == "codex" and "Somebody said so" in text(html)
 
+    def test_a_base_url_is_of_the_channel_of_what_is_listed_with_it(self, staff: Client, instance: Instance) -> None:
+        def compatible(name: str, url: str, *keys: str) -> dict[str, Any]:
+            return {"name": name, "base-url": url, "api-key-entries": [{"api-key": key} for key in keys]}
+
+        entries = [
+            compatible("House", "https://house.example/v1/", "FAKE-key-1", "FAKE-key-2"),
+            compatible("One", "https://shared.example", "FAKE-key-3"),
+            compatible("Two", "https://shared.example", "FAKE-key-4"),
+        ]
+        nameless = {"codex-api-key": [{"api-key": "FAKE-key-5", "base-url": "https://me:FAKE-pw@nameless.example/v1"}]}
+        list_names(instance, codex_api_key=nameless, openai_compatibility={"openai-compatibility": entries})
+        for asked, channel, reason in (
+            ("https://house.example/v1", "House", "the account is not"),
+            (" https://me:FAKE-pw@nameless.example/v1/ ", "https://nameless.example/v1", "the only account"),
+            ("https://shared.example", "Unknown channel", "Accounts of several channels fit"),
+            ("https://nobody.example", "Unknown channel", "The server lists no account with it"),
+        ):
+            html = self.asked(staff, instance, base_url=asked)
+            said, winners = self.answer(html)
+            assert said.startswith(channel) and winners == (["base"] if channel != "Unknown channel" else [])
+            assert reason in text(html) and "FAKE-" not in html
+        html = self.asked(staff, instance, base_url="https://house.example/v1", source="FAKE-key-3")
+        assert self.answer(html)[0].startswith("One") and "a rule before it decides" in text(html)
+
     def test_a_source_is_not_shown_again(self, staff: Client, listed: Instance) -> None:
         assert "sk-FAKE-secret-key" not in self.asked(staff, listed, source="sk-FAKE-secret-key-0001")
-        assert "Give an auth index, a source, or both" in self.asked(staff, listed, provider="codex")
+        assert "Give an auth index, a source or a base URL" in self.asked(staff, listed, provider="codex")
 
     def test_readers_may_not(self, reader: Client) -> None:
         assert reader.get(self.ADDRESS).status_code == 403

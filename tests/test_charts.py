@@ -84,7 +84,7 @@ def test_round_numbers_need_no_zeros(unit: object, value: int, text: str) -> Non
 @pytest.mark.parametrize(
     ("asked", "bucket", "count"),
     [
-        ({"range": "1h"}, "1m", 90),
+        ({"range": "1h"}, "1m", 61),
         ({"range": "24h"}, "1h", 25),
         ({"range": "7d"}, "1h", 168),
         ({"range": "30d"}, "1d", 30),
@@ -96,6 +96,14 @@ def test_round_numbers_need_no_zeros(unit: object, value: int, text: str) -> Non
 def test_intervals_are_of_what_sums_are_kept_by(asked: dict[str, str], bucket: str, count: int) -> None:
     line = timeline(**asked)
     assert (line.bucket, line.count) == (bucket, count)
+
+
+@pytest.mark.django_db
+def test_what_moves_on_with_the_clock_has_no_empty_end_and_leaves_nothing_out() -> None:
+    line = timeline(range="1h")
+    assert (line.edges[-1], line.begun, line.running) == (line.period.until, line.count, line.count - 1)
+    assert line.labels[-1].partition("–")[2] == (line.edges[-2] + timedelta(minutes=1)).strftime("%H:%M")
+    assert timeline(range="today").begun < timeline(range="today").count
 
 
 def test_the_present_interval_runs_and_later_ones_have_not_begun() -> None:

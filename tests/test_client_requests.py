@@ -31,7 +31,7 @@ from tests.factories import (
 from tests.test_questions import OF_RECORD, ask, inside, questions
 from usage.accounting.payload import Payload
 from usage.housekeeping import jobs
-from usage.ingest import attempts, rollup
+from usage.ingest import attempts, grains, rollup
 from usage.ingest.attempts import LONGEST_PATH, derive, stale_stretches
 from usage.ingest.pruning import prune
 from usage.models import Attempt, Instance, StaleHour, UsageRecord
@@ -282,7 +282,7 @@ def test_pruning_takes_the_records_and_leaves_what_became_of_them(named: Instanc
             derive()
         if data.draw(st.booleans()):
             book(named, *late)
-        whole = Span(rollup.DAILY.start_of(to_micros(NOON - DAY)), rollup.DAILY.end_of(to_micros(NOON + 9 * DAY)))
+        whole = Span(grains.DAILY.start_of(to_micros(NOON - DAY)), grains.DAILY.end_of(to_micros(NOON + 9 * DAY)))
         before, ways = calls(whole, EVERYTHING), paths(whole, EVERYTHING, "account")
         groups = {tuple(row.pk for row in group) for group in grouped(all_records()) if len(group) > 1}
         prune(NOON + data.draw(st.sampled_from([0, 1, 2])) * DAY)

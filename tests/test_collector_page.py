@@ -14,6 +14,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import translation
 
 from tests.conftest import KEY
 from tests.factories import CLIENT_KEY, book, payload, record
@@ -21,10 +22,13 @@ from tests.sample_usage import make_sample_usage
 from tests.test_catalogue import chinese, leftovers  # noqa: F401
 from tests.test_channels_page import Attributes
 from tests.traffic import SECRETS, fake_cpa, read_from, send_traffic
+from usage.accounting.payload import Twins, Unreadable, read_detail, read_record
 from usage.collection import sync_instance
+from usage.collector_page.reasons import FIXED, in_words
 from usage.collector_page.volume import volumes
 from usage.demo.collection import CLIENT_KEY as QUARANTINED_KEY
 from usage.demo.collection import UPSTREAM_KEY, lead, make_sample_collection
+from usage.ingest.elements import split_elements
 from usage.ingest.ledger import Ledger, Rejected
 from usage.models import (
     CollectionGap,
@@ -453,6 +457,35 @@ def test_what_still_cannot_be_read_stays_with_the_new_reason(staff: Client, inst
     row.refresh_from_db()
     assert row.reason and "earlier version" not in row.reason
     assert not UsageRecord.objects.exists()
+
+
+REFUSED = [
+    b"no JSON", b'{"a":', b'{"a":"x', b'{"a" 1}', b'{"a":1}x', b'{"a":"\x01"}', b'{"a":"\\q"}', b"{a:1}", b'{"a":1 2}', b"[1]",
+    b"[" * 5000, b'{"model":"m"}', b'{"timestamp":1,"model":"m","failed":true,"tokens":{}}',
+    *(
+        b'{"timestamp":"%s","model":"m","failed":true,"tokens":{}}' % time
+        for time in (b"yesterday", b"2026-01-01", b"1026-01-01T00:00:00Z")
+    ),
+]  # fmt: skip
+
+
+def test_reasons_are_in_the_language_of_the_reader(instance: Instance, chinese: None) -> None:  # noqa: F811
+    reasons = [*FIXED, "the database refused the record (DataError)", "expected an object, got list"]
+    reasons += [split_elements(body).reason for body in (b"{", b"[1,", b"[1 2]")]
+    for raw in REFUSED:
+        with pytest.raises(Unreadable) as refused:
+            read_record(raw)
+        reasons.append(str(refused.value))
+    with pytest.raises(Unreadable) as refused:
+        read_detail("key", "m", [], Twins())
+    reasons.append(str(refused.value))
+    for reason in reasons:
+        with translation.override("en"):
+            assert in_words(reason) == reason
+        with translation.override("zh-hans"):
+            assert re.search("[\u4e00-\u9fff]", in_words(reason)), reason
+    with translation.override("zh-hans"):
+        assert in_words("a reason of an earlier version") == "a reason of an earlier version"
 
 
 def test_of_another_secret_key_it_says_so(staff: Client, instance: Instance) -> None:

@@ -28,13 +28,23 @@ def usage(instance: Instance) -> None:
     book(instance, payload(NOW, request_id="one", endpoint="POST /v1/messages"))
 
 
-def chosen(client: Client, address: str) -> set[str]:
+def ticked(client: Client, address: str) -> set[str]:
     html = client.get(address).content.decode()
     return {*re.findall(r'form="columns" name="cols" value="(\w+)" checked', html)}
 
 
-def choose(client: Client, table: str, *columns: str, back: str = "/records/?range=24h") -> Any:
-    return client.post("/preferences/columns/", {"table": table, "cols": columns, "next": back})
+def usual(client: Client, address: str) -> set[str]:
+    return {*re.findall(r'name="known" value="(\w+)"', client.get(address).content.decode())}
+
+
+def chosen(client: Client, address: str) -> set[str]:
+    """Those that are shown besides the usual ones."""
+    return ticked(client, address) - usual(client, address)
+
+
+def choose(client: Client, table: str, *columns: str, back: str = "/records/?range=24h", known: Any = ()) -> Any:
+    form = {"table": table, "cols": columns, "known": [*known], "next": back}
+    return client.post("/preferences/columns/", form)
 
 
 def ranges(client: Client, address: str) -> str:
@@ -47,7 +57,7 @@ def ranges(client: Client, address: str) -> str:
     ("table", "address", "columns"),
     [
         ("records", "/records/", {"endpoint", "attempts"}),
-        ("channels", "/channels/", {"p95", "last"}),
+        ("channels", "/channels/", {"p50", "last"}),
         ("models", "/models/", {"ttft", "each"}),
         ("keys", "/keys/", {"first", "hit"}),
     ],
@@ -92,6 +102,33 @@ def test_attempts_are_told(reader: Client, usage: None) -> None:
     html = reader.get("/records/?cols=attempts").content.decode()
     table = html[html.index('<div class="table records') :]
     assert ">Attempts</th>" in table and "<td>1</td>" in table
+
+
+@pytest.mark.parametrize(
+    ("table", "address", "other"),
+    [
+        ("records", "/records/", "hit"),
+        ("channels", "/channels/", "last"),
+        ("models", "/models/", "ttft"),
+        ("keys", "/keys/", "hit"),
+    ],
+)
+def test_usual_ones_can_be_hidden(reader: Client, usage: None, table: str, address: str, other: str) -> None:
+    known = usual(reader, address)
+    assert {"cost", "output"} < known == ticked(reader, address)
+    assert 'href="?sort=-cost"' in reader.get(address).content.decode()
+    choose(reader, table, *known - {"cost", "output"}, other, known=known, back=address)
+    assert ticked(reader, address) == known - {"cost", "output"} | {other}
+    html = reader.get(address).content.decode()
+    body = html[html.index('role="region" aria-labelledby="caption"') :] if table == "records" else html
+    assert '<td class="cost"' not in body and '<td class="output"' not in body and '<td class="input"' in body
+    assert "cols=" not in ranges(reader, address)
+    assert ticked(reader, f"{address}?cols=-input&cols={other}&cols=nonsense") == known - {"input"} | {other}
+    assert f"cols=-input&cols={other}" in ranges(reader, f"{address}?cols={other}&cols=-input&cols=-nonsense")
+    assert ticked(reader, f"{address}?cols=none") == known
+    assert '<td class="cost"' in reader.get(f"{address}?sort=-cost").content.decode()  # what orders the rows is seen
+    reader.post("/preferences/columns/", {"table": table, "cols": [other], "usual": "1", "next": address})
+    assert ticked(reader, address) == known and not Preferences.objects.get().columns
 
 
 def keys(client: Client, address: str = "/channels/") -> list[str]:
@@ -154,5 +191,20 @@ def test_a_column_that_the_order_does_not_know_stays_behind_the_one_before_it(re
     assert found[found.index("hit") - 1] != "requests" and found[0] == "requests"
 
 
-def test_the_list_of_requests_has_no_order_of_columns(reader: Client, usage: None) -> None:
-    assert order(reader, "/records/") == []
+def test_the_list_of_requests_has_its_order_too(reader: Client, usage: None) -> None:
+    def heads(address: str) -> list[str]:
+        html = reader.get(address).content.decode()
+        head = html[html.index('<div class="table records') :].partition("</thead>")[0]
+        return re.findall(r"<th [^>]*>(?:<a [^>]*>)?([^<]*)", head)
+
+    every = order(reader, "/records/")
+    assert every[0] == "status" and "server" not in every  # there is but one
+    assert heads("/records/")[:3] == ["Time", "Total tokens", "Status"]  # the second for phones only
+    arrange(reader, ["speed", "total", *(name for name in every if name not in ("speed", "total"))], table="records")
+    assert heads("/records/?cols=total&cols=-status")[:4] == [
+        "Time",
+        "Speed, tok/s",
+        "Total tokens",
+        "Channel / account",
+    ]
+    assert order(reader, "/records/")[:3] == ["speed", "total", "status"]

@@ -14,7 +14,7 @@ from tests.factories import NOON, auth_file, auth_files, book, examples, list_na
 from tests.test_pricing import OWN, add_price, buckets, prices
 from usage.accounting.pricing import Price
 from usage.accounting.tokens import Buckets
-from usage.ingest.rollup import TOKENS
+from usage.ingest.grains import TOKENS
 from usage.models import Account, Instance, ModelPrice, PriceMultiplier, UsageRecord
 
 NANO = Decimal("0.000000001")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from channels_app.stats import Usage
 from channels_app.stats.cost_mix import OTHER, cost_by_kind
 from tests.factories import NOON, examples, undone
-from usage.ingest.rollup import TOKENS
+from usage.ingest.grains import TOKENS
 from usage.models import ModelName, ModelPrice
 from usage.models.fields import to_micros
 

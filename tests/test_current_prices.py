@@ -23,7 +23,7 @@ from tests.factories import NOON, auth_file, auth_files, book, examples, list_na
 from tests.test_pricing import add_price
 from tests.test_questions import OF_RECORD, ask, inside, questions
 from usage.accounting.tokens import Buckets
-from usage.ingest import rollup
+from usage.ingest import grains, rollup
 from usage.ingest.prices import load_prices, price_unpriced
 from usage.ingest.pruning import prune
 from usage.ingest.repricing import Scope, reprice
@@ -86,7 +86,7 @@ def at_current_prices(rows: Iterable[UsageRecord]) -> list[UsageRecord]:
     """The same records, as a ledger would book them that knows today's prices."""
     prices, rows = load_prices(), list(rows)
     for row in rows:
-        buckets = Buckets(*(getattr(row, name) for name in rollup.TOKENS))
+        buckets = Buckets(*(getattr(row, name) for name in grains.TOKENS))
         found = prices.find(
             row.model.name, to_micros(row.requested_at), row.source.provider, row.traits.tier, buckets.total_input,
             row.source.known_channel_id, row.source.account_id,
@@ -102,7 +102,7 @@ def records() -> list[UsageRecord]:
 
 
 def expected_sums(rows: Sequence[UsageRecord]) -> dict[str, int]:
-    return sums_of(rows) or dict.fromkeys(rollup.SUMS, 0)
+    return sums_of(rows) or dict.fromkeys(grains.SUMS, 0)
 
 
 def compare(since: int, until: int, asked: dict[str, list[str]], by: Sequence[str], basis: Basis) -> None:
@@ -233,7 +233,7 @@ def test_a_series_at_current_prices_is_that_of_the_records(server: Instance, dat
             happen(server, *what)
         edges = sorted(data.draw(st.lists(moments, min_size=2, max_size=7, unique=True)))
         by = data.draw(st.sampled_from([(), ("channel",), ("model",), ("key",)]))
-        sums = data.draw(st.sampled_from([rollup.SUMS, ("cost_nanousd",), ("requests", "saved_nanousd")]))
+        sums = data.draw(st.sampled_from([grains.SUMS, ("cost_nanousd",), ("requests", "saved_nanousd")]))
         groups = series(edges, Conditions(), by, sums, Basis.CURRENT).groups
         rows, seen = at_current_prices(records()), 0
         for place, (since, until) in enumerate(pairwise(edges)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
 
 from config.database import read_database
 
@@ -27,3 +28,23 @@ def test_another_is_refused_without_its_password(url: str) -> None:
     with pytest.raises(ImproperlyConfigured, match=r"DATABASE_REPLICA_URL names no database .* sqlite:") as refused:
         read_database("DATABASE_REPLICA_URL", url)
     assert "FAKE" not in str(refused.value)
+
+
+@pytest.mark.django_db
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="it has no such settings")
+@pytest.mark.parametrize(
+    ("of_the_operator", "expected"),
+    [("", ["32MB", "1.1", "off"]), ("-c work_mem=9MB -c jit=on", ["9MB", "1.1", "on"])],
+)
+def test_postgresql_plans_for_sums_unless_the_operator_says_how(of_the_operator: str, expected: list[str]) -> None:
+    other = connection.copy()
+    other.settings_dict["OPTIONS"] = other.settings_dict["OPTIONS"] | {"options": of_the_operator}
+    try:
+        with other.cursor() as cursor:
+            found = []
+            for name in ("work_mem", "random_page_cost", "jit"):
+                cursor.execute(f"SHOW {name}")
+                found += cursor.fetchone()
+        assert found == expected
+    finally:
+        other.close()

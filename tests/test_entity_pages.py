@@ -226,13 +226,14 @@ def test_the_last_ten_requests_and_the_way_to_all(reader: Client, sample: Instan
     assert 'href="/records/?channel=claude&amp;range=24h">All records' in section
 
 
-def test_cards_lead_to_their_records(reader: Client, sample: Instance) -> None:
+def test_cards_lead_on_with_the_same_filters(reader: Client, sample: Instance) -> None:
     html = page(reader, "/channels/claude/")
     links = dict(re.findall(r'id="card-(\w+)">\s*<div class="label"><h2><a href="([^"]*)"', html))
     assert links == {
-        "requests": "/records/?channel=claude", "success": "/records/?channel=claude&amp;status=fail",
-        "tokens": "/records/?channel=claude&amp;sort=-tokens", "cost": "/records/?channel=claude&amp;sort=-cost",
-        "latency": "/records/?channel=claude&amp;sort=-latency",
+        "requests": "/records/?channel=claude", "success": "/errors/?channel=claude",
+        "tokens": "/explore/?by=type&amp;channel=claude", "cost": "/explore/?channel=claude&amp;metric=cost",
+        "cache": "/models/?channel=claude&amp;sort=-hit", "speed": "/models/?channel=claude&amp;sort=-speed",
+        "latency": "/explore/?channel=claude&amp;mode=scatter&amp;y=latency",
     }  # fmt: skip
 
 

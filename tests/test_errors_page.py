@@ -138,6 +138,7 @@ def test_the_chart_has_the_same_failures_by_class(reader: Client, failures: Inst
     found = {name: sum(value or 0 for value in values) for name, values in columns(html, "failures").items()}
     names = [str(CLASSES[key].label) for key in ("limit", "auth", "timeout", "unknown")]
     assert found == dict(zip([*names, "Total"], [20, 6, 3, 1, 30], strict=True))
+    assert 'data-records="/records/?status=fail"' in html
     hidden = page(reader, "?range=24h&hide=limit")
     assert sum(value or 0 for value in columns(hidden, "failures")["Total"]) == 10
 

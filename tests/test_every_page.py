@@ -42,6 +42,8 @@ _OTHERS = (
     "JavaScript",
     "TIME_ZONE",
     "RECORDS_KEPT_DAYS",
+    "LEGACY_POLL_SECONDS",
+    "POLL_SECONDS",
     ".env",
     "CNY",
     "USD",

@@ -361,6 +361,11 @@ def test_the_address_is_the_state(reader: Client, usage: Instance) -> None:
     assert '<input type="hidden" name="range" value="30d">' in html
     hidden = unescape(re.findall(r'id="legend-explore-1" href="([^"]*)"', html)[0])
     assert "hide=m" in hidden and 'class="hides"' in get(reader, hidden)
+    alone = get(reader, unescape(re.findall(r'id="only-explore-1" href="([^"]*)"', html)[0]))
+    assert alone.count('class="hides"') == html.count('id="only-explore-') - 1
+    asked = get(reader, "?by=model&metric=failed&channel=codex&range=30d")
+    assert 'data-records="/records/?channel=codex&amp;status=fail"' in asked
+    assert "model=m0" in re.findall(r'data-condition="([^"]*)"', html)
 
 
 def test_files(reader: Client, usage: Instance) -> None:

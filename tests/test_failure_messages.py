@@ -18,7 +18,7 @@ from channels_app.stats import EVERYTHING, Conditions, Span, aggregate, breakdow
 from channels_app.stats.failures import Kind, spreading
 from tests.factories import NOON, book, payload, undone
 from usage.accounting.failures import MOST_CHARACTERS, message_of, normalised
-from usage.ingest import pruning, rollup
+from usage.ingest import grains, pruning, rollup
 from usage.models import FailureMessage, Instance, UsageRecord
 from usage.models.fields import to_micros
 
@@ -153,7 +153,7 @@ def test_what_was_pruned_keeps_its_messages_and_the_hour_of_its_first_and_last(f
     after = spreading(SPANS[0], EVERYTHING, list(before))
     for kind, one in after.items():
         assert (one.first, one.last) == tuple(
-            moment // rollup.HOUR * rollup.HOUR for moment in (before[kind].first, before[kind].last)
+            moment // grains.HOUR * grains.HOUR for moment in (before[kind].first, before[kind].last)
         )
         assert one.models == before[kind].models
     assert rollup.differences() == []

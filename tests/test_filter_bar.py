@@ -191,6 +191,7 @@ def test_nothing_that_matches_names_the_filters(reader: Client, sample: Instance
 def test_navigation_keeps_the_scope_and_drops_what_is_of_the_page(reader: Client, sample: Instance) -> None:
     html = unescape(get(reader, "?channel=codex&range=24h&open=codex&sort=-cost&tz=Asia/Shanghai"))
     assert 'href="/records/?channel=codex&range=24h&tz=Asia/Shanghai"' in html
+    assert 'href="/?channel=codex&range=24h&tz=Asia/Shanghai" title="Overview"' in html
     assert 'href="/records/"' in get(reader)
 
 

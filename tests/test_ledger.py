@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
@@ -11,6 +11,7 @@ from threading import Barrier
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import DataError, connection
 from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
@@ -37,7 +38,7 @@ from tests.factories import (
 from tests.test_tokens import server_breakdown
 from usage.accounting.payload import Payload, Twins, read_detail, read_record
 from usage.accounting.tokens import MOST_TOKENS, Buckets
-from usage.ingest import rollup
+from usage.ingest import grains, rollup
 from usage.ingest.ledger import BATCH, Counts, Ledger, Rejected
 from usage.ingest.prices import price_unpriced
 from usage.models import (
@@ -49,6 +50,7 @@ from usage.models import (
     ModelPrice,
     QuarantinedPayload,
     RequestTraits,
+    RollupState,
     Source,
     UsageDailyByModel,
     UsageHourly,
@@ -79,7 +81,7 @@ MODELS_OF_SUMS = [
 ]
 
 
-def key_of(record: UsageRecord, grain: rollup.Grain) -> rollup.Key:
+def key_of(record: UsageRecord, grain: grains.Grain) -> rollup.Key:
     dimensions = {
         "source_id": record.source_id,
         "model_id": record.model_id,
@@ -96,7 +98,7 @@ def hour_of(row: UsageHourly) -> rollup.Key:
     return to_micros(row.bucket), row.source_id, row.model_id, row.api_key_id
 
 
-def records_by(grain: rollup.Grain) -> dict[rollup.Key, dict[str, int]]:
+def records_by(grain: grains.Grain) -> dict[rollup.Key, dict[str, int]]:
     """The sums of one grain as plain Python makes them of the records."""
     groups: dict[rollup.Key, list[UsageRecord]] = {}
     for row in UsageRecord.objects.all():
@@ -109,7 +111,7 @@ def booked() -> tuple[Any, ...]:
     """All that booking leaves, without the ids that another order gives."""
     records = UsageRecord.objects.values_list(
         "requested_at", "dedup_key", "source__provider", "source__auth_index", "model__name", "alias__name",
-        "api_key__key_mask", "failed", "quality", *rollup.TOKENS, "cost_nanousd", "failure_text__text",
+        "api_key__key_mask", "failed", "quality", *grains.TOKENS, "cost_nanousd", "failure_text__text",
         "message__text",
     )  # fmt: skip
     kept = QuarantinedPayload.objects.values_list("payload_digest", flat=True)
@@ -117,12 +119,12 @@ def booked() -> tuple[Any, ...]:
 
 
 def assert_rollup_equals_records() -> None:
-    for grain in rollup.GRAINS:
+    for grain in grains.GRAINS:
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT {', '.join(grain.columns)} FROM {grain.table}")
             rows = cursor.fetchall()
         width = len(grain.key)
-        found = {row[:width]: dict(zip(rollup.SUMS, row[width:], strict=True)) for row in rows}
+        found = {row[:width]: dict(zip(grains.SUMS, row[width:], strict=True)) for row in rows}
         assert len(found) == len(rows)
         assert found == records_by(grain)
     assert rollup.differences() == []
@@ -378,10 +380,16 @@ class TestState:
         assert not CollectionState.objects.exists()
 
 
-def _sums(grain: rollup.Grain) -> Any:
+def _sums(grain: grains.Grain) -> Any:
     """The rows of a table of sums."""
     (model,) = (model for model in MODELS_OF_SUMS if model._meta.db_table == grain.table)
     return model.objects.all()
+
+
+def _bytes_of(grain: grains.Grain) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_relation_size(%s)", [grain.table])
+        return int(cursor.fetchone()[0])
 
 
 class TestRollup:
@@ -398,12 +406,12 @@ class TestRollup:
         """In each table one row at a time is wrong, in one column after the other."""
         self.fill(instance)
         before = rollup_rows()
-        rows = {grain: _sums(grain).order_by("-pk")[0] for grain in rollup.GRAINS}
+        rows = {grain: _sums(grain).order_by("-pk")[0] for grain in grains.GRAINS}
         wrong = [
             (grain.table, (to_micros(row.bucket), *(getattr(row, name) for name in grain.dimensions)))
             for grain, row in rows.items()
         ]
-        for column in rollup.SUMS:
+        for column in grains.SUMS:
             for grain, row in rows.items():
                 _sums(grain).filter(pk=row.pk).update(**{column: getattr(row, column) + change})
             assert rollup.differences() == wrong, column
@@ -416,6 +424,41 @@ class TestRollup:
         assert rollup_rows() == before
         assert_rollup_equals_records()
 
+    @pytest.mark.parametrize(
+        ("state", "renewed"),
+        [
+            ({"version": 7}, ()),
+            ({"version": 6}, grains.GRAINS_OF[7]),
+            ({"version": 5}, grains.GRAINS),
+            ({"version": grains.VERSION + 1}, grains.GRAINS),
+            ({"day_offset": grains.HOUR}, grains.GRAINS),
+        ],
+    )
+    def test_an_upgrade_makes_anew_what_it_changes_and_nothing_else(
+        self, instance: Instance, state: dict[str, int], renewed: Sequence[grains.Grain]
+    ) -> None:
+        self.fill(instance)
+        rollup.rebuild()
+        RollupState.objects.update(**state)
+        for grain in grains.GRAINS:
+            _sums(grain).update(requests=7_000)
+        assert rollup.outdated() == renewed
+        call_command("migrate", verbosity=0)
+        left = {table for table, _key in rollup.differences()}
+        assert left == {grain.table for grain in grains.GRAINS if grain not in renewed}
+        assert rollup.outdated() == ()
+
+    @pytest.mark.django_db(transaction=True)
+    @pytest.mark.skipif(connection.vendor == "sqlite", reason="it uses the space of deleted rows at once")
+    def test_a_rebuild_does_not_make_the_tables_twice_as_large(self, instance: Instance) -> None:
+        days = [NOON + timedelta(days=number) for number in range(30)]
+        book_raws(
+            instance, [record(at + timedelta(hours=hour), model=f"{hour}-FAKE") for at in days for hour in range(20)]
+        )
+        before = _bytes_of(grains.HOURLY)
+        rollup.rebuild()
+        assert _bytes_of(grains.HOURLY) < 1.5 * before
+
     def test_missing_and_surplus_hours_are_found_and_mended(self, instance: Instance) -> None:
         self.fill(instance)
         before = rollup_rows()
@@ -425,7 +468,7 @@ class TestRollup:
         where_it_was = UsageHourly.objects.filter(pk=moved.pk)
         moved.bucket += timedelta(hours=24)
         where_it_was.update(bucket=moved.bucket)
-        assert set(rollup.differences()) == {(rollup.HOURLY.table, key) for key in keys | {hour_of(moved)}}
+        assert set(rollup.differences()) == {(grains.HOURLY.table, key) for key in keys | {hour_of(moved)}}
         assert len(rollup.differences(limit=2)) == 2
         rollup.rebuild()
         assert rollup_rows() == before
@@ -433,15 +476,15 @@ class TestRollup:
     def test_missing_record_is_found(self, instance: Instance) -> None:
         self.fill(instance)
         UsageRecord.objects.filter(failed=True).delete()
-        assert [table for table, _key in rollup.differences()] == [grain.table for grain in rollup.GRAINS]
+        assert [table for table, _key in rollup.differences()] == [grain.table for grain in grains.GRAINS]
 
     def test_rebuild_of_nothing_is_nothing(self, instance: Instance) -> None:
         assert rollup.rebuild() == 0
         assert rollup.differences() == []
 
-    @pytest.mark.parametrize("offset", [0, 1, rollup.HOUR - 1])
+    @pytest.mark.parametrize("offset", [0, 1, grains.HOUR - 1])
     def test_hour_begins_with_its_first_microsecond(self, offset: int) -> None:
-        assert rollup.HOURLY.start_of(to_micros(NOON) + offset) == to_micros(NOON)
+        assert grains.HOURLY.start_of(to_micros(NOON) + offset) == to_micros(NOON)
 
 
 class TestRow:
@@ -511,7 +554,7 @@ class TestRow:
             instance, model=MODELS[0], accounting_version=2, token_breakdown=told, failed=failed,
             latency_ms=2**31 - 1, ttft_ms=1,
         )  # fmt: skip
-        assert [getattr(row, name) for name in rollup.TOKENS] == most
+        assert [getattr(row, name) for name in grains.TOKENS] == most
         assert row.total_tokens == UsageDailyByModel.objects.get().total_tokens == 6 * MOST_TOKENS
         assert_rollup_equals_records()
 

@@ -19,12 +19,37 @@ from tests.sample_usage import PRICE, TOKENS, make_sample_usage
 from tests.test_channels_page import Attributes
 from usage.ingest import rollup
 from usage.models import ApiKey, Channel, CollectionGap, FailureText, Instance, ModelPrice, Source, UsageRecord
+from usage.models.record import NO_KEY
 
 # Half past: the records of the last hour lie in two hours of the rollup.
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
 TOKENS_EACH = sum(TOKENS)
 REQUESTS = 174
 _CELL = re.compile(r"<td([^>]*)>")
+
+
+def test_the_chart_leads_to_its_requests_and_to_explore(reader: Client, sample: Instance) -> None:
+    html = page(reader, "?metric=failed&by=key&model=claude-opus-4-6&tz=UTC&stack=share")
+    chart = attributes(html, "chart-usage")
+    assert chart["data-records"] == "/records/?model=claude-opus-4-6&status=fail"
+    assert chart["data-scale"] == "0"  # bars as high as the plot
+    links = section(html, "chart-usage-title")
+    explore = "/explore/?by=key&amp;metric=failed&amp;model=claude-opus-4-6&amp;view=share"
+    assert f'href="{explore}"' in links and 'section=chart&amp;stack=share" download>Chart data as CSV' in links
+    assert "by API key" in reader.get(unescape(explore)).content.decode()
+    assert re.findall(r'data-condition="([^"]*)"', links) == [f"key={NO_KEY}"]  # nobody of the sample has one
+    by_channel = section(page(reader), "chart-usage-title")
+    assert re.findall(r'data-condition="([^"]*)"', by_channel) == [
+        "channel=claude", "channel=codex", "channel=openrouter-ai-api-v1", "channel=unknown",
+    ]  # fmt: skip
+    assert "data-condition" not in section(page(reader, "?by=type"), "chart-usage-title")
+
+
+def test_one_of_the_legend_alone_and_all_again(reader: Client, sample: Instance) -> None:
+    alone = attributes(page(reader), "only-usage-2")["href"]
+    html = page(reader, alone)
+    assert "Hidden: claude, openrouter.ai/api/v1, Unknown channel" in text(html).replace("https://", "")
+    assert attributes(html, "only-usage-2")["href"] == "?"
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +80,13 @@ def card(html: str, key: str) -> str:
 
 def text(html: str) -> str:
     return " ".join(unescape(re.sub(r"<[^>]*>", " ", html)).split())
+
+
+def attributes(html: str, name: str) -> dict[str, str]:
+    """Those of the element with this id."""
+    found = re.search(rf'<[^<>]* id="{name}"[^<>]*>', html)
+    assert found
+    return {key: unescape(value) for key, value in re.findall(r' ([a-z-]+)="([^"]*)"', found[0])}
 
 
 def section(html: str, name: str) -> str:
@@ -166,12 +198,12 @@ def test_the_cards_tell_the_sums_of_the_records(reader: Client, sample: Instance
 def test_client_requests_are_told_of_a_month_at_most(reader: Client, sample: Instance) -> None:
     UsageRecord.objects.filter(failed=False).update(request_id="")
     rollup.rebuild()
-    assert "of client requests" not in card(page(reader), "success")  # nobody knows which belong together
+    assert "client-level" not in card(page(reader), "success")  # nobody knows which belong together
     for number, row in enumerate(UsageRecord.objects.all()):
         UsageRecord.objects.filter(pk=row.pk).update(request_id=f"{number:08x}")
     rollup.rebuild()
-    assert "of client requests 94.8%" in card(page(reader, "?range=30d"), "success")
-    assert "of client requests" not in card(page(reader, "?range=90d"), "success")
+    assert "client-level 94.8%" in card(page(reader, "?range=30d"), "success")
+    assert "client-level" not in card(page(reader, "?range=90d"), "success")
 
 
 def test_there_are_eight_cards_with_words_about_each(reader: Client, sample: Instance) -> None:
@@ -203,6 +235,9 @@ def test_the_busiest_minute_is_told(reader: Client, sample: Instance) -> None:
     book(sample, payload(NOW - timedelta(minutes=1), request_id="1"))  # whose hour is read again
     html = page(reader)
     assert '<span title="11-23 10:28">167</span> <small>RPM' in html and "at most 16.7M TPM" in card(html, "peak")
+    around = "/explore/?from=2026-11-23T09:58&amp;metric=requests&amp;to=2026-11-23T10:58"
+    assert f'<a href="{around}">Peak rate' in html
+    assert "per minute · Requests" in reader.get(unescape(around)).content.decode()
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+import time_machine
+from django.db import OperationalError, connection
+from django.db.migrations.recorder import MigrationRecorder
 from django.template.loader import render_to_string
 from django.test import Client, RequestFactory
-from django.urls import reverse
+from django.urls import get_resolver, reverse
 
+from config.migrating import server_error
 from usage.models import Instance, SiteSettings
 
 PASSWORD = "correct horse battery"
@@ -67,11 +71,24 @@ def test_a_wrong_password_does_not_say_who_exists(client: Client, person: Any, n
     assert "wrong" not in re.findall(r'name="password"[^>]*', html)[0].lower().replace('"wrong"', "")
 
 
-def test_after_five_wrong_passwords_it_pauses(client: Client, person: Any) -> None:
-    answers = [sign_in(client, "wrong") for _ in range(5)]
-    assert [answer.status_code for answer in answers] == [200, 200, 200, 200, 429]
-    assert "Try again in 15 m 00 s" in answers[-1].content.decode()
-    assert sign_in(client, PASSWORD).status_code == 429
+@pytest.mark.parametrize("name", ["person", "nobody"])
+def test_after_five_wrong_passwords_it_pauses(client: Client, person: Any, name: str) -> None:
+    def attempt(password: str, **headers: str) -> Any:
+        return client.post("/login/", {"username": name, "password": password, "next": "/records/"}, headers=headers)
+
+    with time_machine.travel(datetime(2026, 11, 23, 10, tzinfo=UTC), tick=False) as clock:
+        assert [attempt("wrong").status_code for _time in range(4)] == [200] * 4
+        clock.shift(60)
+        locked = attempt("wrong", user_agent="another browser")  # counts as well, but is forgotten later
+        assert locked.status_code == 429
+        html = locked.content.decode()
+        assert '<span class="sr-only">14 m 00 s</span>' in html and 'data-seconds="840"' in html
+        assert re.search(r"<button [^>]*disabled", html) and 'href="/login/?next=/records/"' in html
+        clock.shift(810)
+        assert 'aria-hidden="true" data-seconds="30"' in (html := attempt(PASSWORD).content.decode())
+        assert 'data-minutes="# m $ s" data-short="$ s">30 s<' in html  # no attempt makes the wait longer
+        clock.shift(31)
+        assert attempt(PASSWORD).status_code == (302 if name == "person" else 200)
 
 
 def test_without_any_user_the_login_explains_the_link(client: Client, db: None) -> None:
@@ -154,6 +171,24 @@ def test_the_error_pages_need_no_database(rf: RequestFactory, monkeypatch: pytes
 def test_the_last_resort_needs_nothing_at_all() -> None:
     html = render_to_string("500.html")
     assert "Something went wrong" in html and "出错了" in html
+
+
+def failed(error: Exception) -> Any:
+    try:
+        raise error
+    except type(error):
+        return server_error(RequestFactory().get("/"))
+
+
+def test_while_the_database_is_upgraded_pages_say_so(db: None) -> None:
+    assert failed(OperationalError()).status_code == 500  # it is of this version: another matter
+    MigrationRecorder(connection).migration_qs.filter(app="usage").order_by("-pk")[0].delete()
+    assert failed(ValueError()).status_code == 500
+    answer = failed(OperationalError())
+    assert (answer.status_code, answer["Retry-After"]) == (503, "10")
+    html = answer.content.decode()
+    assert "Upgrading" in html and "升级中" in html and 'http-equiv="refresh" content="10"' in html
+    assert get_resolver().resolve_error_handler(500) is server_error
 
 
 def test_a_refused_form_explains_itself(person: Any) -> None:

@@ -15,10 +15,10 @@ from tests.factories import NOON, book, examples, payload, undone
 from tests.test_peaks import DAY, HOUR, MINUTE, minutes_of, move, named, traffic  # noqa: F401
 from tests.test_questions import OF_RECORD, ask, inside, questions
 from usage.ingest.attempts import derive
+from usage.ingest.grains import DAILY, HOURLY
+from usage.ingest.grains import DAY as DAY_OF_SUMS
 from usage.ingest.peaks import follow_names
 from usage.ingest.pruning import prune
-from usage.ingest.rollup import DAILY, HOURLY
-from usage.ingest.rollup import DAY as DAY_OF_SUMS
 from usage.models import Instance, UsageRecord
 from usage.models.fields import to_micros
 

@@ -18,7 +18,7 @@ from tests.factories import NOON, book, payload, rollup_rows, undone
 from usage.accounting.price_book import PriceBook
 from usage.accounting.pricing import Price
 from usage.accounting.tokens import Buckets, Family, RawTokens, split
-from usage.ingest import rollup
+from usage.ingest import grains, rollup
 from usage.ingest.prices import load_prices, price_new_models, price_unpriced
 from usage.models import Instance, ModelPrice, UsageHourly, UsageRecord
 from usage.models.fields import to_micros
@@ -156,7 +156,7 @@ class TestCost:
     def test_price_of_zero_is_free(self) -> None:
         assert Price("m", 0, 0).cost(Buckets(1, 2, 3, 4, 5, 6)) == 0
 
-    @given(prices, buckets, st.sampled_from(rollup.TOKENS), count)
+    @given(prices, buckets, st.sampled_from(grains.TOKENS), count)
     def test_more_tokens_never_cost_less(self, price: Price, used: Buckets, name: str, more: int) -> None:
         assert price.cost(used._replace(**{name: getattr(used, name) + more})) >= price.cost(used)
 

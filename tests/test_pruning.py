@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from channels_app.stats import EVERYTHING, Conditions, Span, breakdown, series, totals
 from tests.factories import CLIENT_KEY, NOON, book, examples, payload, rollup_rows, sums_of, undone
 from usage.accounting.payload import Payload
-from usage.ingest import distribution, rollup
+from usage.ingest import distribution, grains, rollup
 from usage.ingest.ledger import Ledger
 from usage.ingest.prices import price_unpriced
 from usage.ingest.pruning import forget_clients, prunable, prune
@@ -54,9 +54,9 @@ def booked(zone: str, instance: Instance) -> Instance:
 
 def answers() -> list[Any]:
     """Of whole days and hours, by all dimensions."""
-    start = rollup.DAILY.start_of(to_micros(NOON - 7 * DAY))
-    hours = [rollup.HOURLY.start_of(to_micros(NOON - 7 * DAY)) + number * rollup.HOUR for number in range(0, 9 * 24, 5)]
-    days = [start + number * rollup.DAY for number in range(10)]
+    start = grains.DAILY.start_of(to_micros(NOON - 7 * DAY))
+    hours = [grains.HOURLY.start_of(to_micros(NOON - 7 * DAY)) + number * grains.HOUR for number in range(0, 9 * 24, 5)]
+    days = [start + number * grains.DAY for number in range(10)]
     whole = Span(days[0], days[-1])
     by = [("source",), ("model",), ("key",), ("source", "key"), ("code",)]
     return [
@@ -71,13 +71,13 @@ def answers() -> list[Any]:
 
 def without_quarter_hours(rows: set[tuple[Any, ...]]) -> set[tuple[Any, ...]]:
     """Of what was pruned; hours answer for them."""
-    return {row for row in rows if row[0] != rollup.QUARTER_HOURLY.table or row[1] >= rollup.records_since()}
+    return {row for row in rows if row[0] != grains.QUARTER_HOURLY.table or row[1] >= rollup.records_since()}
 
 
 def test_days_and_hours_are_answered_as_before(booked: Instance) -> None:
     before, rows = answers(), rollup_rows()
     until = NOON - 3 * DAY
-    edge = rollup.DAILY.start_of(to_micros(until))
+    edge = grains.DAILY.start_of(to_micros(until))
     old = [row for row in UsageRecord.objects.all() if to_micros(row.requested_at) < edge]
     assert prunable(until) == len(old) > 20
     assert prune(until) == len(old)
@@ -143,8 +143,8 @@ def _rebuild(instance: Instance, random: Random) -> None:
 
 def _rebuild_some_days(instance: Instance, random: Random) -> None:
     first = to_micros(NOON + random.randrange(-7 * 24, 7 * 24) * timedelta(hours=1))
-    rollup.rebuild(first, first + random.randrange(1, 3 * rollup.DAY))
-    distribution.rebuild(first, first + random.randrange(1, 3 * rollup.DAY))
+    rollup.rebuild(first, first + random.randrange(1, 3 * grains.DAY))
+    distribution.rebuild(first, first + random.randrange(1, 3 * grains.DAY))
 
 
 def _fold(instance: Instance, random: Random) -> None:
@@ -168,10 +168,10 @@ def test_sums_equal_records_after_anything_in_any_order(
             line = rollup.records_since()
             rows = list(UsageRecord.objects.all())
             assert all(to_micros(row.requested_at) >= line for row in rows)
-            since = max(rollup.HOURLY.end_of(line), 0)
+            since = max(grains.HOURLY.end_of(line), 0)
             kept = [row for row in rows if to_micros(row.requested_at) >= since]
             whole = totals(Span(since, to_micros(NOON + 9 * DAY)), EVERYTHING)
-            assert asdict(whole) == (sums_of(kept) or dict.fromkeys(rollup.SUMS, 0))
+            assert asdict(whole) == (sums_of(kept) or dict.fromkeys(grains.SUMS, 0))
             seen |= {row.request_id: row.requested_at for row in rows}
         # Each is in the sums once, whether its record is still there or not.
         assert totals(Span(0, to_micros(NOON + 9 * DAY)), EVERYTHING).requests == len(seen)

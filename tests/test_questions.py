@@ -30,9 +30,9 @@ from tests.factories import (
     sums_of,
     undone,
 )
-from usage.ingest import rollup
+from usage.ingest import grains, rollup
+from usage.ingest.grains import DAILY, HOURLY, SUMS
 from usage.ingest.placing import displaced
-from usage.ingest.rollup import DAILY, HOURLY, SUMS
 from usage.models import Account, ApiKey, Channel, Instance, ModelName, Source, UsageRecord
 from usage.models.fields import to_micros
 from usage.models.record import NO_KEY
@@ -151,7 +151,7 @@ def questions(draw: Any) -> dict[str, list[str]]:
 moments = st.builds(
     lambda hours, rest: to_micros(NOON + hours * HOUR) + rest,
     st.integers(-62, 62),
-    st.sampled_from([-1, 0, 0, 0, 1, rollup.QUARTER_HOUR, 2 * rollup.QUARTER_HOUR]) | st.integers(0, 3_600_000_000),
+    st.sampled_from([-1, 0, 0, 0, 1, grains.QUARTER_HOUR, 2 * grains.QUARTER_HOUR]) | st.integers(0, 3_600_000_000),
 )
 
 
@@ -190,10 +190,10 @@ def test_weeks_are_those_of_the_records_too(
 
 def test_a_month_of_accounts_and_models_is_read_by_weeks() -> None:
     month = Span(to_micros(NOON), to_micros(NOON + 30 * 24 * HOUR))
-    grains = tables._grains(Conditions(), ("source_id", "model_id"))
-    widths = [grain.width for grain, _piece in cut(month, grains) if grain]
-    assert widths.count(rollup.WEEK) == 1
-    assert rollup.WEEK not in [grain.width for grain in tables._grains(Conditions(), ("model_id",))]
+    found = tables._grains(Conditions(), ("source_id", "model_id"))
+    widths = [grain.width for grain, _piece in cut(month, found) if grain]
+    assert widths.count(grains.WEEK) == 1
+    assert grains.WEEK not in [grain.width for grain in tables._grains(Conditions(), ("model_id",))]
 
 
 def compare(ledger: list[UsageRecord], since: int, until: int, asked: dict[str, list[str]], by: Sequence[str]) -> None:
@@ -237,7 +237,7 @@ def test_channels_are_those_of_the_records_while_names_change(
             compare(all_records(), since, until, data.draw(questions()), by)
         rollup.follow_names()
         assert displaced("default") == []
-        assert rollup.DAILY_BY_CHANNEL in tables._grains(
+        assert grains.DAILY_BY_CHANNEL in tables._grains(
             Conditions(), tables._asked_of_tables(Conditions(), ["channel_id"])
         )
         compare(all_records(), *(to_micros(NOON + hours * HOUR) for hours in (-70, 70)), {}, ["channel", "key"])

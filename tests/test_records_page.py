@@ -532,6 +532,14 @@ def test_a_part_of_the_page_is_for_the_drawer(reader: Client, ledger: Instance) 
     assert "<html" in detail_of(reader, "id-003")
 
 
+def test_a_record_comes_as_a_file(reader: Client, ledger: Instance) -> None:
+    row = UsageRecord.objects.get(request_id="id-003")
+    answer = reader.get(f"/records/{row.pk}/?format=json")
+    assert answer["Content-Disposition"] == f'attachment; filename="record-{row.pk}.json"'
+    assert answer.json()["request_id"] == "id-003"
+    assert f'href="/records/{row.pk}/?format=json" download' in detail_of(reader, "id-003")
+
+
 def test_a_websocket_says_what_its_id_means(reader: Client, ledger: Instance) -> None:
     book(ledger, payload(NOW, request_id="socket", endpoint="GET /v1/responses"))
     assert "each turn is a client request of its own" in detail_of(reader, "socket")

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from tests.factories import NOON, book, examples, payload, undone
 from tests.test_pricing import add_price
-from usage.ingest import repricing, rollup
+from usage.ingest import grains, repricing, rollup
 from usage.ingest.prices import load_prices, price_unpriced
 from usage.ingest.repricing import Scope, preview, reprice
 from usage.models import Instance, ModelPrice, UsageHourly, UsageRecord
@@ -251,7 +251,7 @@ def assert_as_if_they_came_now() -> None:
     """Each cost is what a ledger that knows today's prices would book."""
     prices = load_prices()
     for row in UsageRecord.objects.select_related("model", "source", "traits"):
-        buckets = repricing.Buckets(*(getattr(row, name) for name in rollup.TOKENS))
+        buckets = repricing.Buckets(*(getattr(row, name) for name in grains.TOKENS))
         found = prices.find(
             row.model.name, to_micros(row.requested_at), row.source.provider, row.traits.tier, buckets.total_input
         )

@@ -333,6 +333,28 @@ class TestNames:
         assert not Account.objects.exclude(alias="").exists()
 
 
+class TestServers:
+    def test_it_says_from_where_and_how_often_and_no_key(
+        self, staff: Client, instance: Instance, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings.POLL_SECONDS = 7
+        monkeypatch.setenv("POLL_SECONDS", "7")
+        html = html_of(staff, "/settings/servers/")
+        words = text_of(html)
+        assert f"{instance.name} {instance.base_url} set •••• Automatic" in words
+        assert "every 7 seconds env POLL_SECONDS" in words and "env LEGACY_POLL_SECONDS" not in words
+        assert instance.management_key not in html and f'href="/setup/server/{instance.pk}/"' in html
+
+    def test_what_the_environment_names_is_marked(
+        self, staff: Client, instance: Instance, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert "env CPA_" not in text_of(html_of(staff, "/settings/servers/"))
+        settings.CPA_BASE_URL = instance.base_url + "/"
+        monkeypatch.setenv("CPA_BASE_URL", settings.CPA_BASE_URL)
+        words = text_of(html_of(staff, "/settings/servers/"))
+        assert "env CPA_BASE_URL" in words and "env CPA_MANAGEMENT_KEY" in words
+
+
 class TestRetention:
     @pytest.mark.parametrize(("days", "shown"), [(0, "for ever"), (1, "1 day "), (400, "400 days ")])
     def test_it_says_how_long(self, staff: Client, sample: Instance, settings: Any, days: int, shown: str) -> None:
@@ -410,12 +432,12 @@ def test_about_names_versions_and_licences(reader: Client) -> None:
         assert re.search(line, html), line
 
 
-SECTIONS = ("display", "channels", "names", "retention", "users", "tokens", "about")
+SECTIONS = ("display", "channels", "names", "servers", "retention", "users", "tokens", "about")
 
 
 def test_who_comes_to_which_section(client: Client, django_user_model: Any) -> None:
     for name, rights, closed in (
-        ("reader", {}, ("display", "channels", "names", "retention", "users")),
+        ("reader", {}, ("display", "channels", "names", "servers", "retention", "users")),
         ("operator", {"is_staff": True}, ("users",)),
         ("boss", {"is_staff": True, "is_superuser": True}, ()),
     ):
@@ -446,4 +468,4 @@ def test_no_section_falls_back_to_english(
     if section == "about/":
         html = re.sub(r'<th scope="row">.*?</th>|<[td]d[^>]*>.*?</[td]d>', "", html)
     english = {words for words in leftovers(html) if not re.search(r"[\u4e00-\u9fff]", words)}
-    assert english <= {"Python", "RECORDS_KEPT_DAYS"}
+    assert english <= {"Python", "RECORDS_KEPT_DAYS", "POLL_SECONDS", "LEGACY_POLL_SECONDS"}

@@ -20,7 +20,7 @@ from channels_app.serializers import ChannelReportSerializer, CostSerializer
 from channels_app.stats import SORT_KEYS, UNKNOWN, ChannelReport, Usage, channel_report
 from channels_app.stats.confidence import Confidence
 from tests.factories import NOON, auth_file, auth_files, book, examples, list_names, payload, sums_of
-from usage.ingest.rollup import SUMS
+from usage.ingest.grains import SUMS
 from usage.ingest.sources import heal
 from usage.models import Instance, ModelPrice, UsageRecord
 

@@ -140,8 +140,15 @@ def test_polls_by_command_are_a_sign_of_life_too(server: Instance) -> None:
 
 
 def test_data_that_are_stale_although_a_collector_lives(server: Instance) -> None:
+    change(synced_at=NOW - timedelta(seconds=30))
+    assert banners(Survey(NOW)) == []
     change(synced_at=NOW - timedelta(minutes=5))
     assert found("W16") == []
+    assert (only("W17").level, only("W17").text) == (
+        "info",
+        "Data is coming late. These figures are as of 11-23 10:25.",
+    )
+    assert [warning.id for warning in banners(Survey(NOW))] == ["W17"]
     change(synced_at=NOW - timedelta(minutes=5, seconds=1))
     assert (only("W16").level, only("W16").text) == ("fail", "Showing data up to 11-23 10:24.")
     assert [warning.id for warning in banners(Survey(NOW))] == ["W16"]

@@ -46,6 +46,11 @@ class StackedBars(TimeChart):
         return [Tick(_WHOLE - share, f"{share}%") for share in range(0, _WHOLE + 1, 25)]
 
     @property
+    def scale(self) -> int:
+        """As shares, each bar is as high as the plot."""
+        return 0 if self.is_share else self.top
+
+    @property
     def layers(self) -> list[Layer]:
         ups = [list(one) for one in zip(*(_numbers(one.values) for one in self.shown), strict=True)]
         stacks = [[0, *accumulate(values)] for values in ups]

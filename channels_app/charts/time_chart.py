@@ -23,7 +23,9 @@ HEIGHT = 1000
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Values of each begun interval, None where there is none; `address` shows the chart with it hidden or back again."""
+    """Values of each begun interval, None where there is none; `address` shows the chart with it hidden or back again,
+    `alone` without all others. `condition` is the filter that asks for its requests, as in an address; empty where none does.
+    """
 
     key: str
     name: str
@@ -32,6 +34,8 @@ class Series:
     total: int | None = None
     is_hidden: bool = False
     address: str = ""
+    alone: str = ""
+    condition: str = ""
 
 
 class Layer(NamedTuple):
@@ -39,6 +43,14 @@ class Layer(NamedTuple):
 
     path: str
     css: str
+
+
+class Link(NamedTuple):
+    """Where a chart leads to; with `is_file` to what is kept."""
+
+    label: str
+    address: str
+    is_file: bool = False
 
 
 class Tick(NamedTuple):
@@ -60,6 +72,9 @@ class TimeChart(ABC):
     compared: Series | None = None
     # Addresses of the same page begin with this, and go on with from= and to=.
     zoom: str = ""
+    # Those of the list of what it counts; empty where there is none.
+    records: str = ""
+    links: Sequence[Link] = ()
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -100,6 +115,11 @@ class TimeChart(ABC):
         return False
 
     @property
+    def scale(self) -> int | None:
+        """How much the plot is high of what is stacked in it; None where nothing is."""
+        return None
+
+    @property
     def table(self) -> SafeString:
         """Put together here: a template takes ten times as long for thousands of cells."""
         columns = [
@@ -109,7 +129,7 @@ class TimeChart(ABC):
         ]
         parts = len(self.series)
         heads = "".join(
-            f'<th scope="col"{" data-part" if place < parts else ""}{_attributes(column)}>{escape(column.name)}</th>'
+            f'<th scope="col" data-{"part" if place < parts else column.key}{_attributes(column)}>{escape(column.name)}</th>'
             for place, column in enumerate(columns)
         )
         rows = "".join(self._row(at, label, columns) for at, label in enumerate(self.timeline.labels))
@@ -148,7 +168,8 @@ class TimeChart(ABC):
 
 def _attributes(column: Series) -> str:
     looks = f' data-fill="{column.look.fill}" data-shape="{column.look.shape}"' if column.look.shape else ""
-    return f"{looks} data-hidden" if column.is_hidden else looks
+    asked = f' data-condition="{escape(column.condition)}"' if column.condition else ""
+    return f"{looks}{asked}{' data-hidden' if column.is_hidden else ''}"
 
 
 def _cell(value: int | None, unit: Unit) -> str:

@@ -15,7 +15,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from channels_app.buckets import edges, micros
-from channels_app.period import Period
+from channels_app.period import ROLLING, Period
 from channels_app.stats import Span
 from usage import formats
 from usage.models.fields import from_micros
@@ -65,7 +65,9 @@ def bucket_of(period: Period) -> str:
 
 @dataclass(frozen=True)
 class Timeline:
-    """`gaps` are those of the period, in order; the intervals after `now` are on the axis, and have no values."""
+    """`gaps` are those of the period, in order; the intervals after `now` are on the axis, and have no values, but for those
+    of a period that moves on with the clock: the last that has begun takes in the rest of its hour.
+    """
 
     period: Period
     bucket: str
@@ -73,8 +75,14 @@ class Timeline:
     gaps: Sequence[Span] = ()
 
     @cached_property
-    def edges(self) -> list[datetime]:
+    def _planned(self) -> list[datetime]:
         return edges(self.period, self.bucket)
+
+    @cached_property
+    def edges(self) -> list[datetime]:
+        if self.period.name not in ROLLING:
+            return self._planned
+        return [*self._planned[: max(self.begun, 1)], self._planned[-1]]
 
     @cached_property
     def micros(self) -> list[int]:
@@ -87,7 +95,7 @@ class Timeline:
     @cached_property
     def begun(self) -> int:
         """How many intervals have begun."""
-        return sum(start <= self.now for start in self.edges[:-1])
+        return sum(start <= self.now for start in self._planned[:-1])
 
     @property
     def running(self) -> int | None:
@@ -106,7 +114,7 @@ class Timeline:
     @cached_property
     def labels(self) -> list[str]:
         """Each begun interval by its times; an hour that the clock shows twice with its offset."""
-        ends = list(pairwise(self.local[: self.begun + 1]))
+        ends = list(pairwise(edge.astimezone(self.period.zone) for edge in self._planned[: self.begun + 1]))
         seen = Counter(start.replace(tzinfo=None, fold=0) for start, _end in ends)
         return [
             f"{self._label(start, end)} ({formats.utc_offset(start)})"

@@ -33,15 +33,17 @@ from channels_app.stats.client_requests import Calls, calls
 from channels_app.stats.cost_mix import cost_by_kind
 from channels_app.stats.elapsed import Elapsed, elapsed, gaps, length
 from channels_app.stats.peaks import Peaks, peaks
-from channels_app.stats.questions import Group
+from channels_app.stats.questions import DIMENSIONS, Group, aggregate
 from channels_app.stats.tables import EVERYTHING, NOTHING
 from channels_app.usage_api import since_the_first_record
-from usage.ingest.rollup import TOKENS
+from usage.ingest.grains import TOKENS
 from usage.models import UsageDailyBySource, UsageRecord
 from usage.models.fields import to_micros
 
 # What the small drawings are made of, and the main one unless it is by model or key.
 _DRAWN = ("requests", "failed", *TOKENS, "cost_nanousd", "timed_output", "timed_ms")
+# What the metrics of a list are made of: a cost says how much of the tokens it covers.
+_RANKED = ("requests", "failed", *TOKENS, "priced_requests", "priced_tokens", "cost_nanousd")
 # Of longer periods the heatmap shows the last four weeks.
 _HEATMAP, _HOUR = timedelta(days=28), timedelta(hours=1)
 # Where not all are asked for, their attempts are looked up, of which a month has too many.
@@ -89,8 +91,17 @@ class Answers:
         return breakdown(self.span, self.conditions, ["channel", "account"], self._basis)
 
     @cached_property
+    def by_channel(self) -> dict[Group, Usage]:
+        return breakdown(self.span, self.conditions, ["channel"], self._basis)
+
+    @cached_property
     def usage(self) -> Usage:
-        return together(self.by_account.values())
+        return together(self.by_channel.values())
+
+    def ranked(self, by: Sequence[str]) -> dict[Group, Usage]:
+        """What lists of the largest need of each, `_RANKED`: of a thousand accounts all sums would take twice as long."""
+        rows = aggregate(self.span, self.conditions, [DIMENSIONS[name] for name in by], self._basis, _RANKED)
+        return {tuple(row[: len(by)]): Usage(**dict(zip(_RANKED, row[len(by) :], strict=True))) for row in rows}
 
     @cached_property
     def by_model(self) -> dict[Group, Usage]:
@@ -100,10 +111,6 @@ class Answers:
     def cost_by_kind(self) -> dict[str, int]:
         """In nano-USD, of kinds of tokens."""
         return cost_by_kind(self.by_model, to_micros(self.now))
-
-    @cached_property
-    def by_key(self) -> dict[Group, Usage]:
-        return breakdown(self.span, self.conditions, ["key"], self._basis)
 
     @cached_property
     def by_time(self) -> Series:

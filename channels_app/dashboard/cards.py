@@ -11,7 +11,7 @@ from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 
 from channels_app.charts.sparkline import Sparkline, sparkline, thinned
 from channels_app.dashboard.answers import Answers, together
@@ -69,7 +69,7 @@ class Cards:
         usage = self.answers.usage
         details = [
             _("%(n)s succeeded") % {"n": formats.count(usage.succeeded)},
-            _("%(n)s failed") % {"n": formats.count(usage.failed)},
+            pgettext("of all requests", "%(n)s failed") % {"n": formats.count(usage.failed)},
         ]
         return Card(
             "requests", gettext_lazy("Requests"), gettext_lazy("Upstream attempts; a retried call counts each try."),
@@ -80,7 +80,7 @@ class Cards:
     def _success(self) -> Card:
         calls = self.answers.calls
         rate = calls.success_rate if calls else None
-        detail = _("of client requests %(rate)s") % {"rate": formats.percent(rate)} if rate is not None else ""
+        detail = _("client-level %(rate)s") % {"rate": formats.percent(rate)} if rate is not None else ""
         return Card(
             "success", gettext_lazy("Success rate"),
             gettext_lazy("Succeeded ÷ requests. Of client requests: those of which some attempt succeeded."),
@@ -169,8 +169,13 @@ class Cards:
         return Card(
             "peak", gettext_lazy("Peak rate"),
             gettext_lazy("The most requests that began in one minute (RPM). Below: the most tokens of one (TPM)."),
-            self._peak_value(found.requests), details,
+            self._peak_value(found.requests), details, address=self._around(found.requests),
         )  # fmt: skip
+
+    def _around(self, peak: Peak) -> str:
+        if peak.at is None:
+            return ""
+        return self.answers.query.around(from_micros(peak.at).astimezone(self.answers.period.zone))
 
     def _peak_value(self, peak: Peak) -> SafeString:
         """The minute itself is its title."""

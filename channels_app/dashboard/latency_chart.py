@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from channels_app.charts.lines import Lines
 from channels_app.charts.look import Look
-from channels_app.charts.time_chart import Series
+from channels_app.charts.time_chart import Link, Series
 from channels_app.charts.unit import MILLISECONDS
 from channels_app.dashboard.answers import Answers
 from channels_app.stats import Timing
@@ -28,6 +28,8 @@ def latency_chart(answers: Answers) -> Lines:
         ],
         band=("p95", "p50"),
         zoom=str(answers.query.anywhen),
+        records=answers.query.records(),
+        links=[Link(_("Open in Explore"), answers.query.exploring(metric="p95", by="none"))],
     )
 
 

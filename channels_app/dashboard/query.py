@@ -5,12 +5,13 @@ The address is the page's whole state; what it says wrongly is dropped with a wa
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import NamedTuple, Self
 
 from django.http import QueryDict
+from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -20,9 +21,10 @@ from channels_app.buckets import AUTO
 from channels_app.charts.unit import NANOUSD, REQUESTS, TOKENS, Unit
 from channels_app.filter_bar.bar import Option
 from channels_app.filter_bar.scope import PERIOD_PARAMETERS, Scope
+from channels_app.filter_bar.shift import written
 from channels_app.interval import options, read_interval
 from channels_app.stats import Usage
-from usage.ingest.rollup import TOKENS as TOKEN_KINDS
+from usage.ingest.grains import TOKENS as TOKEN_KINDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,17 @@ GROUPINGS = {
     "key": gettext_lazy("API key"),
     "type": gettext_lazy("Type"),
 }
+# Where each card leads to: a page, and what it is asked for besides.
+_CARDS: dict[str, tuple[str, dict[str, str]]] = {
+    "requests": ("records", {}),
+    "success": ("channels_app:errors", {}),
+    "tokens": ("channels_app:explore", {"by": "type"}),
+    "cost": ("channels_app:explore", {"metric": "cost"}),
+    "cache": ("channels_app:models", {"sort": "-hit"}),
+    "latency": ("channels_app:explore", {"mode": "scatter", "y": "latency"}),
+    "speed": ("channels_app:models", {"sort": "-speed"}),
+}
+_HALF_AN_HOUR = timedelta(minutes=30)
 STACKS = {"": gettext_lazy("Bars"), "share": gettext_lazy("Shares")}
 
 
@@ -60,7 +73,7 @@ class Choice(NamedTuple):
 
 
 @dataclass(frozen=True)
-class DashboardQuery(ABC):
+class DashboardQuery:
     """`groupings` are those of GROUPINGS that the page offers; without `by` it shows the first. `hide` are keys of series."""
 
     scope: Scope
@@ -99,9 +112,25 @@ class DashboardQuery(ABC):
         """The same without a period, for one to be added."""
         return self.address.without(*PERIOD_PARAMETERS)
 
-    @abstractmethod
+    def records(self, *, failed: bool = False) -> str:
+        """Where the requests are listed, without a period; of all or those that failed."""
+        address = self.elsewhere.without(*PERIOD_PARAMETERS)
+        return f"{reverse('records')}{address.setting('status', 'fail') if failed else address}"
+
+    def exploring(self, **asked: str) -> str:
+        """Explore with the same scope, asked for this metric and grouping."""
+        return f"{reverse('channels_app:explore')}{self.elsewhere.joined(asked.items())}"
+
     def drill_down(self, key: str) -> str:
-        """Return where a card leads to; empty where nowhere."""
+        """Return where a card leads to, with the same filters (`ui.md` 11.2)."""
+        page, asked = _CARDS[key]
+        return f"{reverse(page)}{self.elsewhere.joined(asked.items())}".rstrip("?")
+
+    def around(self, moment: datetime) -> str:
+        """Requests by the minute in the hour around a moment."""
+        since, until = written(moment - _HALF_AN_HOUR, moment + _HALF_AN_HOUR)
+        address = self.elsewhere.without(*PERIOD_PARAMETERS).setting("from", since).setting("to", until)
+        return f"{reverse('channels_app:explore')}{address.setting('metric', 'requests')}"
 
     @property
     def shows_types(self) -> bool:
@@ -120,6 +149,10 @@ class DashboardQuery(ABC):
 
     def hiding(self, key: str) -> Self:
         return replace(self, hide=self.hide ^ {key})
+
+    def showing(self, key: str, keys: Iterable[str]) -> Self:
+        """One of these series alone; all again where it is."""
+        return replace(self, hide=alone(self.hide, key, keys))
 
     def read(self, query: QueryDict) -> Self:
         """Return this state with what an address says of the charts."""
@@ -154,6 +187,12 @@ class DashboardQuery(ABC):
     @property
     def stacks(self) -> list[Choice]:
         return [Choice(label, str(self.stacking(key).address), key == self.stack) for key, label in STACKS.items()]
+
+
+def alone(hidden: frozenset[str], key: str, keys: Iterable[str]) -> frozenset[str]:
+    """Return what is to be hidden of `keys` for one to be shown alone; nothing where it is already."""
+    others = frozenset(keys) - {key}
+    return frozenset() if hidden == others else others
 
 
 def one_of(query: QueryDict, name: str, known: Iterable[str], warnings: list[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
+from urllib.parse import urlencode
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -13,9 +14,10 @@ from channels_app.charts import look
 from channels_app.charts.look import Look
 from channels_app.charts.mix import KINDS
 from channels_app.charts.stacked_bars import StackedBars
-from channels_app.charts.time_chart import Series
+from channels_app.charts.time_chart import Link, Series
 from channels_app.dashboard.answers import Answers
 from channels_app.dashboard.query import METRICS, DashboardQuery
+from channels_app.filters import UNKNOWN_CHANNEL
 from channels_app.site import site
 from channels_app.stats import name_groups
 from channels_app.stats.questions import Group
@@ -35,6 +37,7 @@ class _Line(NamedTuple):
     name: str
     look: Look
     values: Sequence[int]
+    condition: str = ""
 
 
 def usage_chart(answers: Answers, channels: dict[int, Channel]) -> StackedBars:
@@ -42,7 +45,8 @@ def usage_chart(answers: Answers, channels: dict[int, Channel]) -> StackedBars:
     query = answers.query
     metric = METRICS[query.metric]
     lines, others = _lines(answers, channels)
-    series = [_series(answers, line) for line in lines]
+    keys = [line.key for line in lines]
+    series = [_series(answers, line, keys) for line in lines]
     chart = StackedBars(
         id="usage",
         title=str(_TITLES[query.by]) % {"metric": metric.label},
@@ -51,6 +55,8 @@ def usage_chart(answers: Answers, channels: dict[int, Channel]) -> StackedBars:
         series=series,
         compared=_compared(answers),
         zoom=str(query.anywhen),
+        records=query.records(failed=query.metric == "failed"),
+        links=[*_links(query)],
         is_share=query.stack == "share",
     )
     if others:
@@ -61,7 +67,15 @@ def usage_chart(answers: Answers, channels: dict[int, Channel]) -> StackedBars:
     return chart
 
 
-def _series(answers: Answers, line: _Line) -> Series:
+def _links(query: DashboardQuery) -> Iterator[Link]:
+    chart = query.address.setting("section", "chart")
+    for name, label in (("csv", _("Chart data as CSV")), ("json", _("Chart data as JSON"))):
+        yield Link(label, str(chart.setting("format", name)), is_file=True)
+    view = {"view": query.stack} if query.stack else {}
+    yield Link(_("Open in Explore"), query.exploring(metric=query.metric, by=query.by, **view))
+
+
+def _series(answers: Answers, line: _Line, keys: Sequence[str]) -> Series:
     query, timeline = answers.query, answers.timeline
     values = [None if not value and timeline.is_gap(at) else value for at, value in enumerate(line.values)]
     return Series(
@@ -72,6 +86,8 @@ def _series(answers: Answers, line: _Line) -> Series:
         sum(line.values),
         line.key in query.hide,
         str(query.hiding(line.key).address),
+        str(query.showing(line.key, keys).address) if len(keys) > 1 else "",
+        line.condition,
     )
 
 
@@ -104,7 +120,8 @@ def _lines(answers: Answers, channels: dict[int, Channel]) -> tuple[list[_Line],
         name = _("Other (%(n)s)") % {"n": len(rest)}
         lines.append(_Line("other", name, look.OTHER, [sum(one) for one in zip(*rest, strict=True)]))
     unknown = _("Unknown account") if query.by == "account" else _("Unknown channel")
-    lines += [_Line("unknown", unknown, look.UNKNOWN, values) for group, values in groups if group == (None,)]
+    asked = f"channel={UNKNOWN_CHANNEL}" if query.by == "channel" else ""
+    lines += [_Line("unknown", unknown, look.UNKNOWN, values, asked) for group, values in groups if group == (None,)]
     return lines, len(known) - len(shown)
 
 
@@ -115,19 +132,23 @@ def _types(answers: Answers) -> Iterator[_Line]:
             yield _Line(key, str(name), its_look, values)
 
 
+def _look(channel: Channel) -> Look:
+    return look.of_slot(channel.color_slot, channel.shape)
+
+
 def _named(
     query: DashboardQuery, groups: Sequence[Group], values: Sequence[Sequence[int]], channels: dict[int, Channel]
 ) -> list[_Line]:
     if query.by == "channel":
         found = [channels[group[0] or 0] for group in groups]
         return [
-            _Line(channel.slug, channel.name, look.of_slot(channel.color_slot, channel.shape), line)
+            _Line(channel.slug, channel.name, _look(channel), line, f"channel={channel.slug}")
             for channel, line in zip(found, values, strict=True)
         ]
     names = name_groups([query.by], groups)
     named = [names[group][query.by] for group in groups]
     looks = look.of_names([str(name["id"]) for name in named])
     return [
-        _Line(str(name["id"]), name["name"], its_look, line)
+        _Line(str(name["id"]), name["name"], its_look, line, urlencode({query.by: name["id"]}))
         for name, its_look, line in zip(named, looks, values, strict=True)
     ]

@@ -20,7 +20,7 @@ from channels_app.charts.mix import Mix
 from channels_app.charts.stacked_bars import StackedBars
 from channels_app.charts.status_strip import StatusStrip
 from channels_app.charts.success_rate import SuccessRate, rate
-from channels_app.charts.time_chart import Series
+from channels_app.charts.time_chart import Link, Series
 from channels_app.charts.unit import HUNDREDTHS_OF_A_PERCENT
 from channels_app.dashboard.answers import Answers
 from channels_app.dashboard.cards import Cards
@@ -182,6 +182,8 @@ class EntityPage(DataPage):
         return SuccessRate(
             id="success", title=_("Success rate"), unit=HUNDREDTHS_OF_A_PERCENT, timeline=self.answers.timeline,
             series=[Series("success", _("Success rate"), values, look, whole)], zoom=str(self.query.anywhen),
+            records=self.query.records(),
+            links=[Link(_("Open in Explore"), self.query.exploring(metric="success", by="none"))],
         )  # fmt: skip
 
     @cached_property

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.http import QueryDict
-from django.urls import reverse
 
 from channels_app.address import Address
 from channels_app.dashboard.query import DashboardQuery, one_of
@@ -16,11 +15,6 @@ from channels_app.usage_table.row import implied
 from channels_app.usage_table.table import DEFAULT_SORT, read_sort
 
 COLUMNS = ("requests", "success", "tokens", "share", "input", "cached", "written", "output", "reasoning", "hit", "cost")
-# What the list of records is asked for by each card.
-_RECORDS = {
-    "requests": {}, "success": {"status": "fail"}, "tokens": {"sort": "-tokens"}, "cost": {"sort": "-cost"},
-    "latency": {"sort": "-latency"},
-}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,15 +37,6 @@ class EntityQuery(DashboardQuery):
 
     def viewing(self, view: str) -> EntityQuery:
         return replace(self, view=view)
-
-    def drill_down(self, key: str) -> str:
-        """The records behind a card."""
-        if key not in _RECORDS:
-            return ""
-        address = self.elsewhere
-        for name, value in _RECORDS[key].items():
-            address = address.setting(name, value)
-        return f"{reverse('records')}{address}"
 
 
 def read_entity_query(entity: Entity, query: QueryDict, now: datetime) -> EntityQuery:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate
+from urllib.parse import urlencode
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -40,20 +41,28 @@ _TITLES: dict[str, Promise | str] = {
 
 def explore_chart(answers: ExploreAnswers, found: Groups) -> TimeChart:
     query = answers.query
-    series = [_series(answers, one) for one in found.shown]
+    keys = [one.key for one in found.shown]
+    series = [_series(answers, one, keys) for one in found.shown]
     notes = []
     if found.others:
         notes.append(_("The largest %(shown)s of %(of)s") % {"shown": found.count - found.others, "of": found.count})
     if hidden := [one.name for one in series if one.is_hidden]:
         notes.append(_("Hidden: %(names)s") % {"names": _(", ").join(hidden)})
-    title, unit, zoom = title_of(answers), query.measured.unit, str(query.anywhen)
+    title, unit, zoom, records = title_of(answers), query.measured.unit, str(query.anywhen), query.records
     if query.is_stacked:
         return StackedBars(
             id=_ID, title=title, unit=unit, timeline=answers.timeline, series=series, zoom=zoom, notes=notes,
-            is_share=query.view == "share",
+            is_share=query.view == "share", records=records,
         )  # fmt: skip
     return _lines(query)(
-        id=_ID, title=title, unit=unit, timeline=answers.timeline, series=series, zoom=zoom, notes=notes
+        id=_ID,
+        title=title,
+        unit=unit,
+        timeline=answers.timeline,
+        series=series,
+        zoom=zoom,
+        notes=notes,
+        records=records,
     )
 
 
@@ -76,13 +85,16 @@ def title_of(answers: ExploreAnswers) -> str:
     return f"{title} · {words_of(answers.query.scope.period)}"
 
 
-def _series(answers: ExploreAnswers, one: Shown) -> Series:
+def _series(answers: ExploreAnswers, one: Shown, keys: Sequence[str]) -> Series:
     query, look, values = answers.query, one.look, one.line.values
     if query.view == "sum":
         values = _running(values)
     if not query.is_stacked:
         look = Look(f"{look.fill} dash-{look.shape}", look.shape)  # lines are told apart without colour too
-    return Series(one.key, one.name, values, look, one.line.total, one.key in query.hide, str(query.hiding(one.key)))
+    return Series(
+        one.key, one.name, values, look, one.line.total, one.key in query.hide, str(query.hiding(one.key)),
+        str(query.showing(one.key, keys)) if len(keys) > 1 else "", urlencode({query.by: one.value}) if one.value else "",
+    )  # fmt: skip
 
 
 def _running(values: Sequence[int | None]) -> list[int | None]:

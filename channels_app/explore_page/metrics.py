@@ -25,7 +25,7 @@ from channels_app.charts.unit import (
 from channels_app.stats import Timing, Usage
 from channels_app.stats.peaks import Peak, Peaks
 from channels_app.stats.peaks_by_time import Highest
-from usage.ingest.rollup import TOKENS as TOKEN_KINDS
+from usage.ingest.grains import TOKENS as TOKEN_KINDS
 
 _INPUT = ("uncached_input", "cache_read", "cache_write")
 

@@ -13,7 +13,7 @@ from channels_app.stats import Span, Usage, breakdown, series
 from channels_app.stats.elapsed import recorded_minutes
 from channels_app.stats.questions import Group
 from channels_app.stats.traits import TRAITS, series_by_trait
-from usage.ingest.rollup import TOKENS
+from usage.ingest.grains import TOKENS
 from usage.models.fields import to_micros
 
 

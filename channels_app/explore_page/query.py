@@ -5,17 +5,19 @@ What does not go together is left out: shares of what does not add up, kinds of 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.http import QueryDict
+from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from channels_app.address import Address
 from channels_app.buckets import AUTO
-from channels_app.dashboard.query import listed, one_of
+from channels_app.dashboard.query import alone, listed, one_of
 from channels_app.explore_page.limits import Reason, why_not
 from channels_app.explore_page.metrics import METRICS, AnyMetric
 from channels_app.filter_bar.scope import PERIOD_PARAMETERS, Scope, read_scope
@@ -91,6 +93,16 @@ class ExploreQuery:
 
     def hiding(self, key: str) -> Address:
         return replace(self, hide=self.hide ^ {key}).address
+
+    def showing(self, key: str, keys: Iterable[str]) -> Address:
+        """One of these series alone; all again where it is."""
+        return replace(self, hide=alone(self.hide, key, keys)).address
+
+    @property
+    def records(self) -> str:
+        """Where the requests are listed, without a period."""
+        address = self.scope.address.without(*PERIOD_PARAMETERS)
+        return f"{reverse('records')}{address.setting('status', 'fail') if self.metric == 'failed' else address}"
 
 
 def read_explore_query(query: QueryDict, now: datetime) -> ExploreQuery:

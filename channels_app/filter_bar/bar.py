@@ -258,7 +258,12 @@ class FilterBar:
     @property
     def is_filtered(self) -> bool:
         """Whether there is anything to clear."""
-        return any(chip.without is not None for chip in self.chips)
+        return self.count > 0
+
+    @property
+    def count(self) -> int:
+        """How many values are filtered, besides what the page itself is of."""
+        return sum(chip.without is not None for chip in self.chips)
 
     @property
     def clear(self) -> Address:

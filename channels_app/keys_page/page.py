@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from functools import cached_property
+from typing import Any
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -13,8 +14,8 @@ from channels_app.charts.matrix import Axis, Matrix
 from channels_app.dashboard.query import METRICS
 from channels_app.filter_bar.bar import FilterBar
 from channels_app.keys_page.query import OPTIONAL, USUAL, KeysQuery
-from channels_app.stats import Usage, aggregate, breakdown, name_groups, series
-from channels_app.stats.questions import Group
+from channels_app.stats import Usage, breakdown, name_groups
+from channels_app.stats.questions import Group, aggregate
 from channels_app.usage_table.list_page import ListPage
 from channels_app.usage_table.row import Row, rows_of
 from channels_app.usage_table.table import Table
@@ -46,7 +47,8 @@ class KeysPage(ListPage):
     def _rows(self) -> list[Row]:
         rows = self.rows()
         keys = ApiKey.objects.in_bulk([pk for (pk,) in self.groups if pk])
-        models, channels = Counter(key for key, _model in self._by_model), self._channels
+        models = Counter(key for key, _model in self._by_model)
+        channels = Counter(key for key, _channel in self._channels)
         for row in rows:
             pk = row.group[0] or NO_KEY
             row.details = {
@@ -58,13 +60,29 @@ class KeysPage(ListPage):
         return rows
 
     @cached_property
-    def _by_model(self) -> dict[Group, int]:
-        """By key and model, the metric of the matrix; only its own sums, of which there are few."""
-        scope = self.scope
-        ends = [scope.span.since, scope.span.until]
-        sums = METRICS[self.query.metric].sums
-        found = series(ends, scope.conditions, ["key", "model"], sums, scope.basis).groups
-        return {group: sum(line[0]) for group, line in found.items()}
+    def _cells(self) -> list[tuple[Any, ...]]:
+        """Key, channel, model, the requests and the sums of the metric; only these, since there are thousands."""
+        scope, sums = self.scope, ("requests", *METRICS[self.query.metric].sums)
+        return aggregate(
+            scope.span,
+            scope.conditions,
+            ("api_key_id", "channel_id", "model_id"),
+            scope.basis,
+            tuple(dict.fromkeys(sums)),
+        )
+
+    @cached_property
+    def _by_model(self) -> Counter[Group]:
+        """By key and model, the metric of the matrix."""
+        values = Counter[Group]()
+        for key, _channel, model, requests, *sums in self._cells:
+            values[key, model] += sum(sums) if sums else requests
+        return values
+
+    @cached_property
+    def _channels(self) -> set[tuple[int, int]]:
+        """Keys with the channels that answered them; what is unknown is none of them."""
+        return {(key, channel) for key, channel, *_ in self._cells if channel is not None}
 
     @cached_property
     def _parts_by_model(self) -> dict[Group, Usage]:
@@ -72,12 +90,6 @@ class KeysPage(ListPage):
         asked = self.scope.conditions
         keys = self.opened if asked.api_keys is None else self.opened & asked.api_keys
         return breakdown(self.scope.span, replace(asked, api_keys=keys), ["key", "model"], self.scope.basis)
-
-    @cached_property
-    def _channels(self) -> Counter[int]:
-        """By key: how many channels answered it; what is unknown is none of them."""
-        rows = aggregate(self.scope.span, self.scope.conditions, ("api_key_id", "channel_id"), ("requests",))
-        return Counter(key for key, channel, _requests in rows if channel is not None)
 
     def _parts(self, row: Row) -> list[Row]:
         """By model."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -62,22 +61,21 @@ class Entities:
     @cached_property
     def channel_rows(self) -> list[Row]:
         """The largest by the chosen metric, then the sum of the others, then the unknown channel."""
-        by_channel: dict[int | None, dict[Group, Usage]] = defaultdict(dict)
-        for group, usage in self.answers.by_account.items():
-            by_channel[group[0]][group] = usage
-        unknown = by_channel.pop(None, {})
+        by_channel = {group[0]: usage for group, usage in self.answers.by_channel.items()}
+        unknown = by_channel.pop(None, None)
         ordered = sorted(
             by_channel.items(),
-            key=lambda item: (-(self._value(together(item[1].values())) or 0), self.channels[item[0] or 0].position),
+            key=lambda item: (-(self._value(item[1]) or 0), self.channels[item[0] or 0].position),
         )
         shown = ordered[:_SHOWN_CHANNELS] if len(ordered) > _SHOWN_CHANNELS + 1 else ordered
-        rows = [self._channel_row(self.channels[pk or 0], accounts) for pk, accounts in shown]
+        rows = [self._channel_row(self.channels[pk or 0], usage) for pk, usage in shown]
         if others := ordered[len(shown) :]:
-            usage = together(usage for _pk, accounts in others for usage in accounts.values())
             name = _("Other (%(n)s)") % {"n": len(others)}
-            rows.append(self._row("other", name, look.OTHER, usage, self.answers.usage))
+            rows.append(
+                self._row("other", name, look.OTHER, together(usage for _pk, usage in others), self.answers.usage)
+            )
         if unknown:
-            row = self._row(UNKNOWN, _("Unknown channel"), look.UNKNOWN, together(unknown.values()), self.answers.usage)
+            row = self._row(UNKNOWN, _("Unknown channel"), look.UNKNOWN, unknown, self.answers.usage)
             rows.append(
                 replace(
                     row, spark=self._spark((None,)), page=self._page("channel", UNKNOWN), condition=("channel", UNKNOWN)
@@ -85,9 +83,9 @@ class Entities:
             )
         return rows
 
-    def _channel_row(self, channel: Channel, accounts: Mapping[Group, Usage]) -> Row:
-        usage, its_look = together(accounts.values()), look.of_slot(channel.color_slot, channel.shape)
-        is_open = channel.slug in self.open
+    def _channel_row(self, channel: Channel, usage: Usage) -> Row:
+        accounts = {group: one for group, one in self._by_account.items() if group[0] == channel.pk}
+        its_look, is_open = look.of_slot(channel.color_slot, channel.shape), channel.slug in self.open
         return replace(
             self._row(channel.slug, channel.name, its_look, usage, self.answers.usage),
             spark=self._spark((channel.pk,)),
@@ -97,6 +95,15 @@ class Entities:
             page=self._page("channel", channel.slug),
             condition=("channel", channel.slug),
         )
+
+    @cached_property
+    def _by_account(self) -> dict[Group, Usage]:
+        """By channel and account; only what ranks them where no channel is open."""
+        return self.answers.by_account if self._opened else self.answers.ranked(["channel", "account"])
+
+    @cached_property
+    def _opened(self) -> set[int]:
+        return {pk for pk, channel in self.channels.items() if channel.slug in self.open}
 
     def _accounts(self, accounts: Mapping[Group, Usage], whole: Usage) -> list[Row]:
         ordered = sorted(accounts.items(), key=lambda item: (item[0][1] is None, -(self._value(item[1]) or 0)))
@@ -111,8 +118,7 @@ class Entities:
     @cached_property
     def _account_names(self) -> dict[int | None, str]:
         """Of the open channels' accounts, and of the largest."""
-        opened = {pk for pk, channel in self.channels.items() if channel.slug in self.open}
-        asked = {(group[1],) for group in self.answers.by_account if group[0] in opened}
+        asked = {(group[1],) for group in self._by_account if group[0] in self._opened}
         asked |= {(group[1],) for group, _usage in self._largest_accounts}
         return {group[0]: name["account"]["name"] for group, name in name_groups(["account"], asked).items()}
 
@@ -131,7 +137,7 @@ class Entities:
 
     @cached_property
     def keys(self) -> list[Row]:
-        return self._top("key", self.answers.by_key)
+        return self._top("key", self.answers.ranked(["key"]))
 
     @cached_property
     def accounts(self) -> list[Row]:
@@ -140,7 +146,7 @@ class Entities:
 
     @cached_property
     def _largest_accounts(self) -> list[tuple[Group, Usage]]:
-        return self._largest(self.answers.by_account)
+        return self._largest(self._by_account)
 
     def _top(self, by: str, groups: Mapping[Group, Usage]) -> list[Row]:
         largest = self._largest(groups)

@@ -123,10 +123,16 @@ class OverviewPage(DataPage):
 
     @property
     def strips(self) -> list[StatusStrip]:
-        """Of the channels with the most requests."""
+        """Of the channels with the most requests, in the order of their table."""
         requests, failed = (self.answers.lines_of(name) for name in ("requests", "failed"))
         busiest = sorted(requests, key=lambda group: (group == (None,), -sum(requests[group])))[:_STRIPS]
+        places = {row.key: place for place, row in enumerate(self.entities.channel_rows)}
+        busiest.sort(key=lambda group: places.get(self._slug(group), _STRIPS))
         return [self._strip(group, requests[group], failed[group]) for group in busiest if any(requests[group])]
+
+    def _slug(self, group: Group) -> str:
+        channel = self._channels.get(group[0] or 0)
+        return channel.slug if channel else UNKNOWN
 
     def _strip(self, group: Group, requests: Sequence[int], failed: Sequence[int]) -> StatusStrip:
         channel = self._channels.get(group[0] or 0)
@@ -144,8 +150,20 @@ class OverviewPage(DataPage):
         return [
             TopList("models", _("Models"), entities.models, self._all("models")),
             TopList("keys", _("API keys"), entities.keys, self._all("keys")),
-            TopList("accounts", _("Accounts"), entities.accounts),
+            TopList("accounts", _("Accounts"), entities.accounts, self._all_accounts),
         ]
+
+    @property
+    def _all_accounts(self) -> str:
+        """Those of each channel, in their table."""
+        sort = {"tokens": ""}.get(self.query.metric, f"-{self.query.metric}")
+        slugs = sorted({row.key for row in self.entities.channel_rows if row.opens})
+        address = self.query.elsewhere.setting("open", ",".join(slugs)).setting("sort", sort)
+        return f"{reverse('channels_app:channels')}{address}"
+
+    @property
+    def all_errors(self) -> str:
+        return self._all("errors")
 
     @property
     def metric_label(self) -> Promise:

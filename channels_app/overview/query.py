@@ -6,14 +6,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.http import QueryDict
-from django.urls import reverse
 
 from channels_app.address import Address
 from channels_app.dashboard.query import DashboardQuery, listed
 from channels_app.filter_bar.scope import read_scope
 
-# What the Channels page is sorted by for each card.
-_SORTS = {"requests": "-requests", "success": "success", "tokens": "", "cost": "-cost", "cache": "-hit"}
 _GROUPINGS = ("channel", "model", "key", "type")
 
 
@@ -26,12 +23,6 @@ class OverviewQuery(DashboardQuery):
     @property
     def address(self) -> Address:
         return super().address.setting("open", ",".join(sorted(self.open)))
-
-    def drill_down(self, key: str) -> str:
-        """The Channels page with the same filters, sorted by the figure of a card."""
-        sort = _SORTS.get(key)
-        address = self.elsewhere.setting("sort", sort or "")
-        return "" if sort is None else f"{reverse('channels_app:channels')}{address}".rstrip("?")
 
     def toggling(self, slug: str) -> OverviewQuery:
         return replace(self, open=self.open ^ {slug})

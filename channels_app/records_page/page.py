@@ -13,14 +13,15 @@ from django.utils.translation import gettext_lazy as _
 
 from channels_app.address import Address
 from channels_app.charts.timeline import Timeline
-from channels_app.columns import Choice
+from channels_app.columns import Choice, arranged, is_rearranged, shown
 from channels_app.filter_bar.bar import Chip, FilterBar, Option
 from channels_app.filter_bar.page import DataPage
 from channels_app.interval import interval_of
 from channels_app.record_costs import prices_of, told_by
 from channels_app.records import LIMITS, TIME, Cursor, Page, records, tokens_per_second
+from channels_app.records_page.columns import LABELS, OPTIONAL, USUAL
 from channels_app.records_page.menus import Menus
-from channels_app.records_page.query import OPTIONAL, RecordsQuery
+from channels_app.records_page.query import RecordsQuery
 from channels_app.records_page.search import PARAMETERS, SIZES
 from channels_app.stats import aggregate, span_of
 from channels_app.stats.client_requests import attempts_among
@@ -191,15 +192,35 @@ class RecordsPage(DataPage):
 
     @property
     def columns(self) -> list[Choice]:
-        return [Choice(name, label, self.shows(name)) for name, label in OPTIONAL.items()]
+        """All that there are, in their order."""
+        chosen = shown(USUAL, self.query.columns)
+        return [Choice(name, LABELS[name], name in chosen, is_usual=name in USUAL) for name in self._every_column]
+
+    @cached_property
+    def _every_column(self) -> list[str]:
+        """The server is one only where there are several."""
+        return arranged("records", [name for name in LABELS if name != "server" or self.many_servers])
 
     @property
-    def shown(self) -> frozenset[str]:
-        """The columns besides those that are always there: what a list is sorted by is among them."""
-        return frozenset(self.query.columns) | ({"total"} if self.query.sorted_by == "tokens" else frozenset())
+    def column_order(self) -> str:
+        return ",".join(self._every_column)
 
-    def shows(self, column: str) -> bool:
-        return column in self.query.columns
+    @property
+    def has_own_columns(self) -> bool:
+        """Whether its viewer has others than the usual ones, or another order."""
+        return bool(self.query.columns) or is_rearranged("records")
+
+    @cached_property
+    def shown(self) -> list[str]:
+        """The columns of the table in their order; what the list is sorted by is among them."""
+        sorted_by = {"tokens": "total"}.get(self.query.sorted_by, self.query.sorted_by)
+        chosen = shown(USUAL, self.query.columns) | {sorted_by}
+        return [name for name in self._every_column if name in chosen]
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether it is wider than most windows, and so scrolls."""
+        return any(name in OPTIONAL for name in self.query.columns)
 
     @cached_property
     def many_servers(self) -> bool:

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.http import QueryDict
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from channels_app.address import Address
 from channels_app.buckets import AUTO
@@ -18,28 +16,18 @@ from channels_app.filter_bar.bar import Option
 from channels_app.filter_bar.scope import PERIOD_PARAMETERS, Scope, read_scope
 from channels_app.interval import options, read_interval
 from channels_app.records import DEFAULT_SORT, LIMITS, SORTS, Cursor, CursorError, read_cursor
+from channels_app.records_page.columns import OPTIONAL, USUAL
 from channels_app.records_page.search import Search, read_search
 from channels_app.stats import Conditions
 from channels_app.stats.failures import Kind
 
 BEFORE, AFTER = "before", "after"
-# Columns that are shown when asked for.
-OPTIONAL: dict[str, Promise] = {
-    "written": gettext_lazy("Cache write"),
-    "total": gettext_lazy("Total tokens"),
-    "hit": gettext_lazy("Cache hit"),
-    "endpoint": gettext_lazy("Endpoint"),
-    "effort": gettext_lazy("Effort"),
-    "tier": gettext_lazy("Service tier"),
-    "ip": gettext_lazy("Client IP"),
-    "agent": gettext_lazy("User agent"),
-    "request": gettext_lazy("Request ID"),
-    "attempts": gettext_lazy("Attempts"),
-}
 
 
 @dataclass(frozen=True, slots=True)
 class RecordsQuery:
+    """`columns` are by what they differ from the usual ones."""
+
     scope: Scope
     sort: str
     limit: int
@@ -98,7 +86,7 @@ def read_records_query(query: QueryDict, now: datetime) -> RecordsQuery:
     scope, warnings = read_scope(query, now), list[str]()
     sort = _one_of(query, "sort", SORTS, DEFAULT_SORT, warnings)
     limit = int(_one_of(query, "limit", tuple(map(str, LIMITS)), str(LIMITS[0]), warnings))
-    columns = read_columns(query, "records", OPTIONAL)
+    columns = read_columns(query, "records", USUAL, OPTIONAL)
     search = read_search(query, warnings.append)
     cursor = _read_cursor(query, sort, warnings)
     failure = _read_failure(query, warnings)

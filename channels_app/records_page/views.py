@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from channels_app.chart_file import CHART, chart_file
-from channels_app.data_file import FORMATS
+from channels_app.data_file import FORMATS, JSON
 from channels_app.filter_bar.views import answer
 from channels_app.records import with_names
 from channels_app.records_page.detail import RecordDetail
@@ -46,11 +46,14 @@ def newcomers(request: HttpRequest) -> HttpResponse:
 @require_safe
 @login_required
 def record(request: HttpRequest, pk: int) -> HttpResponse:
-    """One record: the whole page, or (`partial`) what a drawer beside the list shows of it."""
+    """One record: the whole page, or (`partial`) what a drawer beside the list shows of it, or as a file."""
     row = with_names(UsageRecord.objects.filter(pk=pk)).first()
     if row is None:
         raise Http404(_("There is no record %(id)s") % {"id": pk})
     detail = RecordDetail(row, read_records_query(request.GET, timezone.now()))
+    if request.GET.get("format") == JSON:
+        file = {"Content-Disposition": f'attachment; filename="record-{pk}.json"'}
+        return HttpResponse(detail.raw, content_type="application/json", headers=file)
     template = "records/_detail.html" if request.GET.get("partial") else "records/record.html"
     with timezone.override(detail.scope.period.zone):
         return render(request, template, {"detail": detail})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import re
-import tomllib
 from functools import cache
 from importlib.metadata import PackageMetadata, PackageNotFoundError, metadata
 from pathlib import Path
@@ -16,6 +15,7 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse
 
 from channels_app.settings_page.sections import ABOUT, SectionView
+from channels_app.version import version
 
 _PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==", re.MULTILINE)
 _OSI = "License :: OSI Approved :: "
@@ -42,12 +42,6 @@ class About(SectionView):
             database=f"{connection.display_name} {'.'.join(map(str, connection.get_database_version()))}",
             dependencies=dependencies(),
         )
-
-
-@cache
-def version() -> str:
-    project = tomllib.loads((Path(settings.BASE_DIR) / "pyproject.toml").read_text())
-    return str(project["project"]["version"])
 
 
 @cache

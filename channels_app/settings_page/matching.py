@@ -1,4 +1,5 @@
-"""A test box for matching: what a record shows of its credential, which rule decides whose it is, and why.
+"""A test box for matching: what a record shows of its credential, which rule decides whose it is, and why; and of which
+channel the keys are that a server lists with a base URL, which no record shows.
 
 Asked by POST, and the source is not shown again: it may be a key.
 """
@@ -20,6 +21,7 @@ from channels_app.settings_page.sections import CHANNELS, SectionView
 from usage.accounting.resolver import Match, Rule
 from usage.ingest.sources import Finding, clue_of, find
 from usage.models import Account, Channel, Instance, Source
+from usage.upstream.names import without_password
 
 # Of more accounts that a rule finds, some are enough to see why it does not decide.
 _MOST_ACCOUNTS = 20
@@ -34,11 +36,15 @@ class MatchingForm(forms.Form):
         label=_("Source"), max_length=10_000, required=False, widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
         help_text=_("An e-mail, a file, a project or a key, as the record shows it. It is neither kept nor shown."),
     )  # fmt: skip
+    base_url = forms.CharField(
+        label=_("Base URL"), max_length=300, required=False,
+        help_text=_("Of an API provider, as it stands in CPA's configuration. Records do not show it."),
+    )  # fmt: skip
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        if not cleaned.get("auth_index") and not cleaned.get("source"):
-            raise ValidationError(gettext("Give an auth index, a source, or both: no rule reads anything else."))
+        if not any(cleaned.get(name) for name in ("auth_index", "source", "base_url")):
+            raise ValidationError(gettext("Give an auth index, a source or a base URL: no rule reads anything else."))
         return cleaned
 
 
@@ -64,7 +70,9 @@ class Matching(SectionView):
         return self._draw(request, MatchingForm(initial={"server": Instance.objects.first()}))
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        form = MatchingForm(request.POST)
+        asked = request.POST.copy()
+        asked["base_url"] = without_password(asked.get("base_url", "").strip())  # it is shown again
+        form = MatchingForm(asked)
         return self._draw(request, form, _answer(form) if form.is_valid() else None)
 
     def _draw(self, request: HttpRequest, form: MatchingForm, answer: Answer | None = None) -> HttpResponse:
@@ -73,6 +81,12 @@ class Matching(SectionView):
 
 def _answer(form: MatchingForm) -> Answer:
     asked = form.cleaned_data
+    shown = asked["auth_index"] or asked["source"]
+    answer = _of_record(asked) if shown else Answer(None, None, [])
+    return _of_base_url(asked, answer) if asked["base_url"] else answer
+
+
+def _of_record(asked: dict[str, Any]) -> Answer:
     finding = find(asked["server"], clue_of(asked["provider"], asked["auth_index"], asked["source"]))
     ids = {one.account_id for rule in finding.rules for one in rule.found[:_MOST_ACCOUNTS]}
     accounts = Account.objects.select_related("channel").in_bulk(ids)
@@ -84,6 +98,33 @@ def _answer(form: MatchingForm) -> Answer:
             channel = Channel.objects.filter(pk=decided.channel_id or 0).first()
             return Answer(channel, accounts.get(decided.account_id or 0), tried)
     return Answer(None, None, tried)
+
+
+def _of_base_url(asked: dict[str, Any], before: Answer) -> Answer:
+    """It is the last to be asked: what a record shows says more."""
+    listed = Account.objects.filter(instance=asked["server"], base_url=asked["base_url"])
+    still = listed.exclude(state=Account.State.REMOVED)
+    fitting = still if still.exists() else listed
+    channels = list(Channel.objects.filter(accounts__in=fitting).distinct())
+    found = list(fitting.select_related("channel")[:_MOST_ACCOUNTS])
+    wins = before.channel is None and len(channels) == 1
+    name = gettext("By base URL")
+    if not found:
+        reason = gettext(
+            "The server lists no account with it. What it lists without a name would be a channel of this URL."
+        )
+    elif before.channel:
+        reason = gettext("Not asked any more: a rule before it decides.")
+    elif not wins:
+        reason = gettext("Accounts of several channels fit, so it decides nothing.")
+    elif len(found) > 1:
+        reason = gettext("Several accounts of one channel fit: the channel is sure, the account is not.")
+    else:
+        reason = gettext("It is the only account that fits.")
+    tried = [*before.tried, Tried(name, found, wins, reason)]
+    if not wins:
+        return before._replace(tried=tried)
+    return Answer(channels[0], found[0] if len(found) == 1 else None, tried)
 
 
 def _said_before(source: Source | None) -> Iterator[Tried]:

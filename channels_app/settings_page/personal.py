@@ -17,7 +17,7 @@ from channels_app.filter_bar.scope import default_comparison, default_range
 from channels_app.period import RANGES
 from channels_app.settings_page.sections import PERSONAL, SectionView
 from channels_app.shell import REFRESH_SECONDS, THEMES, Shell
-from channels_app.views import keep_in_browser
+from channels_app.way_back import keep_in_browser
 
 _COMPARISONS: dict[str, Promise] = {
     PREVIOUS: _("With the period before"),

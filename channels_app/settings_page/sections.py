@@ -27,11 +27,12 @@ PERSONAL = Section("settings", _("Personal"))
 DISPLAY = Section("settings_display", _("Display"), "is_staff")
 CHANNELS = Section("settings_channels", _("Channels"), "is_staff")
 NAMES = Section("settings_names", _("Accounts & keys"), "is_staff")
+SERVERS = Section("settings_servers", _("Collector"), "is_staff")
 RETENTION = Section("settings_retention", _("Retention"), "is_staff")
 USERS = Section("settings_users", _("Users"), "is_superuser")
 TOKENS = Section("settings_tokens", _("API tokens"))
 ABOUT = Section("settings_about", _("About"))
-_ALL = (PERSONAL, DISPLAY, CHANNELS, NAMES, RETENTION, USERS, TOKENS, ABOUT)
+_ALL = (PERSONAL, DISPLAY, CHANNELS, NAMES, SERVERS, RETENTION, USERS, TOKENS, ABOUT)
 
 
 class SectionView(LoginRequiredMixin, UserPassesTestMixin, View):

@@ -11,6 +11,7 @@ from channels_app.settings_page.merging import Merge, Unmerge
 from channels_app.settings_page.names import Names
 from channels_app.settings_page.personal import Personal
 from channels_app.settings_page.retention import Retention
+from channels_app.settings_page.servers import Servers
 from channels_app.settings_page.tokens import RevokeToken, Tokens
 from channels_app.settings_page.users import SwitchUser, Users
 
@@ -24,6 +25,7 @@ urlpatterns = [
     path("sources/<int:pk>/assign/", Assign.as_view(), name="source_assign"),
     path("sources/<int:pk>/take-back/", TakeBack.as_view(), name="source_take_back"),
     path("names/", Names.as_view(), name="settings_names"),
+    path("servers/", Servers.as_view(), name="settings_servers"),
     path("retention/", Retention.as_view(), name="settings_retention"),
     path("users/", Users.as_view(), name="settings_users"),
     path("users/<int:pk>/", SwitchUser.as_view(), name="settings_user"),

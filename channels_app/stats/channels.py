@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -105,10 +105,13 @@ def channel_report(
     *,
     sort: str = DEFAULT_SORT,
     basis: Basis = Basis.RECORDED,
+    opened: Collection[str] | None = None,
 ) -> ChannelReport:
     """Return usage by channel, account and model in `period`, from one aggregation.
 
-    `sort` is `name` or a key of SORT_KEYS, descending with a leading `-`; the unknown channel stays last.
+    `sort` is `name` or a key of SORT_KEYS, descending with a leading `-`; the unknown channel stays last. Where the slugs
+    of `opened` channels are told, the accounts of all others come without their models, which of a thousand accounts are
+    most of the work; then sums are asked for three times.
     """
     report = ChannelReport(period, Usage(), [], basis)
     if basis is Basis.CURRENT:
@@ -116,15 +119,19 @@ def channel_report(
     channels: dict[str, ChannelRow] = {}
     accounts: set[str] = set()
     models: dict[tuple[str, int], ModelRow] = {}
-    for (of_channel, account), rows in _by_source_and_model(period, conditions, basis):
+    for (of_channel, account), usage, rows in _by_source(period, conditions, basis, opened):
         channel = _channel_row(channels, of_channel)
         if account.key not in accounts:
             accounts.add(account.key)
             channel.accounts.append(account)
+        account.usage.add(usage)
         for row in rows:
-            account.usage.add(row.usage)
             _model_row(models, f"channel-{channel.slug}", channel.models, row).usage.add(row.usage)
             _take_model(models, account, row)
+    if opened is not None:
+        models_of = _models_of_channels(period, conditions, basis)
+        for channel in channels.values():
+            channel.models = models_of.get(channel.slug, [])
     for channel in channels.values():
         for account in channel.accounts:
             channel.usage.add(account.usage)
@@ -139,15 +146,58 @@ def channel_report(
 _Place = tuple[Channel | None, AccountRow]
 
 
-def _by_source_and_model(
-    period: Period, conditions: Conditions, basis: Basis
-) -> Iterator[tuple[_Place, list[ModelRow]]]:
-    found = defaultdict[int, list[tuple[int, Usage]]](list)
-    for source_id, model_id, *sums in aggregate(span_of(period), conditions, ("source_id", "model_id"), basis):
-        found[source_id].append((model_id, Usage(*sums)))
-    places, names = _places(found), dict(ModelName.objects.values_list("pk", "name"))
-    for source_id, rows in found.items():
-        yield places[source_id], [ModelRow(names[model_id], usage, pk=model_id) for model_id, usage in rows]
+def _by_source(
+    period: Period, conditions: Conditions, basis: Basis, opened: Collection[str] | None
+) -> Iterator[tuple[_Place, Usage, list[ModelRow]]]:
+    """Yield each source with its place and, where its channel is among those `opened` (None: all are), its models."""
+    span = span_of(period)
+    if opened is None:
+        models = _models_of_sources(aggregate(span, conditions, ("source_id", "model_id"), basis))
+        usages = {source: _sum(rows) for source, rows in models.items()}
+        places = _places(usages)
+    else:
+        usages = {source: Usage(*sums) for source, *sums in aggregate(span, conditions, ("source_id",), basis)}
+        places = _places(usages)
+        shown = frozenset(source for source, (channel, _row) in places.items() if _slug(channel) in opened)
+        within = replace(conditions, sources=shown, channels=None)
+        models = _models_of_sources(aggregate(span, within, ("source_id", "model_id"), basis))
+        usages |= {
+            source: _sum(rows) for source, rows in models.items()
+        }  # asked later, and equal to what is below them
+    for source, usage in usages.items():
+        yield places[source], usage, models.get(source, [])
+
+
+def _models_of_sources(rows: Iterable[tuple[Any, ...]]) -> dict[int, list[ModelRow]]:
+    names = _model_names()
+    found = defaultdict[int, list[ModelRow]](list)
+    for source_id, model_id, *sums in rows:
+        found[source_id].append(ModelRow(names[model_id], Usage(*sums), model_id))
+    return found
+
+
+def _models_of_channels(period: Period, conditions: Conditions, basis: Basis) -> dict[str, list[ModelRow]]:
+    """By the channel's slug."""
+    names, slugs = _model_names(), dict(Channel.objects.values_list("pk", "slug"))
+    found = defaultdict[str, list[ModelRow]](list)
+    for channel_id, model_id, *sums in aggregate(span_of(period), conditions, ("channel_id", "model_id"), basis):
+        found[slugs[channel_id] if channel_id else UNKNOWN].append(ModelRow(names[model_id], Usage(*sums), model_id))
+    return found
+
+
+def _model_names() -> dict[int, str]:
+    return dict(ModelName.objects.values_list("pk", "name"))
+
+
+def _sum(rows: Iterable[ModelRow]) -> Usage:
+    usage = Usage()
+    for row in rows:
+        usage.add(row.usage)
+    return usage
+
+
+def _slug(channel: Channel | None) -> str:
+    return channel.slug if channel else UNKNOWN
 
 
 def _places(ids: Collection[int]) -> dict[int, _Place]:
@@ -173,7 +223,7 @@ def _places(ids: Collection[int]) -> dict[int, _Place]:
 
 
 def _channel_row(rows: dict[str, ChannelRow], channel: Channel | None) -> ChannelRow:
-    slug = channel.slug if channel else UNKNOWN
+    slug = _slug(channel)
     if slug not in rows:
         rows[slug] = (
             ChannelRow(slug, channel.name, channel.kind, channel.color_slot, channel.shape)

@@ -38,7 +38,8 @@ from usage.ingest.attempts import (
     client_requests,
     stale_stretches,
 )
-from usage.ingest.rollup import DAILY, HOUR, HOURLY, records_since
+from usage.ingest.grains import DAILY, HOUR, HOURLY
+from usage.ingest.rollup import records_since
 from usage.models import Attempt, Source, UsageRecord
 from usage.models.fields import to_micros
 

@@ -15,8 +15,8 @@ from channels_app.stats.questions import Group
 from channels_app.stats.remembering import once
 from channels_app.stats.usage import Usage
 from usage.accounting.price_book import PriceBook
+from usage.ingest.grains import TOKENS
 from usage.ingest.prices import load_prices
-from usage.ingest.rollup import TOKENS
 
 # What is for no kind of tokens: of models with prices per request alone, or that have no price any more.
 OTHER = "other"

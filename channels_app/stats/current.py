@@ -24,7 +24,7 @@ from channels_app.stats.current_records import MONEY, money_of_records
 from channels_app.stats.tables import Conditions, Span
 from usage.accounting.pricing import Price
 from usage.accounting.tokens import Buckets
-from usage.ingest.rollup import SUMS, TOKENS
+from usage.ingest.grains import SUMS, TOKENS
 
 # What money follows from.
 _USED = ("requests", "failed", "unused_failures", *TOKENS)

@@ -13,8 +13,9 @@ from usage.accounting.multipliers import Multiplier
 from usage.accounting.price_book import PriceBook
 from usage.accounting.pricing import LIST_PRICE, Price
 from usage.accounting.tokens import Buckets
+from usage.ingest.grains import DAILY_BY_MODEL, HOURLY, TOKENS
 from usage.ingest.prices import load_multipliers, load_prices
-from usage.ingest.rollup import DAILY_BY_MODEL, HOURLY, TOKENS, records_since
+from usage.ingest.rollup import records_since
 from usage.models import ModelName, Source
 
 

@@ -19,7 +19,7 @@ from channels_app.stats.spans import union
 from channels_app.stats.tables import OF_SOURCES, WITH_SOURCES, Conditions, Span, listed, of_records
 from usage.accounting.multipliers import Multiplier
 from usage.accounting.pricing import PARTS, Price
-from usage.ingest.rollup import DAY, HOUR, HOURLY_BY_MODEL, OF_RECORDS, RECORDS, TOKENS, TOTAL
+from usage.ingest.grains import DAY, HOUR, HOURLY_BY_MODEL, OF_RECORDS, RECORDS, TOKENS, TOTAL
 from usage.models import RequestTraits
 
 # The sums that follow from prices.

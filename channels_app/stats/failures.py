@@ -22,7 +22,8 @@ from channels_app.stats.tables import (
     of_records,
     one_of,
 )
-from usage.ingest.rollup import FAILURES, HOUR, OF_RECORDS, RECORDS, records_since
+from usage.ingest.grains import FAILURES, HOUR, OF_RECORDS, RECORDS
+from usage.ingest.rollup import records_since
 
 _DIMENSIONS = ("status_code", "message_id", "source_id")
 # SQLite takes 500 parts of a query.

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from channels_app.stats.database import database
 from channels_app.stats.occurrences import stretches
 from channels_app.stats.tables import Conditions, Span, of_records
-from usage.ingest.rollup import RECORDS
+from usage.ingest.grains import RECORDS
 
 # To read them takes SQLite 2 to 4 µs each.
 MOST = 5_000

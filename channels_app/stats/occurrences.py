@@ -11,7 +11,8 @@ from typing import NamedTuple
 from channels_app.stats.database import database
 from channels_app.stats.remembering import once
 from channels_app.stats.tables import DAYS, EVERYTHING, HOURS, Conditions, Span, listed, one_of
-from usage.ingest.rollup import FAILURES, HOUR, Grain, records_since
+from usage.ingest.grains import FAILURES, HOUR, Grain
+from usage.ingest.rollup import records_since
 
 # So many at most are looked for at once.
 _DAYS_AT_ONCE, _HOURS_AT_ONCE = 16, 256

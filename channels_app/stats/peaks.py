@@ -17,8 +17,9 @@ from channels_app.stats.occurrences import hours_that_know
 from channels_app.stats.remembering import once
 from channels_app.stats.tables import EVERYTHING, Conditions, Span, listed, of_records, one_of
 from usage.ingest.attempts import stale_stretches
+from usage.ingest.grains import FAILURES, HOUR, RECORDS, TOTAL
 from usage.ingest.peaks import MINUTE, TABLE, Kind, grain_of
-from usage.ingest.rollup import FAILURES, HOUR, RECORDS, TOTAL, records_since
+from usage.ingest.rollup import records_since
 from usage.models import Source
 
 # So many records for each of both peaks: together they take SQLite some 60 ms at most.

@@ -30,8 +30,9 @@ from channels_app.stats.tables import (
     of_records,
 )
 from usage.ingest.attempts import stale_stretches
+from usage.ingest.grains import HOUR, HOURLY, OF_RECORDS, RECORDS, TOTAL, Grain
 from usage.ingest.peaks import MINUTE, TABLE, Kind, grain_of
-from usage.ingest.rollup import HOUR, HOURLY, OF_RECORDS, RECORDS, TOTAL, Grain, records_since
+from usage.ingest.rollup import records_since
 from usage.models import Source
 
 # So many records take SQLite some 30 ms.

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -32,7 +33,8 @@ from channels_app.stats.tables import (
     runs,
 )
 from usage.ingest.distribution import COUNTED, GRAINS, KINDS, MIDDLES, TABLE, at_rest, bins_of, decode
-from usage.ingest.rollup import OF_RECORDS, RECORDS, Grain, records_since
+from usage.ingest.grains import OF_RECORDS, RECORDS, Grain
+from usage.ingest.rollup import records_since
 
 # ui.md 6: of so many each one is read.
 MOST_EXACT = 50_000
@@ -41,24 +43,45 @@ _PIECES_PER_QUERY = 200
 _TTFT = "CASE WHEN ttft_ms > 0 AND ttft_ms <= latency_ms THEN ttft_ms END"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Spread:
-    """How often each time came, in milliseconds; where it `is_rough`, times are the middles of bins."""
+    """How long some answers took, in milliseconds: the `times` of all, or where these are too many how often each time came.
 
-    counts: Mapping[int, int]
-    is_rough: bool = False
+    Where it `is_rough`, the times of `counts` are the middles of bins.
+    """
+
+    times: Sequence[int] = ()
+    counts: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def is_rough(self) -> bool:
+        return bool(self.counts)
 
     @property
     def samples(self) -> int:
-        return sum(self.counts.values())
+        return len(self.times) + sum(self.counts.values())
 
     def percentile(self, share: int) -> int | None:
         """Return the nearest-rank percentile in milliseconds: the least time that `share` per cent do not exceed."""
-        times = sorted(self.counts)
-        passed = list(accumulate(map(self.counts.__getitem__, times)))
-        if not times:
+        if not self.samples:
             return None
-        return times[bisect_left(passed, max(math.ceil(passed[-1] * share / 100), 1))]
+        rank = max(math.ceil(self.samples * share / 100), 1)
+        if not self.is_rough:
+            return self._in_order[rank - 1]
+        times, passed = self._ranks
+        return times[bisect_left(passed, rank)]
+
+    # A page asks for several percentiles of the same.
+
+    @cached_property
+    def _in_order(self) -> list[int]:
+        return sorted(self.times)
+
+    @cached_property
+    def _ranks(self) -> tuple[list[int], list[int]]:
+        """The times in order, and how many took so long at most."""
+        times = sorted(self.counts)
+        return times, list(accumulate(map(self.counts.__getitem__, times)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +92,7 @@ class Timing:
     ttft: Spread
 
 
-_NEVER = Timing(Spread({}), Spread({}))
+_NEVER = Timing(Spread(), Spread())
 # Place of the span, and the values of the dimensions.
 _Key = tuple[int | None, ...]
 
@@ -85,11 +108,12 @@ def merged(timings: Iterable[Timing]) -> Timing:
 
 
 def _together(spreads: Sequence[Spread]) -> Spread:
+    """Of the same span, all or none are rough."""
     counts: dict[int, int] = {}
     for spread in spreads:
         for milliseconds, count in spread.counts.items():
             counts[milliseconds] = counts.get(milliseconds, 0) + count
-    return Spread(counts, any(spread.is_rough for spread in spreads))
+    return Spread([time for spread in spreads for time in spread.times], counts)
 
 
 def timing_by(span: Span, conditions: Conditions, by: Sequence[str]) -> dict[Group, Timing]:
@@ -131,8 +155,8 @@ class _Question:
         self._grains = _cheapest([grain for grain in GRAINS if needed <= set(grain.dimensions)])
 
     def exact(self) -> dict[_Key, Timing]:
-        counted = _counted(self._rows([self._of_records(run) for run in runs(self._pieces(()))]))
-        return {key: Timing(*map(Spread, both)) for key, both in counted.items()}
+        listed_times = _listed(self._rows([self._of_records(run) for run in runs(self._pieces(()))]))
+        return {key: Timing(*map(Spread, both)) for key, both in listed_times.items()}
 
     def rough(self, last_id: int) -> dict[_Key, Timing]:
         """By the distributions, which hold the records to `last_id`."""
@@ -145,8 +169,8 @@ class _Question:
         older = [self._of_records(run, f"id <= {last_id}") for run in found if not run.grain]
         # By the id: the newest are few, and a span may be long.
         newest = [self._of_records(run, f"id > {last_id}", moment="+requested_at") for run in runs(self._pieces(()))]
-        counted = _counted(self._rows([*older, *newest]), bins_of)
-        return {key: _rough(blobs[key], counted[key]) for key in {*blobs, *counted}}
+        others = _listed(self._rows([*older, *newest]))
+        return {key: _rough(blobs[key], others[key]) for key in {*blobs, *others}}
 
     def _pieces(self, grains: Sequence[Grain]) -> Iterator[Piece]:
         pruned_until = once(records_since)
@@ -200,22 +224,20 @@ def _cheapest(fitting: Iterable[Grain]) -> list[Grain]:
     return grains
 
 
-def _counted(
-    rows: Iterable[tuple[Any, ...]], written: Callable[[Iterable[int]], Iterable[int]] = iter
-) -> defaultdict[_Key, tuple[Counter[int], Counter[int]]]:
-    """Return how often each latency and time to the first token came, as it is `written`."""
-    found: defaultdict[_Key, tuple[Counter[int], Counter[int]]] = defaultdict(lambda: (Counter(), Counter()))
+def _listed(rows: Iterable[tuple[Any, ...]]) -> defaultdict[_Key, tuple[list[int], list[int]]]:
+    """Return each latency and time to the first token, from the texts that list them."""
+    found: defaultdict[_Key, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
     for *key, latencies, ttfts in rows:
-        for counts, listed_times in zip(found[tuple(key)], (latencies, ttfts), strict=True):
-            if listed_times:
-                counts.update(written(map(int, listed_times.split(","))))
+        for times, text in zip(found[tuple(key)], (latencies, ttfts), strict=True):
+            if text:
+                times.extend(map(int, text.split(",")))
     return found
 
 
-def _rough(blobs: Iterable[list[bytes]], bins: Iterable[Counter[int]]) -> Timing:
+def _rough(blobs: Iterable[list[bytes]], others: Iterable[list[int]]) -> Timing:
     spreads = []
-    for parts, some in zip(blobs, bins, strict=True):
+    for parts, times in zip(blobs, others, strict=True):
         counts = decode(parts)
-        counts.update(some)
-        spreads.append(Spread({MIDDLES[number]: count for number, count in counts.items()}, is_rough=True))
+        counts.update(bins_of(times))
+        spreads.append(Spread(counts={MIDDLES[number]: count for number, count in counts.items()}))
     return Timing(*spreads)

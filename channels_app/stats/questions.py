@@ -11,7 +11,7 @@ from channels_app.stats import current, tables
 from channels_app.stats.current import Basis
 from channels_app.stats.tables import NOTHING, Conditions, Span
 from channels_app.stats.usage import Usage
-from usage.ingest.rollup import SUMS
+from usage.ingest.grains import SUMS
 
 # What usage can be broken down by, and the dimension of the tables that it is.
 DIMENSIONS = {
@@ -58,10 +58,14 @@ def top(groups: Mapping[Group, Usage], limit: int) -> tuple[dict[Group, Usage], 
 
 
 def aggregate(
-    span: Span, conditions: Conditions, by: Sequence[str], basis: Basis = Basis.RECORDED
+    span: Span,
+    conditions: Conditions,
+    by: Sequence[str],
+    basis: Basis = Basis.RECORDED,
+    sums: Sequence[str] = SUMS,
 ) -> list[tuple[Any, ...]]:
-    """Return all sums of `span` for each value of the dimensions of tables `by`: (*values, *SUMS)."""
-    return [row[1:] for row in _OF_BASIS[basis]([span], conditions, by, SUMS)]
+    """Return these sums of `span` for each value of the dimensions of tables `by`: (*values, *sums)."""
+    return [row[1:] for row in _OF_BASIS[basis]([span], conditions, by, sums)]
 
 
 _OF_BASIS = {Basis.RECORDED: tables.aggregate_each, Basis.CURRENT: current.aggregate_each}

@@ -12,7 +12,8 @@ from channels_app.stats.database import database
 from channels_app.stats.occurrences import hours_that_know, stretches
 from channels_app.stats.remembering import once
 from channels_app.stats.tables import NOTHING, Conditions, Span, aggregate, listed, of_records, one_of
-from usage.ingest.rollup import FAILURES, HOUR, OF_RECORDS, RECORDS, SPEED, TOTAL, records_since
+from usage.ingest.grains import FAILURES, HOUR, OF_RECORDS, RECORDS, SPEED, TOTAL
+from usage.ingest.rollup import records_since
 
 # What a point can be placed by, in terms of records: whole numbers, null where they are not told.
 VALUES = {

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from channels_app.stats.database import database
 from channels_app.stats.questions import DIMENSIONS
 from channels_app.stats.tables import EVERYTHING, OF_SOURCES, WITH_SOURCES, Conditions, listed
-from usage.ingest.rollup import (
+from usage.ingest.grains import (
     DAILY_BY_KEY,
     DAILY_BY_MODEL,
     DAILY_BY_SOURCE,

@@ -6,26 +6,26 @@ from the sums, so that any span is exact to the microsecond in any time zone, an
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from channels_app.period import Period
 from channels_app.stats.database import database
 from channels_app.stats.remembering import once
-from usage.ingest.placing import displaced
-from usage.ingest.rollup import (
+from usage.ingest.grains import (
     DAILY,
     DAILY_BY_CHANNEL,
     DAILY_BY_CHANNEL_KEY,
     DAILY_BY_CHANNEL_MODEL,
     DAILY_BY_KEY,
-    DAILY_BY_KEY_MODEL,
+    DAILY_BY_KEY_CHANNEL_MODEL,
     DAILY_BY_MODEL,
     DAILY_BY_SOURCE,
-    DAILY_BY_SOURCE_KEY,
+    DAILY_BY_SOURCE_KEY_MODEL,
     DAILY_FAILURE_KINDS,
     DAILY_FAILURES,
+    DAILY_FAILURES_BY_CHANNEL_MODEL,
     DAILY_FAILURES_BY_KEY,
     FAILURES,
     FAILURES_BY_CHANNEL,
@@ -33,6 +33,7 @@ from usage.ingest.rollup import (
     HOURLY,
     HOURLY_BY_CHANNEL,
     HOURLY_BY_CHANNEL_MODEL,
+    HOURLY_BY_KEY,
     HOURLY_BY_MODEL,
     HOURLY_BY_SOURCE,
     OF_RECORDS,
@@ -41,27 +42,41 @@ from usage.ingest.rollup import (
     SUM_OF_RECORDS,
     SUMS,
     WEEKLY,
-    WEEKLY_BY_KEY_MODEL,
+    WEEKLY_BY_KEY_CHANNEL_MODEL,
     WEEKLY_BY_SOURCE,
     Grain,
-    records_since,
 )
+from usage.ingest.placing import displaced
+from usage.ingest.rollup import records_since
 from usage.models import Account, Source
 from usage.models.fields import to_micros
 from usage.models.rollup import NO_CHANNEL
 
 # SQLite takes 500 parts of a query.
 _PARTS_PER_QUERY = 450
+# So many rows are found by their keys before others.
+_MOST_LOOKED_UP = 1_000
 
 # The smaller ones first.
-_WEEKS = (WEEKLY_BY_SOURCE, WEEKLY_BY_KEY_MODEL, WEEKLY)
+_WEEKS = (WEEKLY_BY_SOURCE, WEEKLY_BY_KEY_CHANNEL_MODEL, WEEKLY)
 DAYS = (
     DAILY_BY_CHANNEL, DAILY_BY_MODEL, DAILY_BY_KEY, DAILY_BY_CHANNEL_MODEL, DAILY_BY_SOURCE, DAILY_BY_CHANNEL_KEY,
-    DAILY, DAILY_BY_KEY_MODEL, DAILY_BY_SOURCE_KEY,
+    DAILY, DAILY_BY_KEY_CHANNEL_MODEL, DAILY_BY_SOURCE_KEY_MODEL,
 )  # fmt: skip
-HOURS = (HOURLY_BY_CHANNEL, HOURLY_BY_MODEL, HOURLY_BY_CHANNEL_MODEL, HOURLY_BY_SOURCE, HOURLY)
-_DAYS_FAILED = (DAILY_FAILURE_KINDS, DAILY_FAILURES_BY_KEY, DAILY_FAILURES)
+HOURS = (
+    HOURLY_BY_CHANNEL, HOURLY_BY_MODEL, HOURLY_BY_CHANNEL_MODEL, HOURLY_BY_KEY, HOURLY_BY_SOURCE, HOURLY,
+)  # fmt: skip
+_DAYS_FAILED = (DAILY_FAILURE_KINDS, DAILY_FAILURES_BY_CHANNEL_MODEL, DAILY_FAILURES_BY_KEY, DAILY_FAILURES)
 _HOURS_FAILED = (FAILURES_BY_CHANNEL, FAILURES)
+
+# Of what succeeded: what each sum of all says of it by itself, and from which those of the failed must be taken.
+_OF_SUCCEEDED = {
+    "requests": "requests - failed",
+    "failed": "0",
+    "priced_requests": "priced_succeeded",
+    "unused_failures": "0",
+}
+_OF_BOTH = {*SUMS} - {*_OF_SUCCEEDED, "priced_succeeded", "timed_output", "timed_ms", "without_usage"}
 
 # What a record may be without; 0 then (NO_KEY, NO_MESSAGE).
 _MAY_BE_MISSING = ("api_key_id", "message_id")
@@ -257,21 +272,30 @@ class _Question:
         if run.grain is None:
             yield self._by_channel(self._of_records(run))
             return
-        yield self._of_sums(run, run.grain)
-        if self._conditions.failed is False:
-            failures = _failures(self._conditions, self._asked)
-            yield self._of_sums(run, failures[0 if run.grain.width > HOUR else -1], sign="-")
+        if self._conditions.failed is not False:
+            yield self._of_sums(run, run.grain, {})
+            return
+        yield self._of_sums(run, run.grain, _OF_SUCCEEDED)
+        if taken := [name for name in self._sums if name in _OF_BOTH]:
+            failures = _failures(self._conditions, self._asked)[0 if run.grain.width > HOUR else -1]
+            figures = {name: f"-{name}" if name in taken else "0" for name in self._sums}
+            yield self._of_sums(run, failures, figures, f"({' OR '.join(f'{name} <> 0' for name in taken)})")
 
-    def _of_sums(self, run: Run, grain: Grain, sign: str = "") -> str:
-        where = [f"bucket >= {run.span.since}", f"bucket < {run.span.until}"]
-        where += [f"{name} IN {listed(ids)}" for name, ids in self._conditions.ids_in(grain.dimensions).items()]
+    def _of_sums(self, run: Run, grain: Grain, figures: Mapping[str, str], *conditions: str) -> str:
+        """Return the query of a table; `figures` are what it says of sums in other words than their names."""
+        ids = self._conditions.ids_in(grain.dimensions)
+        where = [
+            _within(run.span, grain, ids),
+            *(f"{name} IN {listed(some)}" for name, some in ids.items()),
+            *conditions,
+        ]
         if self._conditions.codes:
             where.append(one_of(self._conditions.codes))
         is_by_channel = "channel_id" in grain.dimensions
         dimensions = (_UNKNOWN_AS_NULL.get(name, name) for name in self._asked) if is_by_channel else self._of_sources
         # Not grouped: to do that once, for all pieces together, takes SQLite half as long.
-        figures = (f"{sign}{name} AS {name}" for name in self._sums)
-        columns = ", ".join((f"{run.place_of('bucket')} AS span", *dimensions, *figures))
+        sums = (f"{figures.get(name, name)} AS {name}" for name in self._sums)
+        columns = ", ".join((f"{run.place_of('bucket')} AS span", *dimensions, *sums))
         query = f"SELECT {columns} FROM {grain.table} WHERE {' AND '.join(where)}"
         return query if is_by_channel else self._by_channel(query)
 
@@ -295,6 +319,16 @@ class _Question:
             return query
         dimensions = (f"{OF_SOURCES.get(name, f'pieces.{name}')} AS {name}" for name in self._asked)
         return f"SELECT {', '.join(('span', *dimensions, *self._sums))} FROM ({query}) AS pieces {WITH_SOURCES}"
+
+
+def _within(span: Span, grain: Grain, ids: Mapping[str, frozenset[int]]) -> str:
+    """Return what tells the intervals of `span` from others: each by its start where few rows of each are wanted, so that the
+    key finds these and not all that the interval has.
+    """
+    starts = range(span.since, span.until, grain.width)
+    if len(starts) * len(ids.get(grain.dimensions[0], ())) in range(1, _MOST_LOOKED_UP):
+        return f"bucket IN {listed(starts)}"
+    return f"bucket >= {span.since} AND bucket < {span.until}"
 
 
 def _as_placed(conditions: Conditions, by: Sequence[str]) -> Conditions:

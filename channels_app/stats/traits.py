@@ -9,7 +9,7 @@ from typing import Any
 from channels_app.stats.database import database
 from channels_app.stats.questions import Group, Series
 from channels_app.stats.tables import Conditions, Span, of_records
-from usage.ingest.rollup import RECORDS, SUM_OF_RECORDS
+from usage.ingest.grains import RECORDS, SUM_OF_RECORDS
 from usage.models import RequestTraits
 
 # Attributes of RequestTraits.

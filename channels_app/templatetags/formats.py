@@ -74,6 +74,16 @@ def duration(span: timedelta | None) -> SafeString:
 
 
 @register.filter
+def countdown(span: timedelta) -> SafeString:
+    """A wait of whole seconds that core.js counts down; who listens hears it once."""
+    minutes = _("%(minutes)s m %(seconds)s s") % {"minutes": "#", "seconds": "$"}
+    seconds, short = span // timedelta(seconds=1), _("%(seconds)s s") % {"seconds": "$"}
+    text = formats.duration(span) if seconds >= 60 else short.replace("$", str(seconds))
+    ticking = '<span aria-hidden="true" data-seconds="{}" data-minutes="{}" data-short="{}">{}</span>'
+    return format_html('<span class="sr-only">{}</span>' + ticking, text, seconds, minutes, short, text)
+
+
+@register.filter
 def minute(moment: datetime | None) -> SafeString:
     """A time in the zone of the page; its `title` is exact."""
     return (
@@ -153,6 +163,7 @@ def cost(usage: Usage, models: Iterable[ModelRow] | None = None, key: str = "") 
         "pricing": "nothing" if nothing_to_price else confidence.level or "sure",
         "confidence": confidence if models is not None and confidence.level else None,
         "key": key,
+        "is_total": key.endswith("total"),
     }
 
 

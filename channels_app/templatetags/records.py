@@ -1,12 +1,16 @@
-"""Links of the Records page: what a cell filters by, what else can be done with what it names, what a header sorts by."""
+"""Links of the Records page (what a cell filters by, what else can be done with what it names, what a header sorts by),
+and its cells in the order of its columns.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import template
 from django.template import Context
-from django.utils.safestring import SafeString
+from django.template.base import FilterExpression, Node, NodeList, Parser, Token
+from django.utils.safestring import SafeString, mark_safe
 
 from channels_app.address import Address
 from channels_app.filters import UNKNOWN_CHANNEL
@@ -48,3 +52,24 @@ def sortable(page: RecordsPage, sort: str, label: str, css_class: str) -> dict[s
         "is_sorted": page.query.sorted_by == sort,
         "descending": page.query.descending,
     }
+
+
+@register.tag
+def columns(parser: Parser, token: Token) -> Columns:
+    """`{% columns names %}{% column "cost" %}…{% column "speed" %}…{% endcolumns %}`: of its cells those of the columns that
+    `names` lists, in that order.
+    """
+    _name, names = token.split_contents()
+    cells: dict[str, NodeList] = {}
+    parser.parse(("column",))
+    while (part := parser.next_token().split_contents())[0] == "column":
+        cells[part[1].strip('"')] = parser.parse(("column", "endcolumns"))
+    return Columns(parser.compile_filter(names), cells)
+
+
+class Columns(Node):
+    def __init__(self, names: FilterExpression, cells: Mapping[str, NodeList]) -> None:
+        self._names, self._cells = names, cells
+
+    def render(self, context: Context) -> SafeString:
+        return mark_safe("".join(self._cells[name].render(context) for name in self._names.resolve(context)))  # noqa: S308

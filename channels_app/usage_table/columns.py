@@ -13,7 +13,7 @@ from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from channels_app.dashboard.delta import delta
 from channels_app.stats import Share, Spread, Usage
@@ -227,11 +227,11 @@ _EVERY = (
         lambda value: written.tokens(_nanousd(value)), gettext_lazy("Tokens ÷ succeeded requests"), "tokens_per_request",
     ),
     _time(
-        "p50", gettext_lazy("p50"), lambda row: row.timing.latency if row.timing else None, 50,
+        "p50", pgettext_lazy("of latency", "p50"), lambda row: row.timing.latency if row.timing else None, 50,
         gettext_lazy("Half of the answers took at most this long"), "latency_p50_ms",
     ),
     _time(
-        "p95", gettext_lazy("p95"), lambda row: row.timing.latency if row.timing else None, 95,
+        "p95", pgettext_lazy("of latency", "p95"), lambda row: row.timing.latency if row.timing else None, 95,
         gettext_lazy("95 of 100 answers took at most this long"), "latency_p95_ms",
     ),
     _time(

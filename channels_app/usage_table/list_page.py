@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Protocol
 
-from channels_app.columns import Choice, arranged, is_rearranged
+from channels_app.columns import Choice, arranged, is_rearranged, shown
 from channels_app.filter_bar.page import DataPage, Query
 from channels_app.stats import Conditions, Timing, Usage, breakdown, span_of, timing, timing_by
 from channels_app.stats.questions import Group
@@ -63,7 +63,7 @@ class TablePage(DataPage, ABC):
     @cached_property
     def shown(self) -> frozenset[str]:
         """The keys of all columns that are shown; what the table is sorted by is among them."""
-        return frozenset((*self.usual, *self.query.columns, self.query.sort.removeprefix("-")))
+        return shown(self.usual, self.query.columns) | {self.query.sort.removeprefix("-")}
 
     @cached_property
     def _every_column(self) -> list[str]:
@@ -76,14 +76,9 @@ class TablePage(DataPage, ABC):
     @property
     def columns(self) -> list[Choice]:
         """All that there are, in their order."""
-        share_of = share(self.query.sort.removeprefix("-"))
+        share_of, chosen = share(self.query.sort.removeprefix("-")), shown(self.usual, self.query.columns)
         return [
-            Choice(
-                key,
-                COLUMNS.get(key, share_of).label,
-                key in self.usual or key in self.query.columns,
-                is_usual=key in self.usual,
-            )
+            Choice(key, COLUMNS.get(key, share_of).label, key in chosen, is_usual=key in self.usual)
             for key in self._every_column
         ]
 
@@ -92,16 +87,21 @@ class TablePage(DataPage, ABC):
         return ",".join(self._every_column)
 
     @property
-    def is_rearranged(self) -> bool:
-        return is_rearranged(self.table_name)
+    def has_own_columns(self) -> bool:
+        """Whether its viewer has others than the usual ones, or another order."""
+        return bool(self.query.columns) or is_rearranged(self.table_name)
 
     @property
     def timing(self) -> Timing | None:
         """Of all rows together, where a column shows it."""
         return timing(self.scope.span, self.scope.conditions) if self.shown & _TIMED else None
 
-    def tell(self, rows: Sequence[Row], by: Sequence[str], conditions: Conditions | None = None) -> None:
-        """Give `rows` what no sum of their usage tells, and some column shows. Their groups are those of `by`."""
+    def tell(
+        self, rows: Sequence[Row], by: Sequence[str], conditions: Conditions | None = None, line_by: str = ""
+    ) -> None:
+        """Give `rows` what no sum of their usage tells, and some column shows. Their groups are those of `by`, the last of
+        which is enough to tell them apart where `line_by` names it.
+        """
         asked, scope = self.scope.conditions if conditions is None else conditions, self.scope
         if not rows:
             return
@@ -117,10 +117,10 @@ class TablePage(DataPage, ABC):
             seen = seen_by(by[-1], self.now)
             for row in rows:
                 row.seen = seen.get(row.group[-1])
-        if len(by) == 1:
-            sparks = trends(scope, self.now, by[0], self.query.sort.removeprefix("-"))
+        if line_by := line_by or (by[0] if len(by) == 1 else ""):
+            sparks = trends(scope, self.now, line_by, self.query.sort.removeprefix("-"))
             for row in rows:
-                row.spark = sparks.get(row.group)
+                row.spark = sparks.get(row.group[-1:])
 
 
 class ListPage(TablePage):

@@ -18,7 +18,7 @@ from channels_app.usage_table.table import DEFAULT_SORT, read_sort
 
 @dataclass(frozen=True)
 class ListQuery:
-    """`table` is one of columns.TABLES. `open` are keys of rows, `columns` those that are shown besides the usual ones."""
+    """`table` is one of columns.TABLES. `open` are keys of rows, `columns` by what they differ from the usual ones."""
 
     table: ClassVar[str]
 
@@ -51,5 +51,5 @@ class ListQuery:
         scope = read_scope(query, now)
         warnings = [*scope.warnings]
         sort = read_sort(query.get("sort", ""), (*usual, *optional), warnings)
-        columns = read_columns(query, cls.table, optional)
+        columns = read_columns(query, cls.table, usual, optional)
         return cls(scope, sort, listed(query, "open"), columns, tuple(warnings))

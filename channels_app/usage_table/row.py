@@ -103,7 +103,8 @@ def _looks(by: str, ordered: Sequence[Group], names: Mapping[Group, Name]) -> di
     if by == "channel":
         return {**looks_of_channels(group[0] for group in ordered)}
     looks = look.of_names([str(names[group]["id"]) for group in ordered])
-    return dict(zip(ordered, looks, strict=True))
+    found = dict(zip(ordered, looks, strict=True))
+    return {group: look.UNKNOWN if group[0] is None else found[group] for group in ordered}
 
 
 def looks_of_channels(ids: Iterable[int | None]) -> dict[Group, Look]:

@@ -12,7 +12,7 @@ from channels_app.period import Period
 from channels_app.stats import series
 from channels_app.stats.questions import Group
 from channels_app.usage_api import since_the_first_record
-from usage.ingest.rollup import TOKENS
+from usage.ingest.grains import TOKENS
 
 _SUMS = {"requests": ("requests",), "failed": ("failed",), "success": ("requests",), "cost": ("cost_nanousd",)}
 # Sums by hour of what is known by day take much longer, and 28 points are shown at most.

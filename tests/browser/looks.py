@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Page
@@ -73,7 +74,7 @@ ACCESSIBILITY = """() => {
     if (!e.caption) found.push("no caption");
     for (const cell of e.querySelectorAll("th")) if (!cell.scope) found.push("no scope: " + cell.textContent);
     for (const row of e.querySelectorAll("tbody tr")) if (!row.querySelector("th[scope=row]")) found.push("no row header");
-    const widths = new Set([...e.rows].map(row => row.cells.length));
+    const widths = new Set([...e.rows].map(row => [...row.cells].reduce((sum, cell) => sum + cell.colSpan, 0)));
     if (widths.size !== 1) found.push("rows of different lengths: " + [...widths]);
   }
   const levels = [...document.querySelectorAll("h1, h2, h3, h4")].map(e => +e.tagName[1]);
@@ -92,3 +93,12 @@ ACCESSIBILITY = """() => {
   ids.forEach((id, i) => { if (ids.indexOf(id) !== i) found.push("id twice: " + id); });
   return found;
 }"""
+
+
+def picture(page: Page, path: Path) -> None:
+    """Take one of all the page in a window as high: what sticks to the window's edges stands at the page's."""
+    size = page.viewport_size
+    assert size
+    page.set_viewport_size({**size, "height": page.evaluate("document.documentElement.scrollHeight")})
+    page.screenshot(path=path, full_page=True)
+    page.set_viewport_size(size)

@@ -18,6 +18,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.accessibility import Accessibility
 from tests.browser.conftest import PASSWORD, Open
+from tests.browser.looks import picture
 from tests.browser.test_every_view import LOOKS, NOW, PICTURES, Look, troubles
 from usage.demo.seeding import seed
 from usage.models import CollectorProcess, Instance, ModelPrice, Preferences
@@ -185,7 +186,7 @@ def _mend(visit: Visit) -> None:
 
 def _looked_at(name: str, page: Page, visit: Visit, folder: str) -> list[str]:
     if folder:
-        page.screenshot(path=Path(folder, f"{name}-{visit.look}.png"), full_page=True)
+        picture(page, Path(folder, f"{name}-{visit.look}.png"))
     if name == "overview-print":  # which is on paper, not in a window
         return []
     seen = troubles(page, visit.look, page.content()) + visit.accessibility.troubles(page)

@@ -18,7 +18,16 @@ from playwright.sync_api import Page
 
 from tests.browser.accessibility import Accessibility
 from tests.browser.conftest import Open
-from tests.browser.looks import ACCESSIBILITY, MEANT_TO_BE_BRIGHT, SMALL_TARGETS, WIDTHS, bright, clipped, overflow
+from tests.browser.looks import (
+    ACCESSIBILITY,
+    MEANT_TO_BE_BRIGHT,
+    SMALL_TARGETS,
+    WIDTHS,
+    bright,
+    clipped,
+    overflow,
+    picture,
+)
 from usage.demo.seeding import seed
 from usage.demo.views import NOBODY, views
 
@@ -79,7 +88,7 @@ def test_every_view(
             paths.add(urlsplit(address).path)
             found += [f"{name}: {trouble}" for trouble in seen]
             if folder:
-                visitor.screenshot(path=Path(folder, f"{name}-{look}.png"), full_page=True)
+                picture(visitor, Path(folder, f"{name}-{look}.png"))
     assert not found, "\n".join(found)
 
 

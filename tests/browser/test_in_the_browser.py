@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.test import Client
 from playwright.sync_api import expect
 
 from tests.browser.conftest import PASSWORD, Open
@@ -30,6 +31,26 @@ def test_signing_in_and_out(open_page: Open, sample: Instance) -> None:
     page.locator("summary[aria-label^='Signed in as']").click()
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+
+
+def test_a_pause_of_signing_in_is_counted_down(open_page: Open) -> None:
+    for _time in range(4):
+        Client().post("/login/", {"username": "admin", "password": "wrong"})
+    page = open_page("/login/?next=/records/", signed_in=False)
+    page.clock.install()
+    page.get_by_label("Username").fill("admin")
+    page.get_by_label("Password", exact=True).fill("wrong")
+    page.get_by_role("button", name="Sign in").click()
+    button, left = page.get_by_role("button", name="Sign in"), page.locator("[data-seconds]")
+    expect(left).to_have_text(re.compile("^1[45] m "))
+    expect(button).to_be_disabled()
+    page.clock.fast_forward(60_000)
+    expect(left).to_have_text(re.compile("^1[34] m "))
+    expect(page.get_by_role("alert")).to_contain_text("Signing in is paused")
+    page.clock.fast_forward(900_000)
+    expect(page.get_by_role("alert")).to_have_text("You can sign in again.")
+    button.click()
+    assert page.url.endswith("/login/?next=/records/") or page.url.endswith("/login/?next=%2Frecords%2F")
 
 
 def test_the_password_can_be_shown(open_page: Open) -> None:

@@ -123,6 +123,37 @@ def test_the_cursor_moves_by_keys(open_page: Open, timed: Instance) -> None:
     expect(page.locator(".tip")).to_have_count(0)
 
 
+def test_a_click_or_a_key_leads_to_the_requests_under_the_cursor(open_page: Open, timed: Instance) -> None:
+    page = open_page("/?range=7d")
+    rows, plot = page.locator("#numbers-usage tbody tr"), page.locator("#chart-usage .plot")
+    count, scale = (int(page.locator("#chart-usage").get_attribute(f"data-{name}") or 0) for name in ("count", "scale"))
+    at = next(at for at in range(rows.count()) if rows.nth(at).locator("td:not([data-value='0'])").count())
+    since = rows.nth(at).locator("th").get_attribute("data-from") or "?"
+    claude, codex = (int(rows.nth(at).locator("td").nth(place).get_attribute("data-value") or 0) for place in (0, 1))
+    box = plot.bounding_box()
+    assert box
+    page.mouse.move(x := box["x"] + box["width"] * (at + 0.5) / count, box["y"] + 5)
+    first = page.locator("#chart-usage .tip div").first
+    expect(first).to_contain_text("claude")
+    expect(first.locator("small")).to_have_text(re.compile(r"^\d+\.\d%$"))
+    page.mouse.click(x, box["y"] + box["height"] * (1 - (claude + codex / 2) / scale))  # upon claude lies codex
+    page.wait_for_url(re.compile(r"/records/\?channel=codex&from="))
+    assert since in page.url.replace("%3A", ":") and "range=" not in page.url
+    page.go_back()
+    plot.focus()
+    for key in ("Home", *["ArrowRight"] * at, "ArrowDown"):
+        page.keyboard.press(key)
+    expect(page.locator("#live")).to_contain_text("claude: ")
+    expect(page.locator("#chart-usage .tip .at")).to_contain_text("claude")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"/records/\?channel=claude&from="))
+    page.go_back()
+    page.locator("#legend-usage-2").click(modifiers=["Alt"])
+    expect(page.locator("#chart-usage .legend .hides")).to_have_count(3)
+    page.locator("#only-usage-2").click(force=True)
+    expect(page.locator("#chart-usage .legend .hides")).to_have_count(0)
+
+
 def test_a_gap_is_told_under_the_cursor(open_page: Open, timed: Instance) -> None:
     page = open_page("/?range=7d")
     count = int(page.locator("#chart-usage").get_attribute("data-count") or 0)
@@ -163,11 +194,11 @@ def test_a_word_explains_itself(open_page: Open, timed: Instance) -> None:
     expect(page.get_by_text("At API list prices; an estimate, not a bill", exact=True)).to_be_hidden()
 
 
-def test_a_card_leads_to_the_channels(open_page: Open, timed: Instance) -> None:
+def test_all_of_a_card_leads_on(open_page: Open, timed: Instance) -> None:
     page = open_page("/?range=24h")
     page.locator("#card-cost .value").click(force=True)  # all of the card is the link
-    expect(page.get_by_role("heading", name="Channels", level=1)).to_be_visible()
-    assert page.url.endswith("/channels/?range=24h&sort=-cost")
+    expect(page.get_by_role("heading", name="Explore", level=1)).to_be_visible()
+    assert page.url.endswith("/explore/?metric=cost&range=24h")
 
 
 def test_on_a_phone_a_touch_tells(open_page: Open, timed: Instance) -> None:

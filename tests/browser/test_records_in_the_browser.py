@@ -133,14 +133,27 @@ def test_without_javascript_a_record_is_a_page(open_page: Open, records: int) ->
 @pytest.mark.parametrize("width", [390, 1440])
 def test_filters_are_ticked_and_applied(open_page: Open, records: int, javascript: bool, width: int) -> None:
     page = open_page("/records/?range=24h", javascript=javascript, width=width)
+    sheet = page.locator("#filter-sheet-button")  # on a phone the filters are in a sheet, which has one button for all
+
+    def apply(name: str) -> None:
+        page.locator(f"button[name=apply][value={'all' if width < 720 else name}]").click()
+
+    if width < 720:
+        expect(page.locator("#channel-menu")).to_be_hidden()
+        sheet.click()
     page.locator("#channel-menu").click()
     page.get_by_role("checkbox", name="claude").check()
-    page.locator("button[name=apply][value=channel]").click()
+    apply("channel")
     expect(page.locator("#channel-menu")).to_contain_text("Channel: claude")
     assert page.url.endswith("/records/?channel=claude&range=24h")
+    if width < 720:
+        expect(sheet).to_have_text("Filters (1)")
+        if javascript:
+            expect(sheet).to_be_focused()
+        sheet.click()
     page.locator("#status-menu").click()
     page.get_by_role("radio", name="Failed").check()
-    page.locator("button[name=apply][value=status]").click()
+    apply("status")
     expect(page.locator(".records tbody tr")).to_have_count(9)
     assert page.url.endswith("?channel=claude&range=24h&status=fail")
     page.locator(".filtered").get_by_text("Channel: claude").click()
@@ -208,7 +221,7 @@ def test_columns_are_chosen(open_page: Open, records: int, javascript: bool) -> 
     page = open_page("/records/?channel=codex", javascript=javascript)
     page.locator("#columns-menu").click()
     page.get_by_role("checkbox", name="Request ID").check()
-    page.locator("button[form=columns]").click()
+    page.locator("button.primary[form=columns]").click()
     expect(page.get_by_role("cell", name="id-0")).to_be_visible()
     assert page.url.endswith("/records/?channel=codex")
     page.goto(page.url.replace("channel=codex", "cols=none"))

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from usage.admin.base import LedgerAdmin, ReadOnlyAdmin, moment
 from usage.collector_page.quarantine import retry
+from usage.collector_page.reasons import in_words
 from usage.models import (
     CollectionGap,
     CollectionState,
@@ -101,12 +102,17 @@ class JobRunAdmin(LedgerAdmin):
 
 @admin.register(QuarantinedPayload)
 class QuarantinedPayloadAdmin(LedgerAdmin):
-    list_display = (moment("received_at", _("received")), "instance", "reason", "size")
+    list_display = (moment("received_at", _("received")), "instance", "why", "size")
     list_select_related = ("instance",)
     list_filter = ("instance",)
     ordering = ("-id",)
-    exclude = ("encrypted_payload",)
+    exclude = ("encrypted_payload", "reason")
+    readonly_fields = ("why",)
     actions = ["read_again"]
+
+    @admin.display(description=_("reason"))
+    def why(self, row: QuarantinedPayload) -> str:
+        return in_words(row.reason)
 
     @admin.action(description=_("Read the selected payloads again"))
     def read_again(self, request: HttpRequest, queryset: QuerySet[QuarantinedPayload]) -> None:

@@ -19,9 +19,9 @@ from usage.benchmark.upstream import Upstream
 from usage.collection.board import Board
 from usage.collection.booker import Booker
 from usage.ingest.captures import read_capture
+from usage.ingest.grains import RECORDS
 from usage.ingest.insertion import COLUMNS, Row
 from usage.ingest.ledger import BATCH
-from usage.ingest.rollup import RECORDS
 from usage.ingest.spool import Kind, Spool
 from usage.models import Instance
 

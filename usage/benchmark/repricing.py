@@ -22,7 +22,7 @@ from usage.benchmark.figures import Figure, Repriced, Spread
 from usage.benchmark.memory import peak_mb
 from usage.benchmark.traffic import Traffic
 from usage.benchmark.upstream import Upstream
-from usage.ingest.rollup import FOREVER
+from usage.ingest.grains import FOREVER
 from usage.models import Instance, ModelName, ModelPrice
 
 _EVER = "1970-01-01"

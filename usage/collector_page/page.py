@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from functools import cached_property
+from html import escape
 from typing import NamedTuple
 
 from django.db.models import F, Min, QuerySet, Sum
+from django.utils.safestring import SafeString, mark_safe
 
 from usage import storage
 from usage.collector_page.quarantine import samples
+from usage.collector_page.reasons import in_words
 from usage.collector_page.server import ServerBlock
 from usage.collector_page.volume import Quality, Volume, quality, volumes
 from usage.freshness import freshness
@@ -36,6 +40,13 @@ ROWS = 20
 class Quarantined(NamedTuple):
     row: QuarantinedPayload
     sample: str
+
+    @property
+    def reason(self) -> SafeString:
+        """In the language of the reader, as far as that is known; what it quotes, and what is not known, is English."""
+        text = in_words(self.row.reason)
+        shown = re.sub("`([^`]+)`", r'<code lang="en">\1</code>', escape(text))
+        return mark_safe(f'<span lang="en">{shown}</span>' if text == self.row.reason else shown)  # noqa: S308
 
 
 class Unmatched(NamedTuple):

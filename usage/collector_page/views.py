@@ -20,6 +20,7 @@ from usage import formats
 from usage.collection import check, refresh_names, sync_instance
 from usage.collector_page.page import CollectorPage
 from usage.collector_page.quarantine import retry
+from usage.collector_page.reasons import in_words
 from usage.collector_page.statistics import BODY, PATH, switch_on
 from usage.models import Account, CollectionGap, Instance, QuarantinedPayload
 from usage.upstream.client import MANAGEMENT
@@ -126,7 +127,7 @@ class AcknowledgeGap(Action):
 class RetryPayload(Action):
     def act(self, request: HttpRequest, pk: int) -> tuple[str, str]:
         reason = retry(get_object_or_404(QuarantinedPayload.objects.select_related("instance"), pk=pk))
-        error = _("It still cannot be read: %(reason)s") % {"reason": _(reason)} if reason else ""
+        error = _("It still cannot be read: %(reason)s") % {"reason": in_words(reason)} if reason else ""
         return error, _("The record could be read and is booked.")
 
 

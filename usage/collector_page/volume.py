@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from django.db import connection
 from django.db.models import Count, Sum
 
-from usage.ingest.rollup import HOUR, HOURLY, RECORDS, TOKENS
+from usage.ingest.grains import HOUR, HOURLY, RECORDS, TOKENS
 from usage.models import UsageHourlyBySource, UsageRecord
 from usage.models.fields import to_micros
 

@@ -77,7 +77,7 @@ def _reconciliations(instance: Instance, now: datetime) -> None:
 
 
 def _quarantine(instance: Instance, now: datetime) -> None:
-    reasons = ("Expected `bool`, got `str` - at `$.failed`", "the answer ended early", "Expected `object`, got `str`")
+    reasons = ("Expected `bool`, got `str` - at `$.failed`", "the answer breaks off", "Expected `object`, got `str`")
     for payload, reason in zip(PAYLOADS, reasons, strict=True):
         QuarantinedPayload.objects.create(  # type: ignore[misc]
             instance=instance, received_at=now - timedelta(minutes=30), reason=reason, size=len(payload),

@@ -20,7 +20,7 @@ from django.utils.translation import gettext_noop
 
 from usage.collection import refresh_names
 from usage.housekeeping.gaps import estimate_losses
-from usage.ingest import attempts, distribution, rollup
+from usage.ingest import attempts, distribution, grains, rollup
 from usage.ingest.compaction import compact
 from usage.ingest.courtesy import let_others_write
 from usage.ingest.peaks import follow_names
@@ -132,7 +132,7 @@ def price_list() -> Report:
 def client_requests() -> Report:
     """Find out which records served one call of a client; the hour that goes on would be stale again at once."""
     now = to_micros(timezone.now())
-    hours = attempts.derive(now - now % rollup.HOUR, between=let_others_write)
+    hours = attempts.derive(now - now % grains.HOUR, between=let_others_write)
     return Report(gettext_noop("%(hours)s hours looked through"), hours=hours)
 
 

@@ -16,9 +16,10 @@ from django.db.backends.utils import CursorWrapper
 
 from usage.ingest import courtesy, peaks
 from usage.ingest.courtesy import Courtesy
+from usage.ingest.grains import DAY, HOUR, HOURLY_BY_MODEL, OF_RECORDS, RECORDS
 from usage.ingest.insertion import lock_booking
 from usage.ingest.moment import Moment
-from usage.ingest.rollup import DAY, HOUR, HOURLY_BY_MODEL, OF_RECORDS, RECORDS, records_since
+from usage.ingest.rollup import records_since
 from usage.ingest.streaming import streamed
 from usage.models import Attempt, AttemptHour, RequestTraits, Source, StaleHour
 

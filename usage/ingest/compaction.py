@@ -6,15 +6,16 @@ from collections.abc import Iterator
 
 from django.db import connection, transaction
 
-from usage.ingest import courtesy
+from usage.ingest import courtesy, space
 from usage.ingest.courtesy import Courtesy
 from usage.ingest.distribution import KINDS, TABLE, decode, encode_counts
-from usage.ingest.rollup import DAY, HOUR, Grain
+from usage.ingest.grains import DAY, HOUR, Grain
 from usage.ingest.streaming import streamed
 from usage.models import DistributionState
 
 # A transaction of some 50 ms: bookings and pages that write wait no longer.
 _AT_ONCE = 5_000
+_GIVEN_BACK_AFTER = 100_000
 _KEY = ("kind", "bucket", "source_id", "model_id", "api_key_id")
 _SAME = " AND ".join(f"{name} = %s" for name in (*_KEY, "latency", "ttft"))
 
@@ -31,7 +32,9 @@ def compact(now: int, between: Courtesy = courtesy.none) -> int:
         for grain, kind in KINDS.items():
             changes = list(_changes(grain, kind, since, until))
             for at in range(0, len(changes), _AT_ONCE):
-                shortened += _write(changes[at : at + _AT_ONCE])
+                shortened += (written := _write(changes[at : at + _AT_ONCE]))
+                if shortened % _GIVEN_BACK_AFTER < written:
+                    space.give_back(TABLE)
                 between()
         DistributionState.objects.filter(pk=1).update(compacted_until=until)
     return shortened

@@ -17,9 +17,9 @@ from typing import TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
 
-from usage.ingest import courtesy, rollup
+from usage.ingest import courtesy, rollup, space
 from usage.ingest.courtesy import Courtesy
-from usage.ingest.rollup import DAILY, DAY, FOREVER, HOUR, OF_RECORDS, RECORDS, WEEK, Grain
+from usage.ingest.grains import DAILY, DAY, FOREVER, HOUR, OF_RECORDS, RECORDS, WEEK, Grain
 from usage.ingest.streaming import streamed
 from usage.models import DistributionState, UsageDistribution
 
@@ -30,6 +30,9 @@ _LAST_BIN = 255  # from 13 hours on
 _WORTH_FOLDING = 20_000
 # Of more at once each costs less, but the collector of a small machine has not the memory, and who books waits.
 _STEP = 10_000
+
+# Each step writes the rows of a day anew, and longer.
+_GIVEN_BACK_AFTER = 100_000
 
 TABLE = UsageDistribution._meta.db_table
 DIMENSIONS = ("source_id", "model_id", "api_key_id")
@@ -122,6 +125,8 @@ def fold(least: int | None = None, between: Courtesy = courtesy.none) -> int:
     folded, least = 0, _WORTH_FOLDING if least is None else least
     while step := _fold_step(least if not folded else 1):
         folded += step
+        if folded % _GIVEN_BACK_AFTER < step:
+            space.give_back(TABLE)
         between()
     return folded
 

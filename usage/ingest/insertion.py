@@ -11,7 +11,7 @@ from django.db import IntegrityError, connection
 from django.db.backends.utils import CursorWrapper
 from django.db.models import ForeignKey
 
-from usage.ingest import rollup
+from usage.ingest import grains, rollup
 from usage.models import UsageRecord
 
 # Of ints alone where they can be: sqlite3 binds a bool ten times slower, and both engines take 1 for true.
@@ -19,11 +19,11 @@ Row = tuple[int | str | bytes | None, ...]
 
 COLUMNS = (
     "requested_at", "dedup_key", "received_at", "source_id", "model_id", "alias_id", "api_key_id", "traits_id",
-    "request_id", "failed", "status_code", "generate", "latency_ms", "ttft_ms", "quality", *rollup.TOKENS,
+    "request_id", "failed", "status_code", "generate", "latency_ms", "ttft_ms", "quality", *grains.TOKENS,
     "cost_nanousd", "saved_nanousd", "price_id", "message_id", "client_id",
 )  # fmt: skip
 _NAMES = ", ".join(COLUMNS)
-_INTO = f"INSERT INTO {rollup.RECORDS} ({_NAMES})"
+_INTO = f"INSERT INTO {grains.RECORDS} ({_NAMES})"
 _ONCE = "ON CONFLICT (requested_at, dedup_key) DO NOTHING"
 _ROWS_PER_STATEMENT = 100
 _STAGE = "arriving_records"
@@ -73,7 +73,7 @@ def insert(rows: Sequence[Row]) -> Inserted:
 
 def last_id(cursor: CursorWrapper) -> int:
     """Return the id of the newest record; 0 where there is none."""
-    cursor.execute(f"SELECT COALESCE(MAX(id), 0) FROM {rollup.RECORDS}")
+    cursor.execute(f"SELECT COALESCE(MAX(id), 0) FROM {grains.RECORDS}")
     return int(cursor.fetchone()[0])
 
 
@@ -106,7 +106,7 @@ def _copy(cursor: CursorWrapper, rows: Sequence[Row]) -> int:
     """COPY takes no ON CONFLICT, so it goes by a table of this session; that is seven times faster than VALUES."""
     cursor.execute(
         f"CREATE TEMPORARY TABLE IF NOT EXISTS {_STAGE} ON COMMIT DELETE ROWS "
-        f"AS SELECT {_NAMES} FROM {rollup.RECORDS} LIMIT 0"
+        f"AS SELECT {_NAMES} FROM {grains.RECORDS} LIMIT 0"
     )
     cursor.execute(f"DELETE FROM {_STAGE}")  # of an earlier batch in the same transaction
     with connection.wrap_database_errors, cursor.copy(f"COPY {_STAGE} ({_NAMES}) FROM STDIN") as copy:

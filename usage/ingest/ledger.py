@@ -13,7 +13,7 @@ from usage.accounting.failures import MOST_CHARACTERS, message_of, normalised
 from usage.accounting.payload import Payload
 from usage.accounting.pricing import Charge, charge
 from usage.accounting.tokens import Buckets, Quality, split
-from usage.ingest import progress, quarantine, quota, rollup
+from usage.ingest import grains, progress, quarantine, quota, rollup
 from usage.ingest.catalog_answers import Asked
 from usage.ingest.dimensions import Dimension, clean
 from usage.ingest.insertion import Ids, Row, insert
@@ -254,7 +254,7 @@ def _keep_failure_texts(payloads: Sequence[Payload], ids: Ids) -> None:
         return
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT id, requested_at, dedup_key FROM {rollup.RECORDS} WHERE id BETWEEN %s AND %s AND failed", ids
+            f"SELECT id, requested_at, dedup_key FROM {grains.RECORDS} WHERE id BETWEEN %s AND %s AND failed", ids
         )
         new = {pk: failures.get((at, bytes(key))) for pk, at, key in cursor.fetchall()}
     FailureText.objects.bulk_create(

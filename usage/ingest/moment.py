@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from django.db import connection
 
-from usage.ingest import rollup
+from usage.ingest import grains, rollup
 from usage.ingest.insertion import last_id
 
 
@@ -30,7 +30,7 @@ class Moment(NamedTuple):
             return False
         with connection.cursor() as cursor:
             cursor.execute(
-                f"SELECT 1 FROM {rollup.RECORDS} WHERE id BETWEEN %s AND %s "
+                f"SELECT 1 FROM {grains.RECORDS} WHERE id BETWEEN %s AND %s "
                 f"AND requested_at >= {since} AND requested_at < {until} LIMIT 1",
                 [self.last_id + 1, last_id(cursor)],
             )

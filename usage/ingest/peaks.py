@@ -15,9 +15,7 @@ from typing import NamedTuple
 from django.db import connection, transaction
 
 from usage.ingest import rollup
-from usage.ingest.insertion import lock_booking
-from usage.ingest.moment import Moment
-from usage.ingest.rollup import (
+from usage.ingest.grains import (
     DAILY,
     DAY,
     FOREVER,
@@ -29,7 +27,9 @@ from usage.ingest.rollup import (
     RECORDS,
     TOTAL,
     Grain,
-)  # fmt: skip
+)
+from usage.ingest.insertion import lock_booking
+from usage.ingest.moment import Moment
 from usage.ingest.streaming import streamed
 from usage.models import Source, StaleHour, UsagePeak
 

@@ -13,7 +13,7 @@ from usage.accounting.multipliers import Multiplier
 from usage.accounting.price_book import PriceBook
 from usage.accounting.pricing import Charge, charge
 from usage.accounting.tokens import Buckets
-from usage.ingest import rollup
+from usage.ingest import grains, rollup
 from usage.ingest.catalog import Catalog
 from usage.ingest.catalog_additions import additions
 from usage.ingest.catalog_answers import Answer, Asked
@@ -121,7 +121,7 @@ def _price_chunk(prices: PriceBook, ids: list[int]) -> int:
 
 def charge_anew(record: UsageRecord, prices: PriceBook) -> Charge:
     """Return what `record` would be booked with if it came now. Reads its model, its traits and its source's account."""
-    buckets, source = Buckets(*(getattr(record, name) for name in rollup.TOKENS)), record.source
+    buckets, source = Buckets(*(getattr(record, name) for name in grains.TOKENS)), record.source
     price = prices.find(
         record.model.name, to_micros(record.requested_at), source.provider, record.traits.tier, buckets.total_input,
         source.known_channel_id, source.account_id,

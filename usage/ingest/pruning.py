@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
-from usage.ingest import attempts, distribution, rollup
+from usage.ingest import attempts, distribution, grains, rollup
 from usage.ingest.courtesy import let_others_write
 from usage.ingest.insertion import last_id, lock_booking
 from usage.models import ClientTraits, FailureText, RollupState, UsageRecord
@@ -67,12 +67,12 @@ def forget_clients() -> int:
 
 
 def _clients(cursor: CursorWrapper, where: str) -> set[int]:
-    cursor.execute(f"SELECT DISTINCT client_id FROM {rollup.RECORDS} WHERE client_id IS NOT NULL AND {where}")
+    cursor.execute(f"SELECT DISTINCT client_id FROM {grains.RECORDS} WHERE client_id IS NOT NULL AND {where}")
     return {client for (client,) in cursor.fetchall()}
 
 
 def _edge(until: datetime) -> datetime:
-    return from_micros(rollup.DAILY.start_of(to_micros(until)))
+    return from_micros(grains.DAILY.start_of(to_micros(until)))
 
 
 def _delete_chunk(edge: datetime) -> int:

@@ -12,7 +12,7 @@ from django.db import connection, models, transaction
 from usage.accounting.price_book import PriceBook
 from usage.accounting.pricing import Charge, charge
 from usage.accounting.tokens import Buckets
-from usage.ingest import rollup
+from usage.ingest import grains, rollup
 from usage.ingest.prices import load_prices
 from usage.models import ModelName, RequestTraits, Source, UsageRecord
 from usage.models.fields import to_micros
@@ -21,7 +21,7 @@ from usage.models.fields import to_micros
 _CHUNK = 2_000
 _COLUMNS = (
     "pk", "requested_at", "model_id", "source_id", "traits_id", "failed", "cost_nanousd", "saved_nanousd", "price_id",
-    *rollup.TOKENS,
+    *grains.TOKENS,
 )  # fmt: skip
 
 
@@ -31,7 +31,7 @@ class Scope(NamedTuple):
     """
 
     since: int = 0
-    until: int = rollup.FOREVER
+    until: int = grains.FOREVER
     models: Collection[str] | None = None
     sources: Collection[int] | None = None
 
@@ -169,7 +169,7 @@ def _reprice_chunk(pricing: _Pricing, ids: Sequence[int]) -> list[_Recharge]:
 def _write(charges: Sequence[_Recharge]) -> None:
     with connection.cursor() as cursor:
         cursor.executemany(
-            f"UPDATE {rollup.RECORDS} SET cost_nanousd = %s, saved_nanousd = %s, price_id = %s WHERE id = %s",
+            f"UPDATE {grains.RECORDS} SET cost_nanousd = %s, saved_nanousd = %s, price_id = %s WHERE id = %s",
             [(*one.after, one.id) for one in charges],
         )
 

@@ -1,116 +1,43 @@
-"""Keeps the sums equal to the records: additive upserts, and what proves and restores them (invariant 2).
-
-Which sums there are follows from what is asked. Who asks for keys and accounts at once needs all dimensions; most ask for
-one of the two, and over whole days, of which there are few. Failures are few, so that whatever is asked of them is cheap,
-and what succeeded is all less the failed.
+"""Keeps the sums (usage/ingest/grains.py) equal to the records: additive upserts, and what proves and restores them
+(invariant 2).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from functools import lru_cache
-from zoneinfo import ZoneInfo
 
-from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connection, transaction
 from django.db.backends.utils import CursorWrapper
 
-from usage.ingest.placing import WITH_PLACES, displaced, hold_places, lock_places, place_anew
-from usage.models import (
-    RollupState,
-    StaleHour,
-    UsageDaily,
-    UsageDailyByChannel,
-    UsageDailyByChannelKey,
-    UsageDailyByChannelModel,
-    UsageDailyByKey,
-    UsageDailyByKeyModel,
-    UsageDailyByModel,
-    UsageDailyBySource,
-    UsageDailyBySourceKey,
-    UsageDailyFailureKinds,
-    UsageDailyFailures,
-    UsageDailyFailuresByKey,
-    UsageFailures,
-    UsageFailuresByChannel,
-    UsageHourly,
-    UsageHourlyByChannel,
-    UsageHourlyByChannelModel,
-    UsageHourlyByModel,
-    UsageHourlyBySource,
-    UsageQuarterHourly,
-    UsageRecord,
-    UsageWeekly,
-    UsageWeeklyByKeyModel,
-    UsageWeeklyBySource,
+from usage.ingest import space
+from usage.ingest.grains import (
+    DAILY,
+    DAY,
+    FOREVER,
+    GRAINS,
+    GRAINS_OF,
+    HOUR,
+    HOURLY_BY_SOURCE,
+    OF_RECORDS,
+    OF_RECORDS_ALONE,
+    OF_SOURCES,
+    PLACED,
+    QUARTER_HOUR,
+    QUARTER_HOURLY,
+    RECORDS,
+    SUM_OF_RECORDS,
+    SUMS,
+    VERSION,
+    VERSION_OF_ALL,
+    WEEK,
+    WEEKLY,
+    Grain,
+    bucket_of,
 )
+from usage.ingest.placing import WITH_PLACES, displaced, hold_places, lock_places, place_anew
+from usage.models import RollupState, StaleHour
 from usage.models.fields import to_micros
-
-# Counts up with each change of what is summed here; sums of an older one are made anew (usage/apps.py).
-VERSION = 7
-
-HOUR = timedelta(hours=1) // timedelta(microseconds=1)
-QUARTER_HOUR = HOUR // 4
-DAY = 24 * HOUR
-WEEK = 7 * DAY
-FOREVER = 2**63 - 1
-TOKENS = ("uncached_input", "cache_read", "cache_write", "output", "reasoning", "unclassified")
-RECORDS = UsageRecord._meta.db_table
-
-# Each count fits into four bytes, but not their sum.
-TOTAL = f"CAST({TOKENS[0]} AS BIGINT) + {' + '.join(TOKENS[1:])}"
-_SUCCEEDED = "NOT failed AND generate"
-# A speed needs a first token, and a while after it (ui.md M24).
-_TIMED = f"{_SUCCEEDED} AND ttft_ms > 0 AND latency_ms - ttft_ms >= 100 AND output + reasoning > 0"
-# Of one record, in tenths of tokens a second; null where it has none.
-SPEED = f"CASE WHEN {_TIMED} THEN (CAST(output AS BIGINT) + reasoning) * 10000 / (latency_ms - ttft_ms) END"
-_ESTIMATED, _UNCLASSIFIED, _INCONSISTENT = (
-    int(quality) for quality in (UsageRecord.Quality.ESTIMATED, UsageRecord.Quality.UNCLASSIFIED,
-                                 UsageRecord.Quality.INCONSISTENT)
-)  # fmt: skip
-
-
-def _count(condition: str) -> str:
-    return f"SUM(CASE WHEN {condition} THEN 1 ELSE 0 END)"
-
-
-def _sum(value: str, condition: str) -> str:
-    return f"SUM(CASE WHEN {condition} THEN {value} ELSE 0 END)"
-
-
-# What each sum is in terms of records; the same text on SQLite and PostgreSQL.
-SUM_OF_RECORDS = {
-    "requests": "COUNT(*)",
-    "failed": _count("failed"),
-    **{name: f"SUM({name})" for name in TOKENS},
-    "priced_requests": "COUNT(cost_nanousd)",
-    "priced_succeeded": _count("NOT failed AND cost_nanousd IS NOT NULL"),
-    "priced_tokens": _sum(TOTAL, "cost_nanousd IS NOT NULL"),
-    "cost_nanousd": "COALESCE(SUM(cost_nanousd), 0)",
-    "saved_nanousd": "COALESCE(SUM(saved_nanousd), 0)",
-    "timed_output": _sum("output + reasoning", _TIMED),
-    "timed_ms": _sum("latency_ms - ttft_ms", _TIMED),
-    "without_usage": _count(f"{_SUCCEEDED} AND {TOTAL} = 0"),
-    "unused_failures": _count(f"failed AND {TOTAL} = 0"),
-    "estimated_requests": _count(f"quality = {_ESTIMATED}"),
-    "unclassified_requests": _count(f"quality = {_UNCLASSIFIED}"),
-    "inconsistent_requests": _count(f"quality = {_INCONSISTENT}"),
-    "without_request_id": _count("request_id = ''"),
-}
-SUMS = tuple(SUM_OF_RECORDS)
-# What each dimension is in terms of records.
-OF_RECORDS = {
-    "source_id": "source_id",
-    "model_id": "model_id",
-    "api_key_id": "COALESCE(api_key_id, 0)",
-    "status_code": "COALESCE(status_code, 0)",
-    "message_id": "COALESCE(message_id, 0)",
-}
-# And of what has a source.
-_PLACED = {"channel_id": "sources.sums_channel_id"}
 
 # Tables of this session: by quarter of an hour, and by hour, which of many records are half as many.
 _STAGE, _STAGE_OF_HOURS = "changed_sums", "changed_hours"
@@ -118,104 +45,11 @@ _INTERVALS = {QUARTER_HOUR: "quarter_hour", HOUR: "hour", DAY: "day", WEEK: "wee
 _BETWEEN = "requested_at >= %s AND requested_at < %s"
 _STALE = StaleHour._meta.db_table
 
+# In a rebuild of all: the tables get a tenth larger at most, and each time their whole indexes are read.
+_TIMES_SPACE_IS_GIVEN_BACK = 10
+
 # Bucket (microseconds since 1970 UTC) and dimensions.
 Key = tuple[int, ...]
-
-
-@lru_cache
-def standard_offset(zone: str) -> int:
-    """Return how much later than UTC the clocks of `zone` are without summer time, in microseconds."""
-    months = (datetime(2026, month, 1, tzinfo=ZoneInfo(zone)).utcoffset() for month in (1, 7))
-    return min(offset for offset in months if offset is not None) // timedelta(microseconds=1)
-
-
-def _offset(width: int) -> int:
-    return 0 if width <= HOUR else standard_offset(settings.TIME_ZONE)
-
-
-@dataclass(frozen=True, slots=True)
-class Grain:
-    """A table of sums: a row for each interval of `width` microseconds and value of `dimensions`.
-
-    Hours, and their quarters, are those of UTC. Days are those of the report time zone, of which most questions are, but for
-    the hour that its summer time adds: for that, as for the days of any other zone, hours make up at both ends.
-    """
-
-    table: str
-    width: int
-    dimensions: tuple[str, ...]
-    only_failed: bool = False
-
-    @property
-    def offset(self) -> int:
-        """How much later than UTC its intervals' clock is, in microseconds."""
-        return _offset(self.width)
-
-    def start_of(self, moment: int) -> int:
-        return moment - (moment + self.offset) % self.width
-
-    def end_of(self, moment: int) -> int:
-        """Return the first start at `moment` or after it."""
-        return self.start_of(moment + self.width - 1)
-
-    @property
-    def key(self) -> tuple[str, ...]:
-        return ("bucket", *self.dimensions)
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return (*self.key, *SUMS)
-
-
-_ALL = ("source_id", "model_id", "api_key_id")
-HOURLY = Grain(UsageHourly._meta.db_table, HOUR, _ALL)
-DAILY = Grain(UsageDaily._meta.db_table, DAY, ("source_id", "model_id"))
-WEEKLY = Grain(UsageWeekly._meta.db_table, WEEK, ("source_id", "model_id"))
-DAILY_BY_SOURCE = Grain(UsageDailyBySource._meta.db_table, DAY, ("source_id",))
-HOURLY_BY_SOURCE = Grain(UsageHourlyBySource._meta.db_table, HOUR, ("source_id",))
-HOURLY_BY_MODEL = Grain(UsageHourlyByModel._meta.db_table, HOUR, ("model_id",))
-DAILY_BY_MODEL = Grain(UsageDailyByModel._meta.db_table, DAY, ("model_id",))
-DAILY_BY_KEY = Grain(UsageDailyByKey._meta.db_table, DAY, ("api_key_id",))
-DAILY_BY_KEY_MODEL = Grain(UsageDailyByKeyModel._meta.db_table, DAY, ("api_key_id", "model_id"))
-DAILY_BY_SOURCE_KEY = Grain(UsageDailyBySourceKey._meta.db_table, DAY, ("source_id", "api_key_id"))
-QUARTER_HOURLY = Grain(UsageQuarterHourly._meta.db_table, QUARTER_HOUR, ("channel_id", "model_id"))
-HOURLY_BY_CHANNEL_MODEL = Grain(UsageHourlyByChannelModel._meta.db_table, HOUR, ("channel_id", "model_id"))
-DAILY_BY_CHANNEL_MODEL = Grain(UsageDailyByChannelModel._meta.db_table, DAY, ("channel_id", "model_id"))
-HOURLY_BY_CHANNEL = Grain(UsageHourlyByChannel._meta.db_table, HOUR, ("channel_id",))
-DAILY_BY_CHANNEL = Grain(UsageDailyByChannel._meta.db_table, DAY, ("channel_id",))
-DAILY_BY_CHANNEL_KEY = Grain(UsageDailyByChannelKey._meta.db_table, DAY, ("channel_id", "api_key_id"))
-WEEKLY_BY_KEY_MODEL = Grain(UsageWeeklyByKeyModel._meta.db_table, WEEK, ("api_key_id", "model_id"))
-WEEKLY_BY_SOURCE = Grain(UsageWeeklyBySource._meta.db_table, WEEK, ("source_id",))
-FAILURES = Grain(UsageFailures._meta.db_table, HOUR, (*_ALL, "status_code", "message_id"), only_failed=True)
-DAILY_FAILURES = Grain(
-    UsageDailyFailures._meta.db_table, DAY, ("source_id", "model_id", "status_code"), only_failed=True
-)
-DAILY_FAILURES_BY_KEY = Grain(
-    UsageDailyFailuresByKey._meta.db_table, DAY, ("api_key_id", "status_code"), only_failed=True
-)
-FAILURES_BY_CHANNEL = Grain(
-    UsageFailuresByChannel._meta.db_table, HOUR, ("channel_id", "status_code"), only_failed=True
-)
-DAILY_FAILURE_KINDS = Grain(UsageDailyFailureKinds._meta.db_table, DAY, ("status_code", "message_id"), only_failed=True)
-# In the order in which writers come to them.
-GRAINS = (
-    HOURLY, HOURLY_BY_SOURCE, HOURLY_BY_MODEL,
-    DAILY, DAILY_BY_SOURCE, DAILY_BY_MODEL, DAILY_BY_KEY_MODEL, DAILY_BY_KEY, DAILY_BY_SOURCE_KEY,
-    WEEKLY, WEEKLY_BY_SOURCE, WEEKLY_BY_KEY_MODEL, FAILURES, DAILY_FAILURES, DAILY_FAILURE_KINDS,
-    HOURLY_BY_CHANNEL, DAILY_BY_CHANNEL, DAILY_BY_CHANNEL_KEY, DAILY_FAILURES_BY_KEY, FAILURES_BY_CHANNEL,
-    QUARTER_HOURLY, HOURLY_BY_CHANNEL_MODEL, DAILY_BY_CHANNEL_MODEL,
-)  # fmt: skip
-# What those by channel are made of when a source goes to another one.
-_OF_SOURCES = {
-    HOURLY_BY_CHANNEL: HOURLY_BY_SOURCE,
-    DAILY_BY_CHANNEL: DAILY_BY_SOURCE,
-    DAILY_BY_CHANNEL_KEY: DAILY_BY_SOURCE_KEY,
-    FAILURES_BY_CHANNEL: FAILURES,
-    HOURLY_BY_CHANNEL_MODEL: HOURLY,
-    DAILY_BY_CHANNEL_MODEL: DAILY,
-}
-# By source there would be nearly as many of these as records, so that those are read.
-_OF_RECORDS_ALONE = (QUARTER_HOURLY,)
 
 
 def add_records(first: int, last: int) -> None:
@@ -249,7 +83,7 @@ def _add(where: str, parameters: Sequence[int], *, sign: int = 1, grains: Sequen
         f"CAST({sign} * {expression} AS BIGINT) AS {name}" for name, expression in SUM_OF_RECORDS.items()
     )
     dimensions = ", ".join(f"{expression} AS {name}" for name, expression in OF_RECORDS.items())
-    intervals = ", ".join(f"{_bucket(width)} AS {name}" for width, name in _INTERVALS.items())
+    intervals = ", ".join(f"{bucket_of(width)} AS {name}" for width, name in _INTERVALS.items())
     with connection.cursor() as cursor:
         hold_places(cursor)
         _stage(
@@ -285,7 +119,7 @@ def _from_stage(grain: Grain, *, sign: int = 1) -> str:
 
 def _addition(grain: Grain, bucket: str, table: str, where: str, *, sign: int = 1) -> str:
     """Return the statement that adds the sums of `table`, or takes them off."""
-    dimensions = (_PLACED.get(name, name) for name in grain.dimensions)
+    dimensions = (PLACED.get(name, name) for name in grain.dimensions)
     sums = ", ".join(f"CAST({sign} * SUM({name}) AS BIGINT)" for name in SUMS)
     key, places = ", ".join(grain.key), ", ".join(str(place) for place in range(1, len(grain.key) + 1))
     additions = ", ".join(f"{name} = {grain.table}.{name} + excluded.{name}" for name in SUMS)
@@ -296,7 +130,7 @@ def _addition(grain: Grain, bucket: str, table: str, where: str, *, sign: int = 
 
 
 def _with_places(grain: Grain) -> str:
-    return WITH_PLACES if any(name in _PLACED for name in grain.dimensions) else ""
+    return WITH_PLACES if any(name in PLACED for name in grain.dimensions) else ""
 
 
 def follow_names() -> int:
@@ -307,15 +141,19 @@ def follow_names() -> int:
         lock_places(cursor)
         sources = displaced(DEFAULT_DB_ALIAS)
         some = ", ".join(map(str, sources)) or "NULL"
-        for grain, by_source in _OF_SOURCES.items():
-            cursor.execute(_addition(grain, "bucket", by_source.table, f"source_id IN ({some})", sign=-1))
-        _add(*_records_of(cursor, some), sign=-1, grains=_OF_RECORDS_ALONE)
+        for grain, by_source in OF_SOURCES.items():
+            cursor.execute(
+                _addition(grain, bucket_of(grain.width, "bucket"), by_source.table, f"source_id IN ({some})", sign=-1)
+            )
+        _add(*_records_of(cursor, some), sign=-1, grains=OF_RECORDS_ALONE)
         place_anew(cursor, f"id IN ({some})")
-        for grain, by_source in _OF_SOURCES.items():
-            cursor.execute(_addition(grain, "bucket", by_source.table, f"source_id IN ({some})"))
-        for grain in _OF_RECORDS_ALONE:
+        for grain, by_source in OF_SOURCES.items():
+            cursor.execute(
+                _addition(grain, bucket_of(grain.width, "bucket"), by_source.table, f"source_id IN ({some})")
+            )
+        for grain in OF_RECORDS_ALONE:
             cursor.execute(_from_stage(grain, sign=-1))  # where they are as they were taken off
-        for grain in (*_OF_SOURCES, *_OF_RECORDS_ALONE):
+        for grain in (*OF_SOURCES, *OF_RECORDS_ALONE):
             cursor.execute(f"DELETE FROM {grain.table} WHERE requests = 0")
     return len(sources)
 
@@ -335,48 +173,54 @@ def forget_quarter_hours(until: int) -> None:
         cursor.execute(f"DELETE FROM {QUARTER_HOURLY.table} WHERE bucket < %s", [until])
 
 
-def rebuild(since: int = 0, until: int = FOREVER) -> int:
+def rebuild(since: int = 0, until: int = FOREVER, grains: Sequence[Grain] = GRAINS) -> int:
     """Make the sums of all days and weeks that have a part in [since, until) (microseconds since 1970 UTC) anew from the
     records; return how many rows those are.
 
     Day by day: records that come meanwhile wait for one day at most. Sums of pruned records stay.
     """
     rows, kept_since = 0, records_since()
-    for day in _days():
-        reaches = WEEK if day == WEEKLY.start_of(day) else DAY
-        if day < until and since < day + reaches:
-            rows += _rebuild_day(day, kept_since)
-    if (since, until) == (0, FOREVER):
-        RollupState.objects.update_or_create(pk=1, defaults=_definition())
+    days = [day for day in _days() if day < until and since < day + (WEEK if day == WEEKLY.start_of(day) else DAY)]
+    for number, day in enumerate(days, 1):
+        rows += _rebuild_day(day, kept_since, grains)
+        if number % max(len(days) // _TIMES_SPACE_IS_GIVEN_BACK, 1) == 0:
+            space.give_back(*(grain.table for grain in grains))
+    if (since, until) == (0, FOREVER) and {*outdated()} <= {*grains}:
+        RollupState.objects.update_or_create(pk=1, defaults={"version": VERSION, "day_offset": DAILY.offset})
     return rows
 
 
-def _rebuild_day(day: int, kept_since: int) -> int:
+def _rebuild_day(day: int, kept_since: int, grains: Sequence[Grain]) -> int:
     rows = 0
     with transaction.atomic(), connection.cursor() as cursor:
         hold_places(cursor)
         if connection.vendor == "postgresql":
             # Those who have booked but not committed are waited for; those who come later add to our rows.
-            for grain in GRAINS:
+            for grain in grains:
                 cursor.execute(f"LOCK TABLE {grain.table} IN EXCLUSIVE MODE")
         for width in _INTERVALS:  # some zones cut days within an hour
-            grains = [grain for grain in GRAINS if grain.width == width]
-            first, end = max(grains[0].end_of(day), grains[0].end_of(kept_since)), grains[0].end_of(day + DAY)
+            some = [grain for grain in grains if grain.width == width]
+            if not some:
+                continue
+            first, end = max(some[0].end_of(day), some[0].end_of(kept_since)), some[0].end_of(day + DAY)
             if first >= end:
                 continue
-            for grain in grains:
+            for grain in some:
                 cursor.execute(f"DELETE FROM {grain.table} WHERE bucket >= %s AND bucket < %s", [first, end])
-            rows += _add(_BETWEEN, (first, end), grains=grains)
+            rows += _add(_BETWEEN, (first, end), grains=some)
     return rows
 
 
-def is_outdated() -> bool:
-    """Whether the sums were made by another definition than this one, or of the days of another time zone."""
-    return not RollupState.objects.filter(**_definition()).exists()
+def outdated() -> tuple[Grain, ...]:
+    """Return whose sums are of an older definition than this one: all, if they are of the days of another time zone.
 
-
-def _definition() -> dict[str, int]:
-    return {"version": VERSION, "day_offset": DAILY.offset}
+    The others stay as they are, since to make all anew takes minutes of a large ledger.
+    """
+    state = RollupState.objects.filter(day_offset=DAILY.offset).first()
+    if state is None or not VERSION_OF_ALL <= state.version <= VERSION:
+        return GRAINS
+    newer = {grain for version, grains in GRAINS_OF.items() if version > state.version for grain in grains}
+    return tuple(grain for grain in GRAINS if grain in newer)
 
 
 def records_since(database: str = DEFAULT_DB_ALIAS) -> int:
@@ -405,7 +249,7 @@ def differences(limit: int = 10) -> list[tuple[str, Key]]:
 
 def _days() -> list[int]:
     """Return the beginning of each day that has records or sums, or with which a week begins that has."""
-    offset, of_hour = DAILY.offset, _bucket(HOUR)
+    offset, of_hour = DAILY.offset, bucket_of(HOUR)
     queries = [("requested_at", RECORDS), (of_hour, RECORDS), *(("bucket", grain.table) for grain in GRAINS)]
     union = " UNION ".join(
         f"SELECT DISTINCT ({moment} + {offset}) / {DAY} * {DAY} - {offset} FROM {table}" for moment, table in queries
@@ -433,18 +277,12 @@ def _into(grain: Grain) -> str:
     return f"INSERT INTO {grain.table} ({', '.join(grain.columns)})"
 
 
-def _bucket(width: int) -> str:
-    """Of integers, and none is before 1970."""
-    offset = _offset(width)
-    return f"(requested_at + {offset}) / {width} * {width} - {offset}"
-
-
 def _sums_of_records(grain: Grain, where: str) -> str:
-    dimensions = ", ".join(f"{(OF_RECORDS | _PLACED)[name]} AS {name}" for name in grain.dimensions)
+    dimensions = ", ".join(f"{(OF_RECORDS | PLACED)[name]} AS {name}" for name in grain.dimensions)
     sums = ", ".join(f"CAST({expression} AS BIGINT)" for expression in SUM_OF_RECORDS.values())
     failed = "AND failed" if grain.only_failed else ""
     return (
-        f"SELECT {_bucket(grain.width)} AS bucket, {dimensions}, {sums} FROM {RECORDS} {_with_places(grain)} "
+        f"SELECT {bucket_of(grain.width)} AS bucket, {dimensions}, {sums} FROM {RECORDS} {_with_places(grain)} "
         f"WHERE {where} {failed} "
         f"GROUP BY {', '.join(map(str, range(1, len(grain.key) + 1)))}"
     )

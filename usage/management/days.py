@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.core.management.base import CommandError
 
-from usage.ingest.rollup import FOREVER
+from usage.ingest.grains import FOREVER
 from usage.models.fields import to_micros
 
 

@@ -75,8 +75,10 @@ class Channel(models.Model):
         if self.kind == self.Kind.OAUTH and (preset := _PRESET_MARKERS.get(self.name)):
             return preset
         used = list(Channel.objects.values_list("color_slot", "shape"))
+        slots = [slot for slot, _shape in used]
         pairs = [(slot, shape) for shape in self.Shape.values for slot in range(1, 9)]
-        return min(pairs, key=used.count)
+        # Another colour tells more than another shape.
+        return min(pairs, key=lambda pair: (slots.count(pair[0]), used.count(pair)))
 
 
 class ChannelName(models.Model):

@@ -1,4 +1,4 @@
-"""Records added up, by time and by what is asked of them: what each row holds, usage/ingest/rollup.py defines.
+"""Records added up, by time and by what is asked of them: what each row holds, usage/ingest/grains.py defines.
 
 A row is found by its interval and dimensions alone, so these are its primary key: a number and its index would take a
 sixth of the space. What no hour or day can outgrow is counted in four bytes.
@@ -187,35 +187,35 @@ class UsageDailyBySource(BySource, DailyRollup):
         verbose_name_plural = _("daily usage by source")
 
 
-class UsageDailyBySourceKey(BySource, ByKey, DailyRollup):
-    """Where accounts and keys are asked for, and models are not."""
+class UsageDailyBySourceKeyModel(BySource, ByKey, ByModel, DailyRollup):
+    """Where accounts and keys are asked for at once."""
 
-    pk = models.CompositePrimaryKey("bucket", "source_id", "api_key_id")
-
-    class Meta:
-        verbose_name = _("daily usage by source and key")
-        verbose_name_plural = _("daily usage by source and key")
-        indexes = [models.Index(fields=["api_key_id", "bucket"], name="daily_by_source_key_of_key")]
-
-
-class UsageDailyByKeyModel(ByKey, ByModel, DailyRollup):
-    """Where keys are asked for and accounts are not."""
-
-    pk = models.CompositePrimaryKey("bucket", "api_key_id", "model_id")
+    pk = models.CompositePrimaryKey("bucket", "source_id", "api_key_id", "model_id")
 
     class Meta:
-        verbose_name = _("daily usage by key and model")
-        verbose_name_plural = _("daily usage by key and model")
+        verbose_name = _("daily usage by source, key and model")
+        verbose_name_plural = _("daily usage by source, key and model")
+        indexes = [models.Index(fields=["api_key_id", "bucket", "source"], name="daily_cube_of_key")]
 
 
-class UsageWeeklyByKeyModel(ByKey, ByModel, WeeklyRollup):
-    """Where a long span of keys and models is asked for."""
+class UsageDailyByKeyChannelModel(ByKey, ByChannel, ByModel, DailyRollup):
+    """Where keys are asked for and accounts are not: most models are of one channel, and make no more rows of it."""
 
-    pk = models.CompositePrimaryKey("bucket", "api_key_id", "model_id")
+    pk = models.CompositePrimaryKey("bucket", "api_key_id", "channel_id", "model_id")
 
     class Meta:
-        verbose_name = _("weekly usage by key and model")
-        verbose_name_plural = _("weekly usage by key and model")
+        verbose_name = _("daily usage by key, channel and model")
+        verbose_name_plural = _("daily usage by key, channel and model")
+
+
+class UsageWeeklyByKeyChannelModel(ByKey, ByChannel, ByModel, WeeklyRollup):
+    """Where a long span of keys, channels and models is asked for."""
+
+    pk = models.CompositePrimaryKey("bucket", "api_key_id", "channel_id", "model_id")
+
+    class Meta:
+        verbose_name = _("weekly usage by key, channel and model")
+        verbose_name_plural = _("weekly usage by key, channel and model")
 
 
 class UsageHourlyBySource(BySource, HourlyRollup):
@@ -236,6 +236,16 @@ class UsageHourlyByModel(ByModel, HourlyRollup):
     class Meta:
         verbose_name = _("hourly usage by model")
         verbose_name_plural = _("hourly usage by model")
+
+
+class UsageHourlyByKey(ByKey, HourlyRollup):
+    """When a key is used."""
+
+    pk = models.CompositePrimaryKey("bucket", "api_key_id")
+
+    class Meta:
+        verbose_name = _("hourly usage by key")
+        verbose_name_plural = _("hourly usage by key")
 
 
 class UsageDailyByModel(ByModel, DailyRollup):
@@ -347,6 +357,16 @@ class UsageDailyFailuresByKey(ByKey, ByStatus, DailyRollup):
     class Meta:
         verbose_name = _("daily failures by key")
         verbose_name_plural = _("daily failures by key")
+
+
+class UsageDailyFailuresByChannelModel(ByChannel, ByModel, ByStatus, DailyRollup):
+    """Which models fail: of their accounts there are a thousand."""
+
+    pk = models.CompositePrimaryKey("bucket", "channel_id", "model_id", "status_code")
+
+    class Meta:
+        verbose_name = _("daily failures by channel and model")
+        verbose_name_plural = _("daily failures by channel and model")
 
 
 class UsageFailuresByChannel(ByChannel, ByStatus, HourlyRollup):

@@ -1,4 +1,4 @@
-"""What is wrong with collection, in words, with what to do about it: the catalogue W01-W15 of `ui.md` 11.11 and W16 of 14.
+"""What is wrong with collection, in words, with what to do about it: the catalogue W01-W15 of `ui.md` 11.11 and W16, W17 of 14.
 
 From rows, files and settings only: no server is asked.
 """

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from usage import formats, storage
-from usage.ingest.rollup import TOKENS
+from usage.ingest.grains import TOKENS
 from usage.models import Instance, QuarantinedPayload
 from usage.warnings.survey import Survey
 from usage.warnings.warning import Action, Warning, to_collector, why

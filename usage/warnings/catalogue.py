@@ -18,6 +18,7 @@ _BANNERS: tuple[_Check, ...] = (
     collecting.stale,
     books.disk_full,
     collecting.gaps,
+    collecting.delayed,
 )
 _OTHERS: tuple[_Check, ...] = (
     collecting.short_retention,
@@ -43,7 +44,7 @@ def all_warnings(survey: Survey) -> list[Warning]:
 
 
 def banners(survey: Survey) -> list[Warning]:
-    """Return what keeps records from coming, or has kept them (W01 to W05, W16, and a full disk), the worst first."""
+    """Return what keeps records from coming, or has kept them (W01 to W05, W16, W17, and a full disk), the worst first."""
     return _find(_BANNERS, survey)
 
 

@@ -1,4 +1,4 @@
-"""Warnings about the way in: the collector, each server, and what may not have come (W01-W08, W12, W15, W16)."""
+"""Warnings about the way in: the collector, each server, and what may not have come (W01-W08, W12, W15-W17)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ def stopped(survey: Survey) -> Iterator[Warning]:
         yield Warning("W01", "warn", text, action=action, line=START)
     elif since := survey.pulse.stopped_at:
         text = _("Collector stopped at %(t)s. New usage is not being recorded.")
-        yield Warning("W01", "fail", text % {"t": _time(survey, since)}, action=action, line=START)
+        facts = {"t": _time(survey, since)}
+        yield Warning("W01", "fail", text % facts, action=action, line=START, incident=f"{since:%Y%m%d%H%M}")
 
 
 def not_collecting(survey: Survey) -> Iterator[Warning]:
@@ -91,6 +92,16 @@ def stale(survey: Survey) -> Iterator[Warning]:
             yield Warning("W16", "fail", text, instance, connection_test(instance), since=fresh.seen_at)
 
 
+def delayed(survey: Survey) -> Iterator[Warning]:
+    """W17 (`ui.md` 14): servers that are read too late, which is no reason for alarm yet."""
+    for instance in survey.instances:
+        fresh = freshness(instance, survey.pulse, survey.now)
+        if fresh.verdict == Verdict.DELAYED and fresh.seen_at:
+            text = _("Data is coming late. These figures are as of %(t)s.") % {"t": _time(survey, fresh.seen_at)}
+            began = f"{instance.state_since:%Y%m%d%H%M}" if instance.state_since else ""
+            yield Warning("W17", "info", text, instance, connection_test(instance), incident=began)
+
+
 def gaps(survey: Survey) -> Iterator[Warning]:
     """W05, one for each server: its latest gap, and how many more there are."""
     for instance in survey.instances:
@@ -100,7 +111,7 @@ def gaps(survey: Survey) -> Iterator[Warning]:
             if more:
                 details.append(ngettext("%(n)s more gap", "%(n)s more gaps", more) % {"n": more})
             text, action = _gap(survey, instance, latest), to_collector(_("Gap details"), "gaps")
-            yield Warning("W05", "warn", text, instance, action, tuple(details))
+            yield Warning("W05", "warn", text, instance, action, tuple(details), incident=str(latest.pk))
 
 
 def _gap(survey: Survey, instance: Instance, gap: CollectionGap) -> str:

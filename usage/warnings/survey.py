@@ -11,7 +11,7 @@ from django.db.models import Count, F, QuerySet
 
 from usage.completeness import Completeness, completeness
 from usage.freshness import Pulse, pulse
-from usage.ingest.rollup import DAILY
+from usage.ingest.grains import DAILY
 from usage.models import CollectionGap, CollectorProcess, Instance, UsageDaily, UsageDailyByModel
 from usage.models.fields import to_micros
 from usage.storage import Backlog, spool_backlog

@@ -29,7 +29,8 @@ class Action:
 class Warning:
     """One entry of the catalogue, in the present language.
 
-    `details` say more, `line` is something to copy, `since` is when it began; no `instance` means all of them.
+    `details` say more, `line` is something to copy, `since` is when it began; no `instance` means all of them. `incident`
+    tells it from others of its kind where `since` does not.
     """
 
     id: str
@@ -40,6 +41,13 @@ class Warning:
     details: tuple[str, ...] = ()
     line: str = ""
     since: datetime | None = None
+    incident: str = ""
+
+    @property
+    def key(self) -> str:
+        """The same as long as it is about the same incident."""
+        began = self.incident or (f"{self.since:%Y%m%d%H%M%S}" if self.since else "")
+        return "-".join((self.id, str(self.instance.pk if self.instance else 0), began))
 
 
 def to_collector(label: str, block: str) -> Action:

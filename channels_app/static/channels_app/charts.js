@@ -1,5 +1,5 @@
 // A cursor for charts: by mouse, finger and keyboard. Its words are those of the chart's table, so that the page without
-// this file says the same. Dragging across a plot shows that time alone.
+// this file says the same. Dragging across a plot shows that time alone; a click, or Enter, leads to the requests under it.
 "use strict";
 (() => {
 const LEAST = 2; // intervals to drag across; fewer are a slip of the hand
@@ -52,23 +52,32 @@ function tell(plot, at) {
   const value = ({ cell }) => Number(cell.dataset.value ?? -1);
   const series = entries.filter(({ head }) => head.dataset.part !== undefined).sort((one, other) => value(other) - value(one));
   const others = entries.filter(({ head }) => head.dataset.part === undefined);
+  const sum = (name) => others.map((one) => name in one.head.dataset ? value(one) : 0).find((one) => one > 0);
+  const [total, before] = [sum("total"), sum("before")];
   const title = document.createElement("p");
   title.textContent = cells[0].textContent;
-  tip.replaceChildren(title, ...[...series.slice(0, 10), ...others].map(entry));
+  const shares = series.map((one) => total && value(one) > 0 ? percent(value(one) / total) : "");
+  const changes = others.map((one) => "before" in one.head.dataset && total && before ? change(total / before - 1) : "");
+  tip.replaceChildren(title, ...series.slice(0, 10).map((one, at) => entry(one, shares[at], plot)),
+    ...others.map((one, at) => entry(one, changes[at], plot)));
   const far = (at + 0.5) / count(plot) > 0.5;
   tip.style.left = far ? "auto" : `calc(${(100 * (at + 1)) / count(plot)}% + 8px)`;
   tip.style.right = far ? `calc(${100 - (100 * at) / count(plot)}% + 8px)` : "auto";
 }
 
-function entry({ cell, head }) {
+function entry({ cell, head }, share, plot) {
   const row = document.createElement("div");
-  const name = document.createElement("span");
-  const amount = document.createElement("b");
+  const [name, amount, part] = ["span", "b", "small"].map((tag) => document.createElement(tag));
   name.textContent = head.textContent;
   amount.textContent = cell.textContent;
-  row.append(marker(head), name, amount);
+  part.textContent = share;
+  row.append(marker(head), name, amount, part);
+  if (plot.dataset.series === String(head.cellIndex)) row.className = "at";
   return row;
 }
+
+const percent = (share) => share < 0.001 ? "<0.1%" : `${(Math.floor(1000 * share) / 10).toFixed(share === 1 ? 0 : 1)}%`;
+const change = (share) => `${share < 0 ? "−" : "+"}${(100 * Math.abs(share)).toFixed(1)}%`;
 
 function marker(head) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
@@ -85,8 +94,7 @@ function marker(head) {
 function hide() {
   for (const plot of plots()) {
     for (const name of ["crosshair", "tip", "chosen"]) direct(name, plot)?.remove();
-    delete plot.dataset.at;
-    delete plot.dataset.mark;
+    for (const name of ["at", "mark", "series"]) delete plot.dataset[name];
   }
   drag = null;
 }
@@ -106,6 +114,30 @@ function zoom(plot, first, last) {
   location.assign(address);
 }
 
+// To the requests of an interval, and of the series at that place of its head in the table.
+function open(plot, at, series) {
+  const chart = chartOf(plot);
+  if (!chart.dataset.records || at < 0) return;
+  const address = new URL(chart.dataset.records, location.href);
+  const [name, wanted] = [...new URLSearchParams(chart.querySelectorAll(".numbers thead th")[series]?.dataset.condition)][0] ?? [];
+  if (name) address.searchParams.set(name, wanted);
+  address.searchParams.set("from", start(plot, at));
+  address.searchParams.set("to", start(plot, at + 1));
+  location.assign(address);
+}
+
+// Which series of a stack is under the pointer: 0, the time, where none is.
+function under(plot, at, event) {
+  const scale = chartOf(plot).dataset.scale, box = plot.getBoundingClientRect();
+  if (scale === undefined) return 0;
+  const cells = [...rows(plot)[at].cells], parts = series(plot);
+  const values = parts.map((place) => Number(cells[place].dataset.value ?? 0));
+  let left = (Number(scale) || values.reduce((one, other) => one + other, 0)) * (1 - (event.clientY - box.top) / box.height);
+  return parts.find((_place, part) => (left -= values[part]) <= 0) ?? 0;
+}
+
+const series = (plot) => [...chartOf(plot).querySelectorAll(".numbers thead th[data-part]:not([data-hidden])")].map((head) => head.cellIndex);
+
 const over = (event) => event.target.closest?.("[data-chart] .plot");
 
 document.addEventListener("pointermove", (event) => {
@@ -118,17 +150,18 @@ document.addEventListener("pointermove", (event) => {
 
 document.addEventListener("pointerdown", (event) => {
   const plot = over(event);
-  if (plot && event.pointerType === "mouse" && event.button === 0) drag = { plot, at: placeOf(plot, event) };
-  else if (plot) show(plot, placeOf(plot, event));
+  if (plot && event.pointerType === "mouse" && event.button === 0) drag = { plot, at: placeOf(plot, event), x: event.clientX };
+  else if (plot && event.button === 0) show(plot, placeOf(plot, event));
 });
 
 document.addEventListener("pointerup", (event) => {
   if (!drag) return;
-  const { plot, at } = drag;
+  const { plot, at, x } = drag;
   const [first, last] = choose(plot, at, placeOf(plot, event));
   drag = null;
   direct("chosen", plot)?.remove();
   if (last + 1 - first >= LEAST) zoom(plot, first, last);
+  else if (over(event) === plot && Math.abs(event.clientX - x) < 4) open(plot, at, under(plot, at, event));
 });
 
 document.addEventListener("keydown", (event) => {
@@ -137,10 +170,12 @@ document.addEventListener("keydown", (event) => {
   if (!plot) return;
   const last = rows(plot).length - 1;
   const at = Number(plot.dataset.at ?? last + 1);
-  if (event.key === "Enter" && plot.dataset.at) return zoom(plot, ...choose(plot, Number(plot.dataset.mark ?? at), at));
-  const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: last }[event.key];
-  if (to === undefined) return;
+  if (event.key === "Enter" && plot.dataset.mark) return zoom(plot, ...choose(plot, Number(plot.dataset.mark), at));
+  if (event.key === "Enter" && plot.dataset.at) return open(plot, at, Number(plot.dataset.series ?? 0));
+  const by = { ArrowUp: -1, ArrowDown: 1 }[event.key], to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: last }[event.key];
+  if (to === undefined && !by) return;
   event.preventDefault();
+  if (by) return walk(plot, Math.min(at, last), by);
   if (event.shiftKey) plot.dataset.mark ??= Math.min(at, last);
   else delete plot.dataset.mark;
   show(plot, Math.max(0, Math.min(to, last)));
@@ -151,6 +186,25 @@ document.addEventListener("keydown", (event) => {
   } else direct("chosen", plot)?.remove();
   document.getElementById("live").textContent = words;
 });
+
+// Up and down the series, in the order of the legend; what has nothing there is named too.
+function walk(plot, at, by) {
+  const parts = series(plot), place = parts.indexOf(Number(plot.dataset.series ?? 0));
+  const next = parts[place < 0 ? (by > 0 ? 0 : parts.length - 1) : (place + by + parts.length) % parts.length];
+  plot.dataset.series = next;
+  show(plot, at);
+  const head = chartOf(plot).querySelectorAll(".numbers thead th")[next];
+  document.getElementById("live").textContent = `${head.textContent}: ${rows(plot)[at].cells[next].textContent}`;
+}
+
+// With Alt or ⌘ one of the legend is shown alone.
+document.addEventListener("click", (event) => {
+  const only = (event.altKey || event.metaKey) && event.target.closest?.(".legend li")?.querySelector(".only");
+  if (!only || event.target.closest(".only")) return;
+  event.preventDefault();
+  event.stopPropagation();
+  only.click();
+}, true);
 
 document.addEventListener("focusout", (event) => event.target.closest?.(".plot") && hide());
 

@@ -108,6 +108,21 @@ async function openDialog(link) {
   dialog.showModal();
 }
 
+// How long signing in is paused. It is not announced as it ticks: that would be all that one hears.
+function countDown(place) {
+  const end = Date.now() + 1000 * place.dataset.seconds;
+  const timer = setInterval(() => {
+    const left = Math.max(Math.ceil((end - Date.now()) / 1000), 0), minutes = Math.floor(left / 60);
+    const seconds = minutes ? String(left % 60).padStart(2, "0") : left;
+    place.textContent = (minutes ? place.dataset.minutes : place.dataset.short).replace("#", minutes).replace("$", seconds);
+    if (left) return;
+    clearInterval(timer);
+    const button = document.querySelector("[data-when-over]");
+    place.parentElement.textContent = button.dataset.whenOver;
+    button.disabled = false;
+  }, 1000);
+}
+
 function reveal(button) {
   const input = document.getElementById(button.dataset.reveal);
   input.type = input.type === "password" ? "text" : "password";
@@ -152,6 +167,7 @@ document.addEventListener("click", (event) => {
   const link = event.target.closest("a[data-swap], a[data-dialog], dialog a[data-close-dialog]");
   if (link && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
     event.preventDefault();
+    link.closest("[popover]")?.hidePopover();
     if ("closeDialog" in link.dataset) link.closest("dialog").close();
     else if ("dialog" in link.dataset) openDialog(link);
     else swap(link.href, { push: true });
@@ -213,6 +229,7 @@ document.addEventListener("submit", (event) => {
   event.preventDefault();
   const menu = document.activeElement?.closest("form details") ?? event.submitter?.closest("details");
   menu?.querySelector("summary").focus(); // it closes; Enter in a field names the form's first button
+  document.getElementById("filter-sheet")?.hidePopover(); // what had the focus before has it again
   const asked = new URLSearchParams(new FormData(event.target, event.submitter));
   swap(`${location.pathname}?${asked}`, { push: true });
 });
@@ -231,6 +248,9 @@ document.addEventListener("submit", (event) => {
 addEventListener("pageshow", (event) => event.persisted && document.querySelector("[data-busy]:disabled") && location.reload());
 addEventListener("popstate", () => report() && !document.querySelector("dialog[open]") && swap(location.href));
 
+const theme = document.documentElement.dataset.theme; // Django's admin reads its own there
+if (theme) localStorage.setItem("theme", theme === "system" ? "auto" : theme);
 enhance();
 document.querySelector("[data-focus]")?.focus();
+document.querySelectorAll("[data-seconds]").forEach(countDown);
 document.documentElement.dataset.ready = "1";
