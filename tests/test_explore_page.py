@@ -365,7 +365,7 @@ def test_the_address_is_the_state(reader: Client, usage: Instance) -> None:
     assert alone.count('class="hides"') == html.count('id="only-explore-') - 1
     asked = get(reader, "?by=model&metric=failed&channel=codex&range=30d")
     assert 'data-records="/records/?channel=codex&amp;status=fail"' in asked
-    assert "model=m0" in re.findall(r'data-condition="([^"]*)"', html)
+    assert "model=m0-FAKE" in re.findall(r'data-condition="([^"]*)"', html)
 
 
 def test_files(reader: Client, usage: Instance) -> None:

@@ -90,7 +90,7 @@ def hover(page: Page, chart: str, share: float) -> None:
 
 def test_the_cursor_tells_what_the_table_says(open_page: Open, timed: Instance) -> None:
     page = open_page("/?range=7d")
-    hover(page, "usage", 0.99)  # beyond what has begun: the last interval
+    hover(page, "usage", 0.999)  # beyond what has begun: the last interval
     rows = page.locator("#numbers-usage tbody tr")
     tip = page.locator("#chart-usage .tip")
     expect(tip).to_contain_text(rows.last.locator("th").text_content() or "?")
