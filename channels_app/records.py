@@ -34,6 +34,9 @@ _READ_AT_ONCE, _LONGEST_SEARCH = 10_000, 0.1
 # A speed needs a while after the first token (`ui.md` M24).
 _SHORTEST_MS = 100
 _CURSOR = struct.Struct(">Bqq")
+# What a record points to, and a source.
+_NAMES, _OF_SOURCES = ("model", "alias", "api_key", "traits", "client"), ("instance", "channel", "account__channel")
+_FEW = 10
 
 
 class CursorError(ValueError):
@@ -236,14 +239,19 @@ def _ask(spans: Sequence[Span], where: Sequence[str], order: _Order, limit: int,
 
 
 def _rows(ids: Sequence[int]) -> list[UsageRecord]:
-    """Records with all that they point to, in the order of `ids`. What many share is read once."""
-    found = {row.pk: row for row in with_names(UsageRecord.objects.filter(pk__in=ids))}
+    """Records with all that they point to, in the order of `ids`. What many share is read once; of few, all with them."""
+    rows = UsageRecord.objects.filter(pk__in=ids)
+    rows = (
+        with_names(rows)
+        if len(ids) > _FEW
+        else rows.select_related(*(f"source__{name}" for name in _OF_SOURCES), *_NAMES)
+    )
+    found = {row.pk: row for row in rows}
     return [found[pk] for pk in ids if pk in found]
 
 
 def with_names(rows: QuerySet[UsageRecord]) -> QuerySet[UsageRecord]:
-    sources = Source.objects.select_related("instance", "channel", "account__channel")
-    return rows.prefetch_related(Prefetch("source", sources), "model", "alias", "api_key", "traits", "client")
+    return rows.prefetch_related(Prefetch("source", Source.objects.select_related(*_OF_SOURCES)), *_NAMES)
 
 
 def tokens_per_second(row: UsageRecord) -> float | None:

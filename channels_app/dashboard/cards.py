@@ -130,7 +130,7 @@ class Cards:
         )  # fmt: skip
 
     def _latency(self) -> Card:
-        found, before = self.answers.timing, self.answers.timing_before
+        found, before = self.answers.timing, self.answers.latency_before
         p95 = found.latency.percentile(95)
         details = [
             _("p50 %(time)s") % {"time": _time(found.latency, 50)},
@@ -143,7 +143,7 @@ class Cards:
             gettext_lazy("95 of 100 answers took at most this long. First token: how long until it came."),
             duration(None if p95 is None else timedelta(milliseconds=p95)),
             details if p95 is not None else [_("no timed requests")],
-            self._change(p95, before.latency.percentile(95) if before else None, Better.LOWER),
+            self._change(p95, before.percentile(95) if before else None, Better.LOWER),
             sparkline(points), self._more("latency"), few=_("few requests") if is_few else "",
         )  # fmt: skip
 

@@ -29,17 +29,26 @@ from usage.ingest.grains import TOKENS as TOKEN_KINDS
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """What the main chart and the lists show: the sum of these sums. As a value of usage, None is what has no price."""
+    """What the main chart and the lists show: the sum of these sums. As a value of usage, which asks for sums `besides`, None
+    is what has no price.
+    """
 
     label: Promise
     unit: Unit
     sums: tuple[str, ...]
     of: Callable[[Usage], int | None]
+    besides: tuple[str, ...] = ()
 
 
 METRICS = {
     "tokens": Metric(gettext_lazy("Tokens"), TOKENS, TOKEN_KINDS, lambda usage: usage.total_tokens),
-    "cost": Metric(gettext_lazy("Est. cost"), NANOUSD, ("cost_nanousd",), lambda usage: usage.cost),
+    "cost": Metric(
+        gettext_lazy("Est. cost"),
+        NANOUSD,
+        ("cost_nanousd",),
+        lambda usage: usage.cost,
+        ("requests", "priced_requests", "priced_tokens"),
+    ),
     "requests": Metric(gettext_lazy("Requests"), REQUESTS, ("requests",), lambda usage: usage.requests),
     "failed": Metric(gettext_lazy("Errors"), REQUESTS, ("failed",), lambda usage: usage.failed),
 }

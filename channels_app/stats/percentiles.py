@@ -6,13 +6,14 @@ the records at the ragged ends and of those that came last.
 
 from __future__ import annotations
 
+import json
 import math
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain, pairwise
 from typing import Any
 
 from channels_app.stats.database import database
@@ -67,14 +68,15 @@ class Spread:
             return None
         rank = max(math.ceil(self.samples * share / 100), 1)
         if not self.is_rough:
-            return self._in_order[rank - 1]
+            return self.in_order[rank - 1]
         times, passed = self._ranks
         return times[bisect_left(passed, rank)]
 
     # A page asks for several percentiles of the same.
 
     @cached_property
-    def _in_order(self) -> list[int]:
+    def in_order(self) -> list[int]:
+        """Of pieces that are in order this takes half as long."""
         return sorted(self.times)
 
     @cached_property
@@ -101,6 +103,11 @@ def timing(span: Span, conditions: Conditions) -> Timing:
     return timing_by(span, conditions, ()).get((), _NEVER)
 
 
+def latency(span: Span, conditions: Conditions) -> Spread:
+    """Return what `timing` says of it: alone, it is read in half the time."""
+    return _ask((span.since, span.until), conditions, (), with_ttft=False).get((0,), _NEVER).latency
+
+
 def merged(timings: Iterable[Timing]) -> Timing:
     """Return these together."""
     some = list(timings)
@@ -113,7 +120,7 @@ def _together(spreads: Sequence[Spread]) -> Spread:
     for spread in spreads:
         for milliseconds, count in spread.counts.items():
             counts[milliseconds] = counts.get(milliseconds, 0) + count
-    return Spread([time for spread in spreads for time in spread.times], counts)
+    return Spread(list(chain.from_iterable(spread.in_order for spread in spreads)), counts)
 
 
 def timing_by(span: Span, conditions: Conditions, by: Sequence[str]) -> dict[Group, Timing]:
@@ -129,11 +136,13 @@ def timing_series(edges: Sequence[int], conditions: Conditions, by: Sequence[str
     return dict(lines)
 
 
-def _ask(edges: Sequence[int], conditions: Conditions, by: Sequence[str]) -> dict[_Key, Timing]:
+def _ask(
+    edges: Sequence[int], conditions: Conditions, by: Sequence[str], *, with_ttft: bool = True
+) -> dict[_Key, Timing]:
     of_failures = conditions.only_failed or any(name in OF_FAILURES for name in by)
     if of_failures or not all(conditions.ids.values()) or edges[0] >= edges[-1]:
         return {}
-    question = _Question(edges, conditions, [DIMENSIONS[name] for name in by])
+    question = _Question(edges, conditions, [DIMENSIONS[name] for name in by], with_ttft)
     if edges[0] >= once(records_since) and _records_of(Span(edges[0], edges[-1])) <= MOST_EXACT:
         return question.exact()
     return at_rest(question.rough, database().alias)
@@ -146,8 +155,9 @@ def _records_of(span: Span) -> int:
 class _Question:
     """Of the intervals between `edges`, by these columns of the tables."""
 
-    def __init__(self, edges: Sequence[int], conditions: Conditions, by: Sequence[str]) -> None:
+    def __init__(self, edges: Sequence[int], conditions: Conditions, by: Sequence[str], with_ttft: bool) -> None:
         self._edges = edges
+        self._times = {"latency": "latency_ms", "ttft": _TTFT if with_ttft else "NULL"}
         self._conditions = conditions
         self._by = by
         self._asked = tuple(dict.fromkeys("source_id" if name in OF_SOURCES else name for name in by))
@@ -190,7 +200,7 @@ class _Question:
         """All times of a place and key in one text: as rows, Python takes five times as long to read them."""
         within = (f"{moment} >= {run.span.since}", f"{moment} < {run.span.until}", COUNTED)
         values = [f"{OF_RECORDS[name]} AS {name}" for name in self._asked]
-        times = [f"{_listing(one)} AS {name}" for name, one in (("latency", "latency_ms"), ("ttft", _TTFT))]
+        times = [f"{_listing(one)} AS {name}" for name, one in self._times.items()]
         columns = ", ".join((f"{run.place_of('requested_at')} AS place", *values, *times))
         groups = ", ".join(str(number) for number in range(1, len(values) + 2))
         conditions = " AND ".join((*within, *of_records(self._conditions), *where))
@@ -230,7 +240,7 @@ def _listed(rows: Iterable[tuple[Any, ...]]) -> defaultdict[_Key, tuple[list[int
     for *key, latencies, ttfts in rows:
         for times, text in zip(found[tuple(key)], (latencies, ttfts), strict=True):
             if text:
-                times.extend(map(int, text.split(",")))
+                times += json.loads(f"[{text}]")  # in half the time of splitting it
     return found
 
 

@@ -30,6 +30,8 @@ _FAILURE_RATE = 0.03
 # Of the busiest channel but one, in the hour before the end and at three in the morning of each fifth day.
 _STORM_RATE, _STORM_CHANNEL = 0.5, 1
 _RETRIES = 2
+# So that the last hours of a small demo are not empty; of a large one they are as any others.
+_LATE_SHARE, _MOST_LATE = 1 / 12, 5_000
 # Besides, a client that gives up on nothing asks a channel that is at its limit, two nights before the end at three:
 # of all its calls one in so many, but not more than these.
 _NIGHT, _NIGHT_SHARE, _NIGHT_MOST, _NIGHT_CLIENT = timedelta(days=2), 100, 400, 4
@@ -46,7 +48,8 @@ class Traffic:
     def records(self, count: int, days: int) -> Iterator[bytes]:
         """Yield about `count` records of the `days` before the end, the oldest first, and a few that are special."""
         since = self._end - timedelta(days=days)
-        moments = sorted(self._moment(since) for _number in range(count))
+        late = min(_LATE_SHARE, _MOST_LATE / count)
+        moments = sorted(self._moment(since, late) for _number in range(count))
         lost_since = self._end - _LOST_BEFORE_END
         for moment in moments:
             for record in self._client_request(moment):
@@ -57,9 +60,9 @@ class Traffic:
             night = self._storm(min(count // _NIGHT_SHARE, _NIGHT_MOST))
             yield from (json.dumps(record, ensure_ascii=False).encode() for record in night)
 
-    def _moment(self, since: datetime) -> datetime:
-        """More by day than by night, and on weekdays; a twelfth of all in the last six hours."""
-        if self._random.random() < 1 / 12:
+    def _moment(self, since: datetime, late: float) -> datetime:
+        """More by day than by night, and on weekdays; this share of all in the last six hours."""
+        if self._random.random() < late:
             return self._end - timedelta(seconds=60 + self._random.random() * 6 * 3600)
         while True:
             moment = since + (self._end - since) * self._random.random()
