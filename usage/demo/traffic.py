@@ -48,7 +48,7 @@ class Traffic:
     def records(self, count: int, days: int) -> Iterator[bytes]:
         """Yield about `count` records of the `days` before the end, the oldest first, and a few that are special."""
         since = self._end - timedelta(days=days)
-        late = min(_LATE_SHARE, _MOST_LATE / count)
+        late = min(_LATE_SHARE, _MOST_LATE / max(count, 1))
         moments = sorted(self._moment(since, late) for _number in range(count))
         lost_since = self._end - _LOST_BEFORE_END
         for moment in moments:
