@@ -178,7 +178,9 @@ def test_prices_that_changed_meanwhile_make_a_preview_stale(staff: Client, met: 
 
 def test_nothing_to_do_is_said(staff: Client, met: Instance) -> None:
     html = page(staff, previewed(staff, models_dev_list(COST, model="nobody-uses-it")))
-    assert "Nothing is new and nothing has changed." in html and "<button class=" not in html[html.index("data-picks") :]
+    assert (
+        "Nothing is new and nothing has changed." in html and "<button class=" not in html[html.index("data-picks") :]
+    )
     assert "Not in this list 3" in text_of(html)
 
 

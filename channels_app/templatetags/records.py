@@ -5,6 +5,7 @@ and its cells in the order of its columns.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from django import template
@@ -22,9 +23,15 @@ register = template.Library()
 
 
 @register.simple_tag
-def asking(address: Address, name: str, value: object) -> Address:
+def asking(address: Address, name: str, value: object) -> str:
     """The same list of one server, channel, account, model or key alone."""
-    return address.setting(name, str(value) if value != "" else UNKNOWN_CHANNEL)
+    return _asking(address, name, str(value) if value != "" else UNKNOWN_CHANNEL)
+
+
+@lru_cache(maxsize=1024)
+def _asking(address: Address, name: str, value: str) -> str:
+    """Most rows of a page share these with others."""
+    return str(address.setting(name, value))
 
 
 @register.simple_tag
