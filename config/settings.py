@@ -59,10 +59,10 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "rest_framework",
-    "knox",
+    "config.foreign_apps.ApiTokensConfig",
     "drf_spectacular",
     "drf_spectacular_sidecar",
-    "axes",
+    "config.foreign_apps.SignInsConfig",
     "csp",
     "django_crontab",
 ]

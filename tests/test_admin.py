@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth import get_user_model
 from django.db import connection
@@ -73,6 +75,14 @@ def test_the_queries_of_a_list_do_not_grow_with_its_rows(
 ) -> None:
     with django_assert_max_num_queries(12):
         staff.get(f"/admin/usage/{model._meta.model_name}/")
+
+
+def test_all_that_it_lists_has_a_chinese_name(staff: Client) -> None:
+    staff.cookies[settings.LANGUAGE_COOKIE_NAME] = "zh-hans"
+    html = staff.get("/admin/").content.decode()
+    names = re.findall(r'(?:<caption>|<th scope="row"[^>]*>)\s*<a[^>]*>([^<]+)<', html)
+    assert len(names) > 25
+    assert [name for name in names if not re.search("[\u4e00-\u9fff]", name)] == []
 
 
 def test_records_can_be_looked_at_only(staff: Client, traffic: Instance) -> None:
