@@ -39,8 +39,10 @@ def test_without_javascript_a_button_moves_a_column(open_page: Open, sample: Ins
     page = open_page("/channels/", javascript=False)
     first, second, *rest = heads(page)
     page.locator("#columns-menu").click()
-    page.get_by_role("button", name=f"Move down: {first}", exact=True).click()
+    with page.expect_navigation():
+        page.get_by_role("button", name=f"Move down: {first}", exact=True).click()
     assert heads(page) == [second, first, *rest]
     page.locator("#columns-menu").click()
-    page.get_by_role("button", name="Usual columns").click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Usual columns").click()
     assert heads(page) == [first, second, *rest]
