@@ -114,6 +114,12 @@ def test_without_records_an_hour_belongs_to_the_span_in_which_it_begins(booked: 
     prune(NOON)
     parts = series(edges, EVERYTHING, sums=["requests"]).groups[()]
     assert sum(part[0] for part in parts) == totals(Span(edges[0], edges[-1]), EVERYTHING).requests
+    # Asked for alone, one source or key has what it has among all.
+    quarters = [edges[0] + number * grains.HOUR // 4 for number in range(1, 600)]
+    for dimension, one in (("source", "sources"), ("key", "api_keys")):
+        for marks in (edges, quarters):
+            for (pk,), line in series(marks, EVERYTHING, [dimension], sums=["requests"]).groups.items():
+                assert series(marks, Conditions(**{one: frozenset([pk])}), sums=["requests"]).groups[()] == line
 
 
 def test_a_wrong_sum_of_what_is_kept_is_mended_and_the_past_stays(booked: Instance) -> None:

@@ -325,7 +325,8 @@ def _within(span: Span, grain: Grain, ids: Mapping[str, frozenset[int]]) -> str:
     """Return what tells the intervals of `span` from others: each by its start where few rows of each are wanted, so that the
     key finds these and not all that the interval has.
     """
-    starts = range(span.since, span.until, grain.width)
+    # Of pruned records a span may begin within an interval, which then belongs to the one before.
+    starts = range(grain.end_of(span.since), span.until, grain.width)
     if len(starts) * len(ids.get(grain.dimensions[0], ())) in range(1, _MOST_LOOKED_UP):
         return f"bucket IN {listed(starts)}"
     return f"bucket >= {span.since} AND bucket < {span.until}"
