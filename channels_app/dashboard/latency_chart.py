@@ -28,7 +28,7 @@ def latency_chart(answers: Answers) -> Lines:
         ],
         band=("p95", "p50"),
         zoom=str(answers.query.anywhen),
-        records=answers.query.records(),
+        records=answers.query.scope.records(),
         links=[Link(_("Open in Explore"), answers.query.exploring(metric="p95", by="none"))],
     )
 

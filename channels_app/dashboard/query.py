@@ -121,11 +121,6 @@ class DashboardQuery:
         """The same without a period, for one to be added."""
         return self.address.without(*PERIOD_PARAMETERS)
 
-    def records(self, *, failed: bool = False) -> str:
-        """Where the requests are listed, without a period; of all or those that failed."""
-        address = self.elsewhere.without(*PERIOD_PARAMETERS)
-        return f"{reverse('records')}{address.setting('status', 'fail') if failed else address}"
-
     def exploring(self, **asked: str) -> str:
         """Explore with the same scope, asked for this metric and grouping."""
         return f"{reverse('channels_app:explore')}{self.elsewhere.joined(asked.items())}"

@@ -55,7 +55,7 @@ def usage_chart(answers: Answers, channels: dict[int, Channel]) -> StackedBars:
         series=series,
         compared=_compared(answers),
         zoom=str(query.anywhen),
-        records=query.records(failed=query.metric == "failed"),
+        records=query.scope.records(failed=query.metric == "failed"),
         links=[*_links(query)],
         is_share=query.stack == "share",
     )

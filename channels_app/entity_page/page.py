@@ -182,7 +182,7 @@ class EntityPage(DataPage):
         return SuccessRate(
             id="success", title=_("Success rate"), unit=HUNDREDTHS_OF_A_PERCENT, timeline=self.answers.timeline,
             series=[Series("success", _("Success rate"), values, look, whole)], zoom=str(self.query.anywhen),
-            records=self.query.records(),
+            records=self.scope.records(),
             links=[Link(_("Open in Explore"), self.query.exploring(metric="success", by="none"))],
         )  # fmt: skip
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from channels_app.charts.stacked_bars import StackedBars
@@ -10,7 +9,6 @@ from channels_app.charts.time_chart import Series
 from channels_app.charts.unit import REQUESTS
 from channels_app.errors_page.answers import ErrorsAnswers
 from channels_app.errors_page.classes import CLASSES, class_of
-from channels_app.filter_bar.scope import PERIOD_PARAMETERS
 
 
 def failures_chart(answers: ErrorsAnswers) -> StackedBars:
@@ -21,7 +19,7 @@ def failures_chart(answers: ErrorsAnswers) -> StackedBars:
         timeline=answers.timeline,
         series=_series(answers),
         zoom=str(answers.query.anywhen),
-        records=f"{reverse('records')}{answers.query.scope.address.without(*PERIOD_PARAMETERS).setting('status', 'fail')}",
+        records=answers.query.scope.records(failed=True),
     )
 
 

@@ -48,7 +48,12 @@ def explore_chart(answers: ExploreAnswers, found: Groups) -> TimeChart:
         notes.append(_("The largest %(shown)s of %(of)s") % {"shown": found.count - found.others, "of": found.count})
     if hidden := [one.name for one in series if one.is_hidden]:
         notes.append(_("Hidden: %(names)s") % {"names": _(", ").join(hidden)})
-    title, unit, zoom, records = title_of(answers), query.measured.unit, str(query.anywhen), query.records
+    title, unit, zoom, records = (
+        title_of(answers),
+        query.measured.unit,
+        str(query.anywhen),
+        query.scope.records(failed=query.metric == "failed"),
+    )
     if query.is_stacked:
         return StackedBars(
             id=_ID, title=title, unit=unit, timeline=answers.timeline, series=series, zoom=zoom, notes=notes,

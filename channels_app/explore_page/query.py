@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.http import QueryDict
-from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -97,12 +96,6 @@ class ExploreQuery:
     def showing(self, key: str, keys: Iterable[str]) -> Address:
         """One of these series alone; all again where it is."""
         return replace(self, hide=alone(self.hide, key, keys)).address
-
-    @property
-    def records(self) -> str:
-        """Where the requests are listed, without a period."""
-        address = self.scope.address.without(*PERIOD_PARAMETERS)
-        return f"{reverse('records')}{address.setting('status', 'fail') if self.metric == 'failed' else address}"
 
 
 def read_explore_query(query: QueryDict, now: datetime) -> ExploreQuery:

@@ -12,6 +12,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from django.http import QueryDict
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from channels_app import filters, viewer
@@ -54,6 +55,11 @@ class Scope:
     @property
     def conditions(self) -> Conditions:
         return self.filters.conditions
+
+    def records(self, *, failed: bool = False) -> str:
+        """Where its requests are listed, for a period to be added; of all or those that failed."""
+        address = self.address.without(*PERIOD_PARAMETERS)
+        return f"{reverse('records')}{address.setting('status', 'fail') if failed else address}"
 
     @property
     def compared(self) -> Period | None:
