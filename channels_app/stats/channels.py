@@ -161,9 +161,8 @@ def _by_source(
         shown = frozenset(source for source, (channel, _row) in places.items() if _slug(channel) in opened)
         within = replace(conditions, sources=shown, channels=None)
         models = _models_of_sources(aggregate(span, within, ("source_id", "model_id"), basis))
-        usages |= {
-            source: _sum(rows) for source, rows in models.items()
-        }  # asked later, and equal to what is below them
+        # Asked later, and equal to what stands below them.
+        usages |= {source: _sum(rows) for source, rows in models.items()}
     for source, usage in usages.items():
         yield places[source], usage, models.get(source, [])
 
@@ -178,9 +177,11 @@ def _models_of_sources(rows: Iterable[tuple[Any, ...]]) -> dict[int, list[ModelR
 
 def _models_of_channels(period: Period, conditions: Conditions, basis: Basis) -> dict[str, list[ModelRow]]:
     """By the channel's slug."""
+    rows = aggregate(span_of(period), conditions, ("channel_id", "model_id"), basis)
+    # After them: there may be new ones.
     names, slugs = _model_names(), dict(Channel.objects.values_list("pk", "slug"))
     found = defaultdict[str, list[ModelRow]](list)
-    for channel_id, model_id, *sums in aggregate(span_of(period), conditions, ("channel_id", "model_id"), basis):
+    for channel_id, model_id, *sums in rows:
         found[slugs[channel_id] if channel_id else UNKNOWN].append(ModelRow(names[model_id], Usage(*sums), model_id))
     return found
 
