@@ -12,13 +12,17 @@ from urllib.parse import urlsplit
 import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
+from django.contrib.contenttypes.management import create_contenttypes
 from django.core.cache import cache
 from django.db import connection
+from django.db.models.signals import post_migrate
 from django.test import Client
 from django.utils import translation
 from rest_framework.test import APIClient
 
+from tests.lasting_catalog import LastingCatalog
 from tests.migrated import make_database, make_file
+from usage.ingest import prices
 from usage.models import Instance
 
 KEY = "mgmt-FAKE-key-0001"
@@ -109,20 +113,35 @@ def django_db_keepdb() -> bool:
     return True
 
 
+# What Django says of the models themselves: the same after each test, and made anew it costs more than many a test.
+_STAY = {"django_content_type", "auth_permission"}
+
+
 @pytest.fixture(scope="session", autouse=True)
 def few_tables_are_emptied() -> Iterator[None]:
-    """After a test with transactions of its own PostgreSQL would make all tables and their indexes anew."""
+    """After a test with transactions of its own all tables would be emptied, of PostgreSQL with all their indexes."""
+    post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
+    post_migrate.disconnect(create_contenttypes)
     with pytest.MonkeyPatch.context() as patch:
-        if connection.vendor == "postgresql":
-            patch.setattr(connection.ops, "sql_flush", _empty_what_is_filled)
+        patch.setattr(connection.ops, "sql_flush", _empty_what_is_filled)
         yield
 
 
 def _empty_what_is_filled(style: Any, tables: list[str], **options: Any) -> list[str]:
     """In place of `DatabaseOperations.sql_flush`: foreign keys are looked at when the transaction ends."""
+    filled = (f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM \"{name}\")" for name in set(tables) - _STAY)
     with connection.cursor() as cursor:
-        cursor.execute(" UNION ALL ".join(f"(SELECT '{name}' FROM \"{name}\" LIMIT 1)" for name in tables))
+        cursor.execute(" UNION ALL ".join(filled))
         return [f'DELETE FROM "{name}"' for (name,) in cursor.fetchall()]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def catalog_stays() -> Iterator[None]:
+    catalog = LastingCatalog()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(prices, "_catalog", catalog)
+        yield
+    catalog.end()
 
 
 @pytest.fixture(autouse=True)
