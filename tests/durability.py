@@ -85,7 +85,9 @@ class CollectProcess:
     def manage(self, *words: str) -> None:
         """Run another command on the same database. Raises CalledProcessError."""
         environment = process_environment(self.data_dir) | self._environment
-        subprocess.run([sys.executable, "manage.py", *words], env=environment, cwd=_PROJECT, check=True)
+        subprocess.run(
+            [sys.executable, "manage.py", *words, "--skip-checks"], env=environment, cwd=_PROJECT, check=True
+        )
 
     def spooled(self, kind: str = "") -> list[Path]:
         """What lies in the spool."""
