@@ -82,13 +82,14 @@ def test_every_view(
         for name, address in addresses.items():
             answer = visitor.goto(site + address)
             assert answer and answer.status == 200, address
+            if folder:
+                visitor.wait_for_selector("html[data-ready]", state="attached")
+                picture(visitor, Path(folder, f"{name}-{look}.png"))
             seen = troubles(visitor, look, answer.text())
             # Views of one page differ in their markup, which all looks share.
             seen += accessibility.troubles(visitor, markup=look == LOOKS[0] or urlsplit(address).path not in paths)
             paths.add(urlsplit(address).path)
             found += [f"{name}: {trouble}" for trouble in seen]
-            if folder:
-                picture(visitor, Path(folder, f"{name}-{look}.png"))
     assert not found, "\n".join(found)
 
 
