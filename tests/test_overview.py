@@ -405,6 +405,19 @@ def test_the_heatmap_has_real_headers(reader: Client, sample: Instance) -> None:
     assert "average of each hour" in html
 
 
+def test_the_heatmap_has_a_metric_of_its_own(reader: Client, sample: Instance) -> None:
+    heat = section(page(reader, "?heat=requests"), "heatmap-title")
+    assert "Requests by weekday and hour" in heat and 'title="Mon 10:00 · 174"' in heat
+    assert re.findall(r'"step-\d">([^<]*)', heat) == ["≥ 174"]  # there is but one
+    assert 'href="?heat=requests&amp;metric=cost"' in page(reader, "?heat=requests")
+    assert re.findall(r'id="heat-\d" href="([^"]*)"', heat) == ["?", "?heat=cost", "?heat=requests", "?heat=failed"]
+    assert 'href="?metric=requests"' in page(reader, "?heat=requests")  # which both have then
+    assert "Est. cost by weekday" in section(page(reader, "?metric=cost"), "heatmap-title")
+    months = section(page(reader, "?heat=requests&range=90d"), "heatmap-title")
+    assert 'title="Mon 10:00 · ' in months  # asked for itself, where the chart is of days
+    assert "heat=nonsense was not found" in page(reader, "?heat=nonsense")
+
+
 def test_the_last_errors_are_told_without_their_tail(reader: Client, sample: Instance) -> None:
     failed = UsageRecord.objects.filter(failed=True)
     failed.update(status_code=429)

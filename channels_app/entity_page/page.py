@@ -96,6 +96,10 @@ class EntityPage(DataPage):
         return not self.answers.usage.requests
 
     @property
+    def has_figures(self) -> bool:
+        return True
+
+    @property
     def compared_text(self) -> str:
         """What is compared with; empty where nothing is."""
         return text_of(self.answers.before) if self.answers.before else ""

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from channels_app.chart_file import CHART, chart_file
+from channels_app.dashboard.figures_file import FIGURES, figures_file
 from channels_app.data_file import FORMATS
 from channels_app.entity_page.entity import Entity, find_account, find_channel, find_key, find_model
 from channels_app.entity_page.page import EntityPage
@@ -24,6 +25,8 @@ def _answer(request: HttpRequest, entity: Entity) -> HttpResponseBase:
     file_format = request.GET.get("format", "")
     if file_format in FORMATS and request.GET.get("section") == CHART:
         return chart_file(page.usage_chart, entity.dimension.name, page.scope, file_format)
+    if file_format in FORMATS and request.GET.get("section") == FIGURES:
+        return figures_file(page.answers, entity.dimension.name, file_format)
     if file_format in FORMATS and page.has_table:
         return export(page.table, page.scope, f"{entity.dimension.name}-{page.query.view}s", file_format)
     return answer(request, "entities/entity_detail.html", page)

@@ -87,6 +87,10 @@ class OverviewPage(DataPage):
         return FilterBar(self.scope, self.address, compares=True, intervals=self.query.intervals)
 
     @property
+    def has_figures(self) -> bool:
+        return True
+
+    @property
     def compared_text(self) -> str:
         """What is compared with; empty where nothing is."""
         return text_of(self.answers.before) if self.answers.before else ""
@@ -175,9 +179,10 @@ class OverviewPage(DataPage):
 
     @cached_property
     def heatmap(self) -> Heatmap:
-        metric, zone = METRICS[self.query.metric], self.answers.period.zone
+        metric, zone = METRICS[self.query.heat], self.answers.period.zone
         hours = [
-            Hour(start.astimezone(zone), value, self._is_gap(to_micros(start))) for start, value in self.answers.hours
+            Hour(start.astimezone(zone), value, self._is_gap(to_micros(start)))
+            for start, value in self.answers.hours_of(self.query.heat)
         ]
         title = _("%(metric)s by weekday and hour") % {"metric": metric.label}
         return Heatmap(title, metric.unit, hours, site().week_start)
