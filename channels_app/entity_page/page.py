@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import NamedTuple
 
-from django.db.models import Count
+from django.db.models import Count, Max, Min, QuerySet
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -54,10 +54,10 @@ _OF_CODES = ("requests", "share", "tokens", "cost")
 
 
 class Tab(NamedTuple):
-    """`rows` is how many its table has; None where nobody has counted them."""
+    """`rows` is how many its table has."""
 
     label: Promise
-    rows: int | None
+    rows: int
     address: str
     is_present: bool
 
@@ -127,6 +127,23 @@ class EntityPage(DataPage):
         return [(str(Account.State(state).label), count) for state, count in rows.order_by("state")]
 
     @cached_property
+    def plans(self) -> list[tuple[str, int]]:
+        """Of a channel: how many of its listed accounts have each plan, of those of which their server tells it."""
+        rows = self._listed.exclude(plan="").values_list("plan").annotate(n=Count("pk"))
+        return [*rows.order_by("plan")]
+
+    @cached_property
+    def priorities(self) -> str:
+        """Of a channel: those that servers tell of its listed accounts, from the lowest to the highest; empty without any."""
+        found = self._listed.aggregate(least=Min("priority"), most=Max("priority"))
+        told = dict.fromkeys(str(value) for value in found.values() if value is not None)
+        return " – ".join(told)
+
+    @property
+    def _listed(self) -> QuerySet[Account]:
+        return Account.objects.filter(channel=self.entity.row).exclude(state=Account.State.REMOVED)
+
+    @cached_property
     def multiplier(self) -> PriceMultiplier | None:
         """Of a channel or an account: what its requests are multiplied by now."""
         row, at = self.entity.row, to_micros(self.now)
@@ -143,15 +160,18 @@ class EntityPage(DataPage):
         return [rows[price.id] for price in found if price.id]
 
     @cached_property
-    def latest_names(self) -> Latest:
-        return latest(self.answers.span, self.answers.conditions, ["alias_id"])
+    def latest_requests(self) -> Latest:
+        """What no sum knows: by which names and endpoints they came."""
+        return latest(self.answers.span, self.answers.conditions, ["alias_id", "traits_id"])
 
     @cached_property
     def requested_as(self) -> list[Counted]:
         """Of a model: by which names its latest requests asked for it; empty where all asked for it by its own."""
-        requests = self.latest_names.requests
-        names = dict(ModelName.objects.filter(pk__in=[pk for (pk,) in requests]).values_list("pk", "name"))
-        found = [Counted(names[pk], count) for (pk,), count in requests.most_common()]
+        counts = Counter[int]()
+        for (alias, _traits), count in self.latest_requests.requests.items():
+            counts[alias] += count
+        names = dict(ModelName.objects.filter(pk__in=counts).values_list("pk", "name"))
+        found = [Counted(names[pk], count) for pk, count in counts.most_common()]
         return [] if [one.name for one in found] in ([], [self.entity.name]) else found
 
     # What was used, from top to bottom.
@@ -205,10 +225,9 @@ class EntityPage(DataPage):
             for view in self.dimension.tabs
         ]
 
-    def _count(self, view: str) -> int | None:
-        """Endpoints are read from the records, and only where they are shown."""
+    def _count(self, view: str) -> int:
         if view == "endpoint":
-            return None
+            return len(self.endpoints)
         if view == self.query.view:
             return len(self.table.rows)
         if view in _OF_ACCOUNTS:
@@ -247,16 +266,12 @@ class EntityPage(DataPage):
         return Table(f"by-{view}", TITLES[view], columns, rows, whole, sort, self.address)
 
     @cached_property
-    def latest_endpoints(self) -> Latest:
-        return latest(self.answers.span, self.answers.conditions, ["traits_id"])
-
-    @property
     def endpoints(self) -> list[Counted]:
         """Of the latest requests."""
         names = dict(RequestTraits.objects.values_list("pk", "endpoint"))
         counts = Counter[str]()
-        for (pk,), count in self.latest_endpoints.requests.items():
-            counts[names[pk]] += count
+        for (_alias, traits), count in self.latest_requests.requests.items():
+            counts[names[traits]] += count
         return [Counted(name, count) for name, count in counts.most_common()]
 
     @cached_property
