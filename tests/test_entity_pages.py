@@ -186,7 +186,9 @@ def test_plan_priority_and_note_are_those_that_the_server_tells(reader: Client, 
     assert "Note" not in facts(page(reader, f"/accounts/{team.pk}/"))  # it may say whose it is
 
 
-@pytest.mark.parametrize(("priority", "kept"), [(-3, -3), (0, 0), (True, None), ("7", None), (1.5, None), (2**31, None)])
+@pytest.mark.parametrize(
+    ("priority", "kept"), [(-3, -3), (0, 0), (True, None), ("7", None), (1.5, None), (2**31, None)]
+)
 def test_a_priority_is_a_whole_number(instance: Instance, priority: Any, kept: int | None) -> None:
     note = "for sk-FAKE-upstream-0001"
     list_names(instance, auth_files=auth_files(auth_file("a.json", "kimi", priority=priority, note=note)))

@@ -124,5 +124,5 @@ def test_for_ever_is_longer_than_any_time() -> None:
 
 def test_less_than_no_day_is_refused_where_the_program_starts() -> None:
     assert (kept_days(0), kept_days(90)) == (0, 90)
-    with pytest.raises(ImproperlyConfigured, match="RECORDS_KEPT_DAYS=-1: .* for ever, which is 0"):
+    with pytest.raises(ImproperlyConfigured, match=r"RECORDS_KEPT_DAYS=-1: .* for ever, which is 0"):
         kept_days(-1)

@@ -170,10 +170,6 @@ class OverviewPage(DataPage):
         return self._all("errors")
 
     @property
-    def metric_label(self) -> Promise:
-        return METRICS[self.query.metric].label
-
-    @property
     def share_label(self) -> Promise:
         return _SHARES[self.query.metric]
 

@@ -33,7 +33,9 @@ class OverviewQuery(DashboardQuery):
     @property
     def heats(self) -> list[Choice]:
         """What the heat map may show."""
-        return [Choice(metric.label, str(self.heating(key).address), key == self.heat) for key, metric in METRICS.items()]
+        return [
+            Choice(metric.label, str(self.heating(key).address), key == self.heat) for key, metric in METRICS.items()
+        ]
 
     def heating(self, metric: str) -> OverviewQuery:
         return replace(self, own_heat=metric)

@@ -163,8 +163,9 @@ def _plan(entry: dict[str, Any]) -> str:
 def _priority(entry: dict[str, Any]) -> int | None:
     """Credentials with a higher one are chosen first; what no column holds counts as none."""
     value = entry.get("priority")
-    is_whole = isinstance(value, int) and not isinstance(value, bool)
-    return value if is_whole and abs(value) <= _LARGEST_PRIORITY else None
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if abs(value) <= _LARGEST_PRIORITY else None
 
 
 def _state(entry: dict[str, Any]) -> Account.State:
