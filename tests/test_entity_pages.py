@@ -163,6 +163,10 @@ def test_failures_by_code(reader: Client, sample: Instance) -> None:
     html = page(reader, "/channels/claude/?view=code")
     assert [(row["name"], row["requests"]) for row in rows(html)] == [("429", "8"), ("No status", "1"), ("Total", "9")]
     assert "No failed requests in this period" in page(reader, "/channels/codex/?view=code")
+    # By how many there are, until somebody wants another order.
+    assert 'href="?sort=requests&amp;view=code"' in html and 'href="?sort=-tokens&amp;view=code"' in html
+    assert 'href="?sort=-cost"' in page(reader, "/channels/claude/?view=code&sort=-cost")
+    assert 'id="view-1" href="?"' in html and 'id="view-5" href="?view=code"' in page(reader, "/channels/claude/")
 
 
 def facts(html: str) -> str:
