@@ -22,6 +22,7 @@ from channels_app.stats.remembering import once
 from channels_app.stats.tables import (
     EVERYTHING,
     OF_SOURCES,
+    PARTS_PER_QUERY,
     WITH_SOURCES,
     Conditions,
     Piece,
@@ -39,7 +40,6 @@ from usage.ingest.rollup import records_since
 
 # ui.md 6: of so many each one is read.
 MOST_EXACT = 50_000
-_PIECES_PER_QUERY = 200
 # Of one record: null where it does not count (ui.md M23).
 _TTFT = "CASE WHEN ttft_ms > 0 AND ttft_ms <= latency_ms THEN ttft_ms END"
 
@@ -210,8 +210,8 @@ class _Question:
         columns = ", ".join(OF_SOURCES.get(name, f"pieces.{name}") for name in ("place", *self._by, "latency", "ttft"))
         joined = WITH_SOURCES if any(name in OF_SOURCES for name in self._by) else ""
         with database().cursor() as cursor:
-            for first in range(0, len(queries), _PIECES_PER_QUERY):
-                pieces = " UNION ALL ".join(queries[first : first + _PIECES_PER_QUERY])
+            for first in range(0, len(queries), PARTS_PER_QUERY):
+                pieces = " UNION ALL ".join(queries[first : first + PARTS_PER_QUERY])
                 cursor.execute(f"SELECT {columns} FROM ({pieces}) AS pieces {joined}")
                 yield from cursor.fetchall()
 
