@@ -41,7 +41,7 @@ def test_hours_are_read_again_when_they_have_more(steps: list[tuple[str, int | f
         found = kept.of(asked, {hour * HOUR: truth[asked, hour] for hour in step}, read)
         assert found == {hour * HOUR: _times(truth[asked, hour]) for hour in step}
         largest = max((2 * count for count in truth.values()), default=0)
-        assert sum(hour.times.count for hour in kept._hours.values()) <= max(most, largest)
+        assert sum(hour.times.total for hour in kept._hours.values()) <= max(most, largest)
 
 
 def _times(count: int) -> Times:

@@ -24,7 +24,7 @@ class Times(NamedTuple):
     ttft: array[int]
 
     @property
-    def count(self) -> int:
+    def total(self) -> int:
         return len(self.latency) + len(self.ttft)
 
 
@@ -79,12 +79,12 @@ class KeptHours:
     def _keep(self, key: tuple[Hashable, int], hour: _Hour) -> None:
         with self._lock:
             if before := self._hours.pop(key, None):
-                self._count -= before.times.count
+                self._count -= before.times.total
             self._hours[key] = hour
-            self._count += hour.times.count
+            self._count += hour.times.total
             while self._count > self.most and len(self._hours) > 1:
                 _key, oldest = self._hours.popitem(last=False)
-                self._count -= oldest.times.count
+                self._count -= oldest.times.total
 
 
 def stretches(hours: Sequence[int]) -> Iterator[tuple[int, int]]:
