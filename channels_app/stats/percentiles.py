@@ -11,8 +11,8 @@ import math
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from itertools import accumulate, chain, pairwise
 from typing import Any
 
@@ -142,7 +142,28 @@ def _ask(edges: Sequence[int], conditions: Conditions, by: Sequence[str]) -> dic
     question = _Question(edges, conditions, [DIMENSIONS[name] for name in by])
     if edges[0] >= once(records_since) and _records_of(Span(edges[0], edges[-1])) <= MOST_EXACT:
         return question.exact()
+    if tuple(by) == ("channel",) and conditions.sources is None:
+        return at_rest(partial(_rough_by_channel, edges, conditions), database().alias)
     return at_rest(question.rough, database().alias)
+
+
+def _rough_by_channel(edges: Sequence[int], conditions: Conditions, last_id: int) -> dict[_Key, Timing]:
+    """Most models are of one channel: what these took is that channel's, and has a hundredth of the rows of sources."""
+    channels: defaultdict[int, set[int | None]] = defaultdict(set)
+    for channel, model, _requests in aggregate(
+        Span(edges[0], edges[-1]), conditions, ("channel_id", "model_id"), ("requests",)
+    ):
+        channels[model].add(channel)
+    of_one = {model: channel for model, (channel, *others) in channels.items() if not others}
+    parts: defaultdict[_Key, list[Timing]] = defaultdict(list)
+    alone = replace(conditions, models=frozenset(of_one))
+    for (place, model), found in _Question(edges, alone, ["model_id"]).rough(last_id).items():
+        parts[place, of_one[model or 0]].append(found)
+    if shared := channels.keys() - of_one.keys():
+        question = _Question(edges, replace(conditions, models=frozenset(shared)), ["channel_id"])
+        for key, found in question.rough(last_id).items():
+            parts[key].append(found)
+    return {key: merged(some) for key, some in parts.items()}
 
 
 def _requests_of(span: Span) -> dict[int, int]:
