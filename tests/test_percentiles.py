@@ -143,7 +143,10 @@ edges = st.lists(
 @pytest.mark.parametrize("most_exact", [0, 50_000])
 @pytest.mark.parametrize("folded", ["nothing", "half", "all"])
 @with_database
-@given(edges=edges, query=st.sampled_from(["", "model=one-FAKE", "key=0", "model=two-FAKE&key=0", "status=ok"]))
+@given(
+    edges=edges,
+    query=st.sampled_from(["", "model=one-FAKE", "key=0", "channel=codex&key=0", "channel=claude", "status=ok"]),
+)
 def test_percentiles_are_those_of_the_records(
     ledger: Instance, folded: str, most_exact: int, edges: list[int], query: str
 ) -> None:

@@ -38,6 +38,7 @@ from channels_app.stats.tables import (
 from usage.ingest.distribution import COUNTED, GRAINS, KINDS, MIDDLES, TABLE, at_rest, bins_of, decode
 from usage.ingest.grains import HOUR, HOURLY, HOURLY_BY_CHANNEL, OF_RECORDS, RECORDS, Grain
 from usage.ingest.rollup import records_since
+from usage.models.rollup import NO_CHANNEL
 
 # ui.md 6: of so many each one is read.
 MOST_EXACT = 50_000
@@ -142,28 +143,48 @@ def _ask(edges: Sequence[int], conditions: Conditions, by: Sequence[str]) -> dic
     question = _Question(edges, conditions, [DIMENSIONS[name] for name in by])
     if edges[0] >= once(records_since) and _records_of(Span(edges[0], edges[-1])) <= MOST_EXACT:
         return question.exact()
-    if tuple(by) == ("channel",) and conditions.sources is None:
-        return at_rest(partial(_rough_by_channel, edges, conditions), database().alias)
+    if _is_of_channels(conditions, by):
+        return at_rest(partial(_rough_by_models, edges, conditions, by), database().alias)
     return at_rest(question.rough, database().alias)
 
 
-def _rough_by_channel(edges: Sequence[int], conditions: Conditions, last_id: int) -> dict[_Key, Timing]:
+def _is_of_channels(conditions: Conditions, by: Sequence[str]) -> bool:
+    """Whether whole channels are asked for, one by one or some of them, and nothing else of sources."""
+    is_whole = conditions.sources is None or conditions.channels is not None
+    return is_whole and (tuple(by) == ("channel",) or (not by and conditions.sources is not None))
+
+
+def _rough_by_models(
+    edges: Sequence[int], conditions: Conditions, by: Sequence[str], last_id: int
+) -> dict[_Key, Timing]:
     """Most models are of one channel: what these took is that channel's, and has a hundredth of the rows of sources."""
+    every = replace(conditions, sources=None, channels=None)
     channels: defaultdict[int, set[int | None]] = defaultdict(set)
-    for channel, model, _requests in aggregate(
-        Span(edges[0], edges[-1]), conditions, ("channel_id", "model_id"), ("requests",)
-    ):
+    span = Span(edges[0], edges[-1])
+    for channel, model, _requests in aggregate(span, every, ("channel_id", "model_id"), ("requests",)):
         channels[model].add(channel)
     of_one = {model: channel for model, (channel, *others) in channels.items() if not others}
+    asked = [
+        model
+        for model, channel in of_one.items()
+        if conditions.channels is None or (channel or NO_CHANNEL) in conditions.channels
+    ]
     parts: defaultdict[_Key, list[Timing]] = defaultdict(list)
-    alone = replace(conditions, models=frozenset(of_one))
-    for (place, model), found in _Question(edges, alone, ["model_id"]).rough(last_id).items():
+    alone = _Question(edges, replace(every, models=frozenset(asked)), ["model_id"])
+    for (place, model), found in alone.rough(last_id).items():
         parts[place, of_one[model or 0]].append(found)
-    if shared := channels.keys() - of_one.keys():
-        question = _Question(edges, replace(conditions, models=frozenset(shared)), ["channel_id"])
-        for key, found in question.rough(last_id).items():
-            parts[key].append(found)
-    return {key: merged(some) for key, some in parts.items()}
+    shared = _Question(edges, replace(conditions, models=frozenset(channels.keys() - of_one.keys())), ["channel_id"])
+    for key, found in shared.rough(last_id).items() if len(of_one) < len(channels) else ():
+        parts[key].append(found)
+    return _regrouped(parts, len(by))
+
+
+def _regrouped(parts: Mapping[_Key, list[Timing]], dimensions: int) -> dict[_Key, Timing]:
+    """Put together what is alike in its place and the first `dimensions`."""
+    found: defaultdict[_Key, list[Timing]] = defaultdict(list)
+    for key, some in parts.items():
+        found[key[: 1 + dimensions]] += some
+    return {key: merged(some) for key, some in found.items()}
 
 
 def _requests_of(span: Span) -> dict[int, int]:
