@@ -160,18 +160,16 @@ class EntityPage(DataPage):
         return [rows[price.id] for price in found if price.id]
 
     @cached_property
-    def latest_requests(self) -> Latest:
-        """What no sum knows: by which names and endpoints they came."""
+    def latest(self) -> Latest:
+        """By the name that was asked for, and the traits: both are read at once."""
         return latest(self.answers.span, self.answers.conditions, ["alias_id", "traits_id"])
 
     @cached_property
     def requested_as(self) -> list[Counted]:
         """Of a model: by which names its latest requests asked for it; empty where all asked for it by its own."""
-        counts = Counter[int]()
-        for (alias, _traits), count in self.latest_requests.requests.items():
-            counts[alias] += count
-        names = dict(ModelName.objects.filter(pk__in=counts).values_list("pk", "name"))
-        found = [Counted(names[pk], count) for pk, count in counts.most_common()]
+        requests = self.latest.by(0)
+        names = dict(ModelName.objects.filter(pk__in=requests).values_list("pk", "name"))
+        found = [Counted(names[pk], count) for pk, count in requests.most_common()]
         return [] if [one.name for one in found] in ([], [self.entity.name]) else found
 
     # What was used, from top to bottom.
@@ -271,8 +269,8 @@ class EntityPage(DataPage):
         """Of the latest requests."""
         names = dict(RequestTraits.objects.values_list("pk", "endpoint"))
         counts = Counter[str]()
-        for (_alias, traits), count in self.latest_requests.requests.items():
-            counts[names[traits]] += count
+        for pk, count in self.latest.by(1).items():
+            counts[names[pk]] += count
         return [Counted(name, count) for name, count in counts.most_common()]
 
     @cached_property

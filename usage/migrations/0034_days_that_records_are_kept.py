@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('usage', '0032_what_servers_tell_of_accounts'),
+        ('usage', '0033_what_servers_tell_of_accounts'),
     ]
 
     operations = [

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('usage', '0031_more_sums_of_keys_and_failures'),
+        ('usage', '0032_distributions_of_keys_and_models'),
     ]
 
     operations = [
