@@ -70,6 +70,7 @@ def test_a_shorter_time_asks_first_and_says_how_many_would_go(operator: Client, 
 def test_nothing_is_deleted_by_saving_and_what_was_said_by_the_housekeeping(operator: Client, booked: Instance) -> None:
     saved = words(operator, {"records_kept_days": "30", "confirmed": "30"})
     assert "Saved." in saved and "clients called from 30 days" in saved
+    assert "Records are kept 30 days" in text(operator.get("/collector/").content.decode())
     assert (records_kept_days(), UsageRecord.objects.count(), rollup.records_since()) == (30, 41, 0)
     run = run_now(RECORDS, JobRun.Driver.COMMAND)
     assert run and run.outcome == JobRun.Outcome.OK and run.text == "10 records deleted"

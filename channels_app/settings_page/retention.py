@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.functional import Promise
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from channels_app.settings_page.display import SITE
@@ -22,7 +22,7 @@ from usage.housekeeping.jobs import HISTORY, RECORDS
 from usage.housekeeping.runner import standing
 from usage.ingest.pruning import edge_of, prunable
 from usage.models import SiteSettings, UsageRecord
-from usage.retention import FOR_EVER, is_shorter, records_kept_days
+from usage.retention import how_long, is_shorter, records_kept_days
 
 
 class Kept(NamedTuple):
@@ -40,7 +40,7 @@ class RetentionForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
         field, usual = self.fields["records_kept_days"], int(settings.RECORDS_KEPT_DAYS)
         field.help_text = _("0: for ever. Empty: as %(variable)s says, %(usual)s.") % {
-            "variable": "RECORDS_KEPT_DAYS", "usual": _how_long(usual),
+            "variable": "RECORDS_KEPT_DAYS", "usual": how_long(usual),
         }  # fmt: skip
         field.widget.attrs["placeholder"] = str(usual)
 
@@ -75,7 +75,7 @@ class Retention(SectionView):
         days = records_kept_days()
         own = SiteSettings.objects.exclude(records_kept_days=None).exists()
         return self.page(
-            request, form=form, kept=_how_long(days), is_own=own, rows=_rows(), oldest=oldest,
+            request, form=form, kept=how_long(days), is_own=own, rows=_rows(), oldest=oldest,
             is_of_environment=is_of_environment("RECORDS_KEPT_DAYS"),
         )  # fmt: skip
 
@@ -85,7 +85,7 @@ def _asked_again(request: HttpRequest, form: RetentionForm) -> HttpResponse:
     until, job = now - timedelta(days=form.days), standing(RECORDS)
     facts = {
         "form": form,
-        "kept": _how_long(form.days),
+        "kept": how_long(form.days),
         "before": edge_of(until),
         "going": prunable(until),
         "all": UsageRecord.objects.count(),
@@ -98,13 +98,7 @@ def _rows() -> list[Kept]:
     return [
         Kept(_("Sums by hour and day, client requests, percentiles and peaks"), _("for ever")),
         Kept(_("Raw answers of CPA, in the spool"), _("until they are booked")),
-        Kept(_("Events of the collector and runs of jobs"), _how_long(HISTORY.days)),
+        Kept(_("Events of the collector and runs of jobs"), how_long(HISTORY.days)),
         Kept(_("What could not be read"), _("until it can be, or for ever")),
         Kept(_("Quota windows"), _("their newest reading")),
     ]
-
-
-def _how_long(days: int) -> str:
-    if days == FOR_EVER:
-        return gettext("for ever")
-    return ngettext("%(number)s day", "%(number)s days", days) % {"number": days}
