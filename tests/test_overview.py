@@ -474,6 +474,17 @@ def test_a_collector_that_stopped_is_told(reader: Client, sample: Instance) -> N
     assert 'role="alert"' in html and "No data since 11-23 08:30" in html
 
 
+def test_what_nobody_reads_any_more_is_no_zero(reader: Client, sample: Instance) -> None:
+    Instance.objects.update(synced_at=NOW - timedelta(hours=3))
+    html = page(reader, "?range=24h&bucket=1h&metric=requests")
+    chart = section(html, "chart-usage-title")
+    assert "no data collected 11-23 07:30–10:30" in chart and 'fill="url(#p-gap)"' in chart
+    assert columns(html)["claude"][-4:] == [0, None, None, 102]  # of the last hour something had come
+    assert 'class="gap" title="Mon 09:00 · no data collected"' in html
+    Instance.objects.update(enabled=False)  # nobody wants it to be read
+    assert 'fill="url(#p-gap)"' not in page(reader, "?range=24h")
+
+
 @pytest.mark.parametrize(("name", "grows"), [("24h", True), ("7d", True), ("all", True), ("yesterday", False)])
 def test_only_a_period_with_now_in_it_renews_itself(reader: Client, sample: Instance, name: str, grows: bool) -> None:
     assert ("data-refresh" in page(reader, f"?range={name}")) == grows

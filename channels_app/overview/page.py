@@ -184,7 +184,9 @@ class OverviewPage(DataPage):
         return Heatmap(title, metric.unit, hours, site().week_start)
 
     def _is_gap(self, start: int) -> bool:
-        return any(gap.since <= start and start + _HOUR <= gap.until for gap in self.answers.gaps)
+        """Whether nothing was collected in all of an hour, of the running one until now."""
+        end = min(start + _HOUR, to_micros(self.now))
+        return any(gap.since <= start and end <= gap.until for gap in self.answers.gaps)
 
     @cached_property
     def errors(self) -> list[Error]:
