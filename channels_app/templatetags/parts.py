@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import sqlite3
 
 from django import template
 from django.db import OperationalError
@@ -26,12 +27,20 @@ class Part(template.Node):
         """Pages ask one question after another and in no transaction: one that is given up spoils none of the others."""
         try:
             return self.nodelist.render(context)
-        except OperationalError:
+        except OperationalError as error:
+            if _is_mistake(error):
+                raise
             reference = secrets.token_hex(4)
             logger.exception("a part of %s could not be told (%s)", context["request"].path, reference)
             may_be_renewed_at_once(context["request"])
             facts = {"name": self.name.resolve(context), "css": self.css.resolve(context), "reference": reference}
             return render_to_string("shell/_failed.html", facts, request=context["request"])
+
+
+def _is_mistake(error: OperationalError) -> bool:
+    """SQLite calls so, too, what it does not understand: a table or column that there is not, or not yet."""
+    cause = error.__cause__
+    return isinstance(cause, sqlite3.OperationalError) and cause.sqlite_errorcode == sqlite3.SQLITE_ERROR
 
 
 @register.tag
