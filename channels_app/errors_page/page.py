@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from channels_app.address import Address
@@ -76,7 +75,7 @@ class GroupRow:
     first: datetime | None
     last: datetime | None
     spark: Sparkline | None
-    records: str
+    records: Address
     is_open: bool
     accounts: list[AccountOfGroup]
     samples: list[Sample]
@@ -184,14 +183,15 @@ class ErrorsPage(DataPage):
             first=from_micros(spread.first),
             last=from_micros(spread.last),
             spark=sparkline(line),
-            records=self.records_of(kind),
+            records=self._records_of(kind),
             is_open=is_open,
             accounts=self._accounts_of(kind) if is_open else [],
             samples=self._samples_of(kind) if is_open else [],
         )
 
-    def records_of(self, kind: Kind) -> str:
-        return f"{reverse('records')}{self.scope.address.setting('failure', str(kind))}"
+    def _records_of(self, kind: Kind) -> Address:
+        """What the list of its records, and each of them, is asked with."""
+        return self.scope.address.setting("failure", str(kind))
 
     def _accounts_of(self, kind: Kind) -> list[AccountOfGroup]:
         """Those with the most failures of a kind."""

@@ -13,6 +13,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from channels_app.address import Address
 from channels_app.charts import look
 from channels_app.charts.heatmap import Heatmap, Hour
 from channels_app.charts.lines import Lines
@@ -27,6 +28,7 @@ from channels_app.dashboard.usage_chart import usage_chart
 from channels_app.failure_texts import first_lines
 from channels_app.filter_bar.bar import FilterBar, text_of
 from channels_app.filter_bar.page import DataPage
+from channels_app.filters import FAIL
 from channels_app.overview.entities import Entities, Row
 from channels_app.overview.query import OverviewQuery
 from channels_app.site import site
@@ -160,6 +162,11 @@ class OverviewPage(DataPage):
         slugs = sorted({row.key for row in self.entities.channel_rows if row.opens})
         address = self.query.elsewhere.setting("open", ",".join(slugs)).setting("sort", sort)
         return f"{reverse('channels_app:channels')}{address}"
+
+    @property
+    def failures(self) -> Address:
+        """What a failed record is asked with, for its neighbours to be failed ones too."""
+        return self.query.elsewhere.setting("status", FAIL)
 
     @property
     def all_errors(self) -> str:

@@ -246,7 +246,13 @@ document.addEventListener("submit", (event) => {
 });
 
 addEventListener("pageshow", (event) => event.persisted && document.querySelector("[data-busy]:disabled") && location.reload());
-addEventListener("popstate", () => report() && !document.querySelector("dialog[open]") && swap(location.href));
+// The way back may lead to another page, where this one was loaded as what a drawer showed.
+const loaded = location.pathname;
+addEventListener("popstate", ({ state }) => {
+  if (document.querySelector("dialog[open]") || (state?.inDrawer && document.getElementById("drawer"))) return; // drawer.js
+  if (location.pathname !== loaded) location.reload();
+  else if (report()) swap(location.href);
+});
 
 const theme = document.documentElement.dataset.theme; // Django's admin reads its own there
 if (theme) localStorage.setItem("theme", theme === "system" ? "auto" : theme);
