@@ -503,7 +503,9 @@ def test_assets_stay_light(name: str, kilobytes: int) -> None:
 def test_recent_errors_open_beside_the_page_among_failures(reader: Client, sample: Instance) -> None:
     html = page(reader, "?channel=claude&range=24h")
     links = re.findall(r'<a class="when" id="record-(\d+)" data-drawer href="/records/(\d+)/(\?[^"]*)"', html)
-    assert len(links) == 5 and {asked for _id, _record, asked in links} == {"?channel=claude&amp;range=24h&amp;status=fail"}
+    assert len(links) == 5 and {asked for _id, _record, asked in links} == {
+        "?channel=claude&amp;range=24h&amp;status=fail"
+    }
     assert all(id == record for id, record, _asked in links) and '<dialog class="drawer" id="drawer"' in html
     newest = reader.get(f"/records/{links[0][1]}/?channel=claude&range=24h&status=fail").content.decode()
     assert f"/records/{links[1][1]}/" in newest  # its older neighbour is the next of them

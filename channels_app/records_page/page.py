@@ -22,7 +22,7 @@ from channels_app.records import LIMITS, TIME, Cursor, Page, records, tokens_per
 from channels_app.records_page.columns import LABELS, OPTIONAL, USUAL
 from channels_app.records_page.menus import Menus
 from channels_app.records_page.query import RecordsQuery
-from channels_app.records_page.search import PARAMETERS, SIZES
+from channels_app.records_page.search import PARAMETERS, SIZES, Bounds
 from channels_app.stats import aggregate, span_of
 from channels_app.stats.client_requests import attempts_among
 from channels_app.stats.elapsed import gaps
@@ -232,21 +232,9 @@ class RecordsPage(DataPage):
         yield from rows.distinct()[:100]
 
     @property
-    def sizes(self) -> list[tuple[Promise | str, str, str, str, str, str]]:
-        """Label, unit, and for the least and the most: parameter and what it is set to."""
-        given = {name: text for name, text, _value in self.query.search.bounds}
-        return [
-            (
-                size.label_by(is_current=self.scope.is_current),
-                str(size.unit),
-                least,
-                given.get(least, ""),
-                most,
-                given.get(most, ""),
-            )
-            for size in SIZES
-            for least, most in [(f"min_{size.name}", f"max_{size.name}")]
-        ]
+    def bounds(self) -> list[Bounds]:
+        search, is_current = self.query.search, self.scope.is_current
+        return [search.fields(size.name, size.label_by(is_current=is_current), size.unit) for size in SIZES]
 
     @cached_property
     def empty(self) -> str:
