@@ -509,3 +509,16 @@ def test_recent_errors_open_beside_the_page_among_failures(reader: Client, sampl
     assert all(id == record for id, record, _asked in links) and '<dialog class="drawer" id="drawer"' in html
     newest = reader.get(f"/records/{links[0][1]}/?channel=claude&range=24h&status=fail").content.decode()
     assert f"/records/{links[1][1]}/" in newest  # its older neighbour is the next of them
+
+
+def test_every_chart_has_a_menu_with_its_values_and_its_image(reader: Client, sample: Instance) -> None:
+    html = page(reader)
+    menus = dict(re.findall(r'<summary class="quiet" id="more-([a-z]+)"(.*?)</details>', html, re.DOTALL))
+    assert list(menus) == ["usage", "mix", "strips", "latency", "heatmap"]
+    assert all("hidden data-image>Copy image" in menu for menu in menus.values())
+    assert 'hidden data-table aria-controls="numbers-latency" aria-expanded="false">Table' in menus["latency"]
+    address = unescape(re.findall(r'href="([^"]*)" download', menus["latency"])[0])
+    answer = reader.get(f"/{address}")
+    assert 'filename="usage-overview-latency_' in answer["Content-Disposition"]
+    lines = b"".join(answer).decode().splitlines()  # type: ignore[arg-type]
+    assert lines[0].removeprefix("\ufeff") == "from,p95,p50,First token p50" and len(lines) == 1 + 7  # days

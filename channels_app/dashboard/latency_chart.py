@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from django.utils.translation import gettext as _
 
+from channels_app.chart_file import LATENCY, links_to_files
 from channels_app.charts.lines import Lines
 from channels_app.charts.look import Look
 from channels_app.charts.time_chart import Link, Series
@@ -29,7 +30,10 @@ def latency_chart(answers: Answers) -> Lines:
         band=("p95", "p50"),
         zoom=str(answers.query.anywhen),
         records=answers.query.scope.records(),
-        links=[Link(_("Open in Explore"), answers.query.exploring(metric="p95", by="none"))],
+        links=[
+            *links_to_files(answers.query.address, LATENCY),
+            Link(_("Open in Explore"), answers.query.exploring(metric="p95", by="none")),
+        ],
     )
 
 

@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
+from channels_app.chart_file import SUCCESS, links_to_files
 from channels_app.charts.lines import Lines
 from channels_app.charts.look import Look
 from channels_app.charts.mix import Mix
@@ -183,7 +184,10 @@ class EntityPage(DataPage):
             id="success", title=_("Success rate"), unit=HUNDREDTHS_OF_A_PERCENT, timeline=self.answers.timeline,
             series=[Series("success", _("Success rate"), values, look, whole)], zoom=str(self.query.anywhen),
             records=self.scope.records(),
-            links=[Link(_("Open in Explore"), self.query.exploring(metric="success", by="none"))],
+            links=[
+                *links_to_files(self.address, SUCCESS),
+                Link(_("Open in Explore"), self.query.exploring(metric="success", by="none")),
+            ],
         )  # fmt: skip
 
     @cached_property

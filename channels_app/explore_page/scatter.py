@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy
 
 from channels_app.address import Parameters
 from channels_app.buckets import AUTO
+from channels_app.chart_file import links_to_files
 from channels_app.charts import look
 from channels_app.charts.look import Look
 from channels_app.charts.scatter import Dot, Mark, Scale, ScatterPlot
@@ -275,7 +276,7 @@ class ScatterPage(DataPage):
         timeline = (
             self._timeline_of(since_the_first_record(self.query.context)) if self.query.around else self._timeline
         )
-        strip = volume_strip(timeline, self.scope.conditions, self.query.anywhen, notes)
+        strip = volume_strip(timeline, self.scope.conditions, self.query.anywhen, notes, links_to_files(self.address))
         strip.window = window_of(timeline, self.scope.span, str(self.query.whole))
         return strip
 

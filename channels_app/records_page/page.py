@@ -12,6 +12,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from channels_app.address import Address
+from channels_app.chart_file import links_to_files
 from channels_app.charts.timeline import Timeline
 from channels_app.columns import Choice, arranged, is_rearranged, shown
 from channels_app.filter_bar.bar import Chip, FilterBar, Option
@@ -102,7 +103,7 @@ class RecordsPage(DataPage):
         timeline = Timeline(period, interval_of(period, self.query.bucket, conditions), self.now, missing)
         found = [str(chip) for chip in self.bar.chips if chip.name in PARAMETERS]
         notes = [NOT_APPLIED % {"filters": gettext(", ").join(found)}] if found else []
-        return volume_strip(timeline, conditions, self.query.anywhen, notes)
+        return volume_strip(timeline, conditions, self.query.anywhen, notes, links_to_files(self.address))
 
     @cached_property
     def found(self) -> Page:
