@@ -179,7 +179,7 @@ def test_what_is_over_is_not_renewed(reader: Client, usage: Instance) -> None:
         ("/collector/", 15),
         ("/settings/", 15),
         ("/", 20),
-        ("/explore/?mode=scatter", 22),
+        ("/explore/?mode=scatter", 24),
     ],
 )
 def test_scripts_and_styles_are_little_to_load(reader: Client, usage: Instance, address: str, kilobytes: int) -> None:
