@@ -33,6 +33,7 @@ def test_the_chart_leads_to_its_requests_and_to_explore(reader: Client, sample: 
     chart = attributes(html, "chart-usage")
     assert chart["data-records"] == "/records/?model=claude-opus-4-6&status=fail"
     assert chart["data-scale"] == "0"  # bars as high as the plot
+    assert attributes(page(reader, "?tz=Asia/Shanghai"), "chart-usage")["data-zone"] == "Asia/Shanghai"
     links = section(html, "chart-usage-title")
     explore = "/explore/?by=key&amp;metric=failed&amp;model=claude-opus-4-6&amp;view=share"
     assert f'href="{explore}"' in links and 'section=chart&amp;stack=share" download>Chart data as CSV' in links

@@ -20,11 +20,13 @@ from channels_app.errors_page.answers import AccountKey, Attempts, ErrorsAnswers
 from channels_app.errors_page.cards import cards
 from channels_app.errors_page.chart import failures_chart
 from channels_app.errors_page.classes import CLASSES, class_of
+from channels_app.errors_page.columns import ACCOUNTS, GROUPS
 from channels_app.errors_page.query import LIMITS, SORTS, ErrorsQuery
 from channels_app.failure_texts import first_lines
 from channels_app.filter_bar.bar import FilterBar
 from channels_app.filter_bar.page import DataPage
 from channels_app.filters import UNKNOWN_CHANNEL
+from channels_app.meaning import Meaning
 from channels_app.stats import name_groups
 from channels_app.stats.failures import Kind, Spreading
 from channels_app.templatetags.formats import FEW_REQUESTS
@@ -263,6 +265,14 @@ class ErrorsPage(DataPage):
             )
             for key in keys
         ]
+
+    @property
+    def columns_of_groups(self) -> tuple[Meaning, ...]:
+        return GROUPS
+
+    @property
+    def columns_of_accounts(self) -> tuple[Meaning, ...]:
+        return ACCOUNTS
 
     @property
     def few_requests(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import NamedTuple
@@ -34,12 +34,14 @@ from channels_app.overview.query import OverviewQuery
 from channels_app.site import site
 from channels_app.stats import UNKNOWN
 from channels_app.stats.questions import Group
+from channels_app.usage_table.columns import COLUMNS, Column, share
 from usage.models import Channel, Instance, UsageRecord
 from usage.models.fields import to_micros
 
 _HOUR = timedelta(hours=1) // timedelta(microseconds=1)
 _STRIPS = 8
 _MESSAGE = 80
+_COLUMNS = ("requests", "success", "tokens", "share", "input", "cached", "output", "hit", "cost", "trend")
 _SHARES: dict[str, Promise] = {
     "tokens": gettext_lazy("Share of tokens"),
     "cost": gettext_lazy("Share of cost"),
@@ -175,6 +177,12 @@ class OverviewPage(DataPage):
     @property
     def metric_label(self) -> Promise:
         return METRICS[self.query.metric].label
+
+    @property
+    def columns(self) -> list[Column]:
+        """Those of the table of channels, as its full one has them; shares are of what the page shows."""
+        label = self.share_label
+        return [replace(share(""), label=label) if key == "share" else COLUMNS[key] for key in _COLUMNS]
 
     @property
     def share_label(self) -> Promise:

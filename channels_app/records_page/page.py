@@ -18,9 +18,10 @@ from channels_app.columns import Choice, arranged, is_rearranged, shown
 from channels_app.filter_bar.bar import Chip, FilterBar, Option
 from channels_app.filter_bar.page import DataPage
 from channels_app.interval import interval_of
+from channels_app.meaning import Meaning
 from channels_app.record_costs import prices_of, told_by
 from channels_app.records import LIMITS, TIME, Cursor, Page, records, tokens_per_second
-from channels_app.records_page.columns import LABELS, OPTIONAL, USUAL
+from channels_app.records_page.columns import LABELS, MEANINGS, OPTIONAL, USUAL
 from channels_app.records_page.menus import Menus
 from channels_app.records_page.query import RecordsQuery
 from channels_app.records_page.search import PARAMETERS, SIZES, Bounds
@@ -217,6 +218,15 @@ class RecordsPage(DataPage):
         sorted_by = {"tokens": "total"}.get(self.query.sorted_by, self.query.sorted_by)
         chosen = shown(USUAL, self.query.columns) | {sorted_by}
         return [name for name in self._every_column if name in chosen]
+
+    @property
+    def meanings(self) -> dict[str, Meaning]:
+        return MEANINGS
+
+    @property
+    def explained(self) -> list[Meaning]:
+        """What the columns of the table mean."""
+        return [MEANINGS["time"], *(MEANINGS[name] for name in self.shown)]
 
     @property
     def is_wide(self) -> bool:

@@ -113,6 +113,7 @@ def test_the_cursor_moves_by_keys(open_page: Open, timed: Instance) -> None:
     page.keyboard.press("Home")
     first = page.locator("#numbers-usage tbody tr").first.locator("th").text_content()
     expect(page.locator("#chart-usage .tip p")).to_have_text(first or "?")
+    expect(page.locator("#chart-usage .tip p")).to_have_attribute("data-zone", "UTC")
     expect(page.locator("#live")).to_contain_text(first or "?")
     page.keyboard.press("ArrowRight")
     second = page.locator("#numbers-usage tbody tr").nth(1).locator("th").text_content()
