@@ -24,7 +24,6 @@ from channels_app.stats import (
     Timing,
     Usage,
     breakdown,
-    latency,
     merged,
     series,
     span_of,
@@ -207,7 +206,7 @@ class Answers:
 
     @cached_property
     def latency_before(self) -> Spread | None:
-        return latency(span_of(self.before), self.conditions) if self.before else None
+        return timing(span_of(self.before), self.conditions).latency if self.before else None
 
     @cached_property
     def timing_timeline(self) -> Timeline:

@@ -143,15 +143,16 @@ class EntityPage(DataPage):
         return [rows[price.id] for price in found if price.id]
 
     @cached_property
-    def latest_names(self) -> Latest:
-        return latest(self.answers.span, self.answers.conditions, ["alias_id"])
+    def latest(self) -> Latest:
+        """By the name that was asked for, and the traits: both are read at once."""
+        return latest(self.answers.span, self.answers.conditions, ["alias_id", "traits_id"])
 
     @cached_property
     def requested_as(self) -> list[Counted]:
         """Of a model: by which names its latest requests asked for it; empty where all asked for it by its own."""
-        requests = self.latest_names.requests
-        names = dict(ModelName.objects.filter(pk__in=[pk for (pk,) in requests]).values_list("pk", "name"))
-        found = [Counted(names[pk], count) for (pk,), count in requests.most_common()]
+        requests = self.latest.by(0)
+        names = dict(ModelName.objects.filter(pk__in=requests).values_list("pk", "name"))
+        found = [Counted(names[pk], count) for pk, count in requests.most_common()]
         return [] if [one.name for one in found] in ([], [self.entity.name]) else found
 
     # What was used, from top to bottom.
@@ -259,16 +260,12 @@ class EntityPage(DataPage):
         columns = columns_of(_OF_CODES if view == "code" else COLUMNS, sort, whole)
         return Table(f"by-{view}", TITLES[view], columns, rows, whole, sort, self.address)
 
-    @cached_property
-    def latest_endpoints(self) -> Latest:
-        return latest(self.answers.span, self.answers.conditions, ["traits_id"])
-
     @property
     def endpoints(self) -> list[Counted]:
         """Of the latest requests."""
         names = dict(RequestTraits.objects.values_list("pk", "endpoint"))
         counts = Counter[str]()
-        for (pk,), count in self.latest_endpoints.requests.items():
+        for pk, count in self.latest.by(1).items():
             counts[names[pk]] += count
         return [Counted(name, count) for name, count in counts.most_common()]
 

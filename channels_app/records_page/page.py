@@ -21,6 +21,7 @@ from channels_app.interval import interval_of
 from channels_app.meaning import Meaning
 from channels_app.record_costs import prices_of, told_by
 from channels_app.records import LIMITS, TIME, Cursor, Page, records, tokens_per_second
+from channels_app.records_page.cells import Cells
 from channels_app.records_page.columns import LABELS, MEANINGS, OPTIONAL, USUAL
 from channels_app.records_page.menus import Menus
 from channels_app.records_page.query import RecordsQuery
@@ -121,6 +122,10 @@ class RecordsPage(DataPage):
     @cached_property
     def menus(self) -> Menus:
         return Menus(self.address, self.scope.address)
+
+    @cached_property
+    def cells(self) -> Cells:
+        return Cells(self.address, self.menus, self.shown)
 
     @property
     def matching(self) -> int | None:

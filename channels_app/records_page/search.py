@@ -125,9 +125,8 @@ class Search:
             where.append(f"traits_id IN {listed(rows) if rows else '(0)'}")
         if self.retried:
             fresh = {row.record_id for row in fresh_attempts(span)}
-            stored = (
-                f"id IN (SELECT record_id FROM {_ATTEMPTS} WHERE requested_at BETWEEN {span.since} AND {span.until})"
-            )
+            # Of each record by its id: those of the whole span would be listed first.
+            stored = f"EXISTS (SELECT 1 FROM {_ATTEMPTS} WHERE record_id = {RECORDS}.id)"
             where.append(f"({stored} OR id IN {listed(fresh)})" if fresh else stored)
         if self.q:
             where.append(_words(self.q))

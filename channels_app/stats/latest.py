@@ -26,6 +26,13 @@ class Latest(NamedTuple):
         """Whether there are no others."""
         return self.read < MOST
 
+    def by(self, place: int) -> Counter[int]:
+        """Count by one of the columns alone."""
+        found = Counter[int]()
+        for values, count in self.requests.items():
+            found[values[place]] += count
+        return found
+
 
 def latest(span: Span, conditions: Conditions, columns: Sequence[str]) -> Latest:
     """Count the latest requests of `span` that fulfil `conditions` by columns of the records (`alias_id`, `traits_id` …)."""

@@ -62,11 +62,9 @@ def _of_usage(
 
 
 def _cost(row: Row) -> str:
-    """Most have a price: of hundreds of rows a template would take as long as the page."""
+    """Most have no badge: of hundreds of rows a template would take as long as the page."""
     told = written.cost(row.usage, row.models, row.key)
-    if told["pricing"] in ("sure", "nothing") and not told["confidence"]:
-        return written.money(row.usage.cost)
-    return render_to_string("channels/_cost.html", told)
+    return render_to_string("channels/_cost.html", told) if told["confidence"] else str(told["amount"])
 
 
 def _success(row: Row) -> str:
