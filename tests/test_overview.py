@@ -229,6 +229,8 @@ def test_few_timed_requests_are_doubted(reader: Client, sample: Instance) -> Non
         html, "latency"
     )
     assert 'class="kpi few" id="card-latency"' in html
+    samples = section(html, "chart-latency-title").partition("data-samples>Samples</th>")[2]
+    assert samples.count('<td data-value="1">1</td></tr>') == 1 and samples.count('<td data-value="0">0</td></tr>') == 6
 
 
 def test_the_busiest_minute_is_told(reader: Client, sample: Instance) -> None:

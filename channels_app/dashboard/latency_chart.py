@@ -28,6 +28,7 @@ def latency_chart(answers: Answers) -> Lines:
             _series(answers, "ttft", _("First token p50"), whole, lambda timing: timing.ttft.percentile(50)),
         ],
         band=("p95", "p50"),
+        samples=_samples(answers),
         zoom=str(answers.query.anywhen),
         records=answers.query.scope.records(),
         links=[
@@ -35,6 +36,11 @@ def latency_chart(answers: Answers) -> Lines:
             Link(_("Open in Explore"), answers.query.exploring(metric="p95", by="none")),
         ],
     )
+
+
+def _samples(answers: Answers) -> list[int]:
+    found = [timing.latency.samples for timing in answers.timing_by_time]
+    return found + [0] * (answers.timing_timeline.begun - len(found))
 
 
 def _series(answers: Answers, key: str, name: str, whole: Timing, percentile: Callable[[Timing], int | None]) -> Series:

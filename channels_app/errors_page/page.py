@@ -14,6 +14,7 @@ from channels_app.charts import look
 from channels_app.charts.look import Look
 from channels_app.charts.sparkline import Sparkline, sparkline, thinned
 from channels_app.charts.stacked_bars import StackedBars
+from channels_app.charts.unit import REQUESTS
 from channels_app.csv_file import CSV
 from channels_app.dashboard.cards import Card
 from channels_app.errors_page.answers import AccountKey, Attempts, ErrorsAnswers
@@ -184,7 +185,7 @@ class ErrorsPage(DataPage):
             models=_(", ").join(models[pk] for pk, _count in spread.models.most_common()),
             first=from_micros(spread.first),
             last=from_micros(spread.last),
-            spark=sparkline(line),
+            spark=sparkline(line, REQUESTS),
             records=self._records_of(kind),
             is_open=is_open,
             accounts=self._accounts_of(kind) if is_open else [],
