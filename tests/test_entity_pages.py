@@ -337,3 +337,10 @@ def test_pages_speak_chinese_and_stay_light(reader: Client, sample: Instance, ad
     html = page(reader, address())
     assert "最近请求" in html and "首次使用" in html
     assert len(re.findall(r"<script(?![^>]*src=)", html)) == 0 and " style=" not in html
+
+
+@pytest.mark.parametrize("section", ["chart", "latency", "success"])
+def test_the_values_of_each_chart_are_a_file(reader: Client, sample: Instance, section: str) -> None:
+    answer = reader.get(f"/channels/claude/?format=json&section={section}&range=24h")
+    assert f'filename="usage-channel-{section}_' in answer["Content-Disposition"]
+    assert len(json.loads(b"".join(answer))["rows"]) > 1  # type: ignore[arg-type]

@@ -33,6 +33,7 @@ def test_the_chart_leads_to_its_requests_and_to_explore(reader: Client, sample: 
     chart = attributes(html, "chart-usage")
     assert chart["data-records"] == "/records/?model=claude-opus-4-6&status=fail"
     assert chart["data-scale"] == "0"  # bars as high as the plot
+    assert attributes(page(reader, "?tz=Asia/Shanghai"), "chart-usage")["data-zone"] == "Asia/Shanghai"
     links = section(html, "chart-usage-title")
     explore = "/explore/?by=key&amp;metric=failed&amp;model=claude-opus-4-6&amp;view=share"
     assert f'href="{explore}"' in links and 'section=chart&amp;stack=share" download>Chart data as CSV' in links
@@ -228,6 +229,8 @@ def test_few_timed_requests_are_doubted(reader: Client, sample: Instance) -> Non
         html, "latency"
     )
     assert 'class="kpi few" id="card-latency"' in html
+    samples = section(html, "chart-latency-title").partition("data-samples>Samples</th>")[2]
+    assert samples.count('<td data-value="1">1</td></tr>') == 1 and samples.count('<td data-value="0">0</td></tr>') == 6
 
 
 def test_the_busiest_minute_is_told(reader: Client, sample: Instance) -> None:
@@ -522,3 +525,27 @@ def test_the_page_stays_light(reader: Client, sample: Instance) -> None:
 def test_assets_stay_light(name: str, kilobytes: int) -> None:
     folder = Path(__file__).parent.parent / "channels_app" / "static" / "channels_app"
     assert len(gzip.compress((folder / name).read_bytes())) <= kilobytes * 1024
+
+
+def test_recent_errors_open_beside_the_page_among_failures(reader: Client, sample: Instance) -> None:
+    html = page(reader, "?channel=claude&range=24h")
+    links = re.findall(r'<a class="when" id="record-(\d+)" data-drawer href="/records/(\d+)/(\?[^"]*)"', html)
+    assert len(links) == 5 and {asked for _id, _record, asked in links} == {
+        "?channel=claude&amp;range=24h&amp;status=fail"
+    }
+    assert all(id == record for id, record, _asked in links) and '<dialog class="drawer" id="drawer"' in html
+    newest = reader.get(f"/records/{links[0][1]}/?channel=claude&range=24h&status=fail").content.decode()
+    assert f"/records/{links[1][1]}/" in newest  # its older neighbour is the next of them
+
+
+def test_every_chart_has_a_menu_with_its_values_and_its_image(reader: Client, sample: Instance) -> None:
+    html = page(reader)
+    menus = dict(re.findall(r'<summary class="quiet" id="more-([a-z]+)"(.*?)</details>', html, re.DOTALL))
+    assert list(menus) == ["usage", "mix", "strips", "latency", "heatmap"]
+    assert all("hidden data-image>Copy image" in menu for menu in menus.values())
+    assert 'hidden data-table aria-controls="numbers-latency" aria-expanded="false">Table' in menus["latency"]
+    address = unescape(re.findall(r'href="([^"]*)" download', menus["latency"])[0])
+    answer = reader.get(f"/{address}")
+    assert 'filename="usage-overview-latency_' in answer["Content-Disposition"]
+    lines = b"".join(answer).decode().splitlines()  # type: ignore[arg-type]
+    assert lines[0].removeprefix("\ufeff") == "from,p95,p50,First token p50" and len(lines) == 1 + 7  # days

@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
+from channels_app.chart_file import SUCCESS, links_to_files
 from channels_app.charts.lines import Lines
 from channels_app.charts.look import Look
 from channels_app.charts.mix import Mix
@@ -32,8 +33,10 @@ from channels_app.entity_page.query import COLUMNS, EntityQuery
 from channels_app.filter_bar.bar import FilterBar, text_of
 from channels_app.filter_bar.page import DataPage
 from channels_app.filters import read_filters
+from channels_app.meaning import Meaning
 from channels_app.record_costs import prices_of, told_by
 from channels_app.records import records
+from channels_app.records_page.columns import MEANINGS
 from channels_app.records_page.page import RecordRow
 from channels_app.stats import Usage, aggregate, breakdown
 from channels_app.stats.latest import Latest, latest
@@ -47,6 +50,7 @@ from usage.models.fields import to_micros
 from usage.prices.resolution import multiplier_of
 
 _RECORDS, _CELLS = 10, 96
+_OF_RECORDS = ("time", "status", "channel", "model", "key", "total", "cost", "ttft", "latency")
 # The dimensions of Answers.by_account.
 _OF_ACCOUNTS = ("channel", "account")
 # Others would say the same in each row of failures, or nothing.
@@ -205,7 +209,10 @@ class EntityPage(DataPage):
             id="success", title=_("Success rate"), unit=HUNDREDTHS_OF_A_PERCENT, timeline=self.answers.timeline,
             series=[Series("success", _("Success rate"), values, look, whole)], zoom=str(self.query.anywhen),
             records=self.scope.records(),
-            links=[Link(_("Open in Explore"), self.query.exploring(metric="success", by="none"))],
+            links=[
+                *links_to_files(self.address, SUCCESS),
+                Link(_("Open in Explore"), self.query.exploring(metric="success", by="none")),
+            ],
         )  # fmt: skip
 
     @cached_property
@@ -213,6 +220,16 @@ class EntityPage(DataPage):
         """Requests and failed ones in each interval that has begun."""
         usages = self.answers.usage_by_time
         return [usage.requests for usage in usages], [usage.failed for usage in usages]
+
+    # Its last requests.
+
+    @property
+    def meanings(self) -> dict[str, Meaning]:
+        return MEANINGS
+
+    @property
+    def columns_of_records(self) -> list[Meaning]:
+        return [MEANINGS[name] for name in _OF_RECORDS]
 
     # What it is broken down by.
 

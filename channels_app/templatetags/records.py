@@ -37,11 +37,11 @@ def menus_of(context: Context, menus: Menus, swaps: bool) -> SafeString:
 
 
 @register.inclusion_tag("channels/_header.html")
-def sortable(page: RecordsPage, sort: str, label: str, css_class: str) -> dict[str, Any]:
+def sortable(page: RecordsPage, sort: str, column: str) -> dict[str, Any]:
     """A column's header: a link that sorts by it, and `aria-sort` on the sorted one."""
     return {
-        "column": {"key": css_class},
-        "label": label,
+        "column": page.meanings[column],
+        "label": page.meanings[column].label,
         "address": page.query.sorting(sort),
         "is_sorted": page.query.sorted_by == sort,
         "descending": page.query.descending,

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 from itertools import pairwise
+from urllib.parse import urljoin
 
 import pytest
 from django.utils import timezone
 from playwright.sync_api import expect
 
+from channels_app.stats.failures import Kind
 from tests.browser.conftest import Open
 from tests.browser.looks import ACCESSIBILITY, MEANT_TO_BE_BRIGHT, bright, clipped
 from tests.factories import auth_file, auth_files, book, list_names, payload
@@ -90,10 +92,32 @@ def test_a_drawer_opens_walks_and_closes(open_page: Open, records: int) -> None:
     expect(page.locator(f"#record-{records}")).to_be_focused()
     assert page.url.endswith("/records/?range=24h")
     page.go_forward()
-    expect(page.locator("#report")).to_contain_text("Attempts of this client request")
+    expect(page.locator("#drawer")).to_contain_text("Attempts of this client request")
     page.go_back()
-    expect(page.locator(f"#record-{records}")).to_be_visible()
+    expect(page.locator("#drawer")).to_be_hidden()
     assert page.evaluate("window.untouched")
+
+
+def test_a_drawer_opens_from_every_list_of_records(open_page: Open, records: int) -> None:
+    page = open_page("/")
+    (failed,) = UsageRecord.objects.filter(request_id="again", failed=True)
+    group = str(Kind(429, failed.message_id))
+    for place in ("/?channel=codex", "/channels/codex/?range=24h", f"/errors/?open={group}&range=24h"):
+        page.goto(urljoin(page.url, place))
+        page.evaluate("window.untouched = true")
+        link = page.locator(f"#record-{failed.pk}")
+        link.click()
+        expect(page.locator("#drawer")).to_contain_text("slow down, [redacted]")
+        expect(page.locator("#record-title")).to_be_focused()
+        page.keyboard.press("Escape")
+        expect(page.locator("#drawer")).to_be_hidden()
+        expect(link).to_be_focused()
+        assert page.url.endswith(place) and page.evaluate("window.untouched"), place
+    link.click()
+    expect(page.locator("#drawer")).to_be_visible()
+    page.reload()  # the record is a page of its own now, and the way back leads to the list
+    page.go_back()
+    expect(link).to_be_visible()
 
 
 @pytest.mark.parametrize("javascript", [True, False])
