@@ -15,6 +15,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 
 from channels_app.stats.tables import NOTHING, CodeRange, Conditions
+from channels_app.wrong import Wrong
 from usage.models import Account, ApiKey, Channel, ChannelName, Instance, ModelName, Source
 from usage.models.record import NO_KEY
 from usage.models.rollup import NO_CHANNEL
@@ -42,7 +43,11 @@ class Filters:
     codes: tuple[CodeRange, ...] = ()
     # As the address said it, in the order of the alphabet.
     parameters: tuple[tuple[str, str], ...] = ()
-    warnings: tuple[str, ...] = ()
+    wrong: tuple[Wrong, ...] = ()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return tuple(one.text for one in self.wrong)
 
     @property
     def conditions(self) -> Conditions:
@@ -87,7 +92,7 @@ class _Reading:
 
     query: Mapping[str, Any]
     parameters: list[tuple[str, str]] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    wrong: list[Wrong] = field(default_factory=list)
     # What values of parameters are called by now.
     renamed: dict[tuple[str, str], str] = field(default_factory=dict)
 
@@ -107,7 +112,8 @@ class _Reading:
         return found
 
     def drop(self, name: str, value: str) -> None:
-        self.warnings.append(_("%(name)s=%(value)s was not found, and is ignored") % {"name": name, "value": value})
+        text = _("%(name)s=%(value)s was not found, and is ignored") % {"name": name, "value": value}
+        self.wrong.append(Wrong(name, value, text))
 
 
 def read_filters(query: Mapping[str, Any]) -> Filters:
@@ -131,7 +137,7 @@ def read_filters(query: Mapping[str, Any]) -> Filters:
         status=statuses[0] if len(statuses) == 1 else "",  # either of two is both
         codes=tuple(sorted(reading.found("code", _codes(reading.values("code"))))),
         parameters=tuple(sorted(reading.parameters)),
-        warnings=tuple(reading.warnings),
+        wrong=tuple(reading.wrong),
     )
 
 

@@ -33,7 +33,11 @@ _FIRST, _LAST = datetime(1, 1, 3, tzinfo=UTC), datetime(9999, 12, 29, tzinfo=UTC
 
 
 class PeriodError(ValueError):
-    """A range that cannot be read; its text says which value, the rule, and what to write instead."""
+    """A range that cannot be read; its text says which value, the rule, and what to write instead. `name`: its parameter."""
+
+    def __init__(self, name: str, text: str) -> None:
+        super().__init__(text)
+        self.name = name
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,8 @@ def read_period(query: Mapping[str, str], zone: ZoneInfo, now: datetime) -> Peri
         return _last_days(_read_days(query["days"]), zone, now)
     name = query.get("range", DEFAULT_RANGE)
     if name not in RANGES:
-        raise PeriodError(_("range=%(value)s is none of %(known)s") % {"value": name, "known": ", ".join(RANGES)})
+        known = ", ".join(RANGES)
+        raise PeriodError("range", _("range=%(value)s is none of %(known)s") % {"value": name, "known": known})
     return _named(name, zone, now)
 
 
@@ -113,7 +118,7 @@ def _last_days(days: int, zone: ZoneInfo, now: datetime) -> Period:
 def _read_days(text: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 9 or not 1 <= int(text) <= MAX_DAYS:
         raise PeriodError(
-            _("days=%(value)s is not a whole number from 1 to %(most)s") % {"value": text, "most": MAX_DAYS}
+            "days", _("days=%(value)s is not a whole number from 1 to %(most)s") % {"value": text, "most": MAX_DAYS}
         )
     return int(text)
 
@@ -123,7 +128,7 @@ def _read_from_to(query: Mapping[str, str], zone: ZoneInfo, now: datetime) -> Pe
     start = _read_moment("from", since, zone) if since else datetime.fromtimestamp(0, zone)
     end = _read_moment("to", until, zone, day_end=True) if until else now
     if end.astimezone(UTC) <= start.astimezone(UTC):  # of one zone, Python would compare what the clock shows
-        raise PeriodError(_("End is before start"))
+        raise PeriodError("to", _("End is before start"))
     return Period(start, end, zone, now)
 
 
@@ -140,8 +145,9 @@ def _read_moment(name: str, text: str, zone: ZoneInfo, *, day_end: bool = False)
         return moment
     except (ValueError, OverflowError):
         raise PeriodError(
+            name,
             _("%(name)s=%(value)s is neither a date such as 2026-11-23 nor a time such as 2026-11-23T18:00")
-            % {"name": name, "value": text}
+            % {"name": name, "value": text},
         ) from None
 
 

@@ -34,9 +34,9 @@ from channels_app.stats import (
     top,
     totals,
 )
+from channels_app.stats.seen import first_day
 from config.report_zone import report_zone
 from usage.ingest.grains import SUMS
-from usage.models import UsageDailyBySource
 
 _DEFAULT_LIMIT, _MOST_ROWS = 50, 10_000
 PARAMETERS = [
@@ -184,8 +184,8 @@ def since_the_first_record(period: Period) -> Period:
     """All time begins with what there is."""
     if period.name != "all":
         return period
-    first = UsageDailyBySource.objects.order_by("bucket").first()
-    return replace(period, since=first.bucket) if first else period
+    first = first_day()
+    return replace(period, since=first) if first else period
 
 
 def one_of(request: Request, name: str, known: tuple[str, ...], default: str) -> str:

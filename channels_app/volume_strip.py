@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from channels_app.address import Address
 from channels_app.charts.look import Look
 from channels_app.charts.stacked_bars import StackedBars
-from channels_app.charts.time_chart import Series, Tick
+from channels_app.charts.time_chart import Link, Series, Tick
 from channels_app.charts.timeline import Timeline
 from channels_app.charts.unit import REQUESTS
 from channels_app.filter_bar.shift import written
@@ -66,7 +66,11 @@ class VolumeStrip(StackedBars):
 
 
 def volume_strip(
-    timeline: Timeline, conditions: Conditions, anywhen: Address, notes: Sequence[str] = ()
+    timeline: Timeline,
+    conditions: Conditions,
+    anywhen: Address,
+    notes: Sequence[str] = (),
+    links: Sequence[Link] = (),
 ) -> VolumeStrip:
     """Return the strip of what fulfils `conditions`, told by the sums; `anywhen` is the page without a period."""
     sums = series(timeline.micros, conditions, (), ("requests", "failed")).groups.get((), [])
@@ -82,7 +86,7 @@ def volume_strip(
     ]
     return VolumeStrip(
         id="volume", title=_("Requests over time"), unit=REQUESTS, timeline=timeline, series=shown, zoom=str(anywhen),
-        anywhen=anywhen, notes=[*notes],
+        anywhen=anywhen, notes=[*notes], links=links,
     )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from django.test import Client
 from django.utils import translation
 from rest_framework.test import APIClient
 
+from channels_app.stats.percentiles import kept_hours
 from tests.lasting_catalog import LastingCatalog
 from tests.migrated import make_database, make_file
 from usage.ingest import prices
@@ -160,6 +161,7 @@ def own_data_folder(settings: Any, tmp_path: Path) -> None:
     }
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     cache.clear()
+    kept_hours.forget()
 
 
 @pytest.fixture

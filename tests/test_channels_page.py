@@ -410,7 +410,7 @@ def test_two_servers_name_whose_account_it_is(reader: Client, sample: Instance) 
 
 
 def test_the_page_needs_few_queries(reader: Client, sample: Instance, django_assert_max_num_queries: Any) -> None:
-    with django_assert_max_num_queries(52):
+    with django_assert_max_num_queries(54):
         page(reader, "?open=claude,codex,unknown")
 
 
@@ -543,6 +543,30 @@ def test_what_the_columns_mean_is_told_without_a_mouse(reader: Client, sample: I
     meanings = dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", told[1]))
     assert meanings["Reasoning"] == "Part of output" and meanings["Cache hit"] == "Cached ÷ input"
     assert meanings["p95"] == "95 of 100 answers took at most this long"
+    # Each header has a button of its own, which opens the same list.
+    heads = re.findall(r'<th scope="col" class="(\w+)" abbr="([^"]*)".*?</th>', html)
+    assert [label for _key, label in heads] == [*meanings] and len(heads) > 10
+    buttons = re.findall(r'popovertarget="columns-explained" data-about="(\w+)" aria-label="What is “([^”]*)”\?"', html)
+    assert buttons == heads and [key for key, _label in heads] == re.findall(r'<div data-of="(\w+)">', told[1])
+
+
+@pytest.mark.parametrize(
+    ("address", "tables"),
+    [
+        ("/", ["channels"]), ("/records/", ["columns"]), ("/models/", ["columns"]), ("/keys/", ["columns"]),
+        ("/channels/claude/", ["columns", "records"]), ("/errors/", ["groups", "accounts"]),
+    ],
+)  # fmt: skip
+def test_every_table_says_what_its_columns_mean(
+    reader: Client, sample: Instance, address: str, tables: list[str]
+) -> None:
+    html = reader.get(address).content.decode()
+    assert re.findall(r'class="popover explained" id="(\w+)-explained"', html) == tables
+    for table in tables:
+        listed = html[html.index(f'id="{table}-explained"') :].partition("</dl>")[0]
+        asked = re.findall(rf'popovertarget="{table}-explained" data-about="([\w-]+)"', html)
+        assert asked == re.findall(r'data-of="([\w-]+)"', listed) and len(asked) > 4
+        assert not re.search(r"<dd></dd>", listed)
 
 
 def test_accounts_have_a_line_of_their_own(reader: Client, sample: Instance) -> None:

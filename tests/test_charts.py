@@ -26,6 +26,7 @@ from channels_app.charts.timeline import Timeline, bucket_of
 from channels_app.charts.unit import MILLISECONDS, NANOUSD, REQUESTS, TOKENS
 from channels_app.period import read_period
 from channels_app.stats import Span, Usage
+from channels_app.templatetags.charts import spark
 from usage.models.fields import to_micros
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
@@ -256,8 +257,10 @@ def test_more_than_there_are_slots_share_them() -> None:
 
 def test_a_sparkline_needs_two_values() -> None:
     assert sparkline([None, 3, None]) is None
-    assert sparkline([1, None, 2]) == ("M0.5 500h0M2.5 0h0", 3)
-    assert sparkline([0, 0]) == ("M0.5 1000h0L1.5 1000", 2)
+    assert sparkline([1, None, 2]) == ("M0.5 500h0M2.5 0h0", 3, "")
+    assert sparkline([0, 0]) == ("M0.5 1000h0L1.5 1000", 2, "")
+    peak = sparkline([1, None, 4_200_000_000], NANOUSD)
+    assert peak and "<title>Peak: $4.20</title>" in spark(peak) and "<title>" not in spark(sparkline([0, 0]))
 
 
 @settings(deadline=None)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from datetime import timedelta
+from io import StringIO
 from random import Random
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -31,7 +33,7 @@ from tests.factories import (
 from tests.test_questions import OF_RECORD, ask, inside, questions
 from usage.accounting.payload import Payload
 from usage.housekeeping import jobs
-from usage.ingest import attempts, grains, rollup
+from usage.ingest import attempts, attempts_check, grains, rollup
 from usage.ingest.attempts import LONGEST_PATH, derive, stale_stretches
 from usage.ingest.pruning import prune
 from usage.models import Attempt, Instance, StaleHour, UsageRecord
@@ -186,6 +188,7 @@ def test_answers_are_those_of_the_records_at_any_moment(named: Instance, data: s
         check(EVER, {})
         rows = all_records()
         assert stored() == {tuple(row.pk for row in group) for group in grouped(rows) if len(group) > 1}
+        assert attempts_check.differences() == []
 
 
 def test_request_ids_that_share_a_hash_are_not_the_same(named: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -291,6 +294,37 @@ def test_pruning_takes_the_records_and_leaves_what_became_of_them(named: Instanc
             assert (calls(whole, EVERYTHING), paths(whole, EVERYTHING, "account")) == (before, ways)
         derive()
         assert all(any(set(group) <= set(one) for one in stored()) for group in groups)
+        assert attempts_check.differences() == []
+
+
+@pytest.mark.parametrize(
+    ("table", "wrong"),
+    [
+        (attempts.TABLE, "UPDATE {0} SET succeeded = 7"),
+        (attempts.TABLE, "UPDATE {0} SET requested_at = requested_at + 1"),
+        (attempts.TABLE, "DELETE FROM {0}"),
+        (attempts.HOURS, "UPDATE {0} SET rescued = rescued + 1"),
+        (attempts.HOURS, "DELETE FROM {0}"),
+    ],
+)
+def test_attempts_that_are_wrong_are_found_and_mended(named: Instance, table: str, wrong: str) -> None:
+    book(named, attempt(0, failed=True), attempt(1), attempt(0, "two"), attempt(70, "three"))
+    derive()
+    assert attempts_check.differences() == []
+    with connection.cursor() as cursor:
+        cursor.execute(wrong.format(table))
+    assert (table, to_micros(NOON)) in attempts_check.differences()
+    call_command("rebuild_rollups", stdout=StringIO())
+    assert attempts.TABLE not in dict(attempts_check.differences())  # they wait
+    derive()
+    assert attempts_check.differences() == []
+
+
+def test_hours_that_wait_to_be_derived_are_not_wrong(named: Instance) -> None:
+    book(named, attempt(0, failed=True), attempt(1))
+    derive()
+    book(named, attempt(2))
+    assert attempts_check.differences() == []
 
 
 def test_pruning_derives_first_and_what_it_cut_stays_whole(named: Instance) -> None:

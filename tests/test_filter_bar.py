@@ -30,6 +30,7 @@ from usage.models import Account, ApiKey, Channel, Instance, ModelName, UsageRec
 
 NOW = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
 ZONES = [ZoneInfo(name) for name in ("UTC", "Asia/Shanghai", "America/New_York", "Australia/Lord_Howe")]
+DAYS = {"min": "2026-11-23", "max": "2026-11-23"}
 SECRET = "sk-FAKE-client-key-000000000001"
 
 
@@ -53,6 +54,17 @@ def get(client: Client, query: str = "", path: str = "/channels/") -> str:
 
 def links(html: str) -> list[str]:
     return [unescape(address) for address in re.findall(r'href="(\?[^"#]*)', html)]
+
+
+def field(html: str, id: str) -> dict[str, str]:
+    """What is asked and told at a field: its attributes but for those that it always has."""
+    found = re.search(rf'<input ([^>]*id="{id}"[^>]*)>', html)
+    always = ("id", "name", "type", "inputmode", "autocomplete", "placeholder", "aria-label")
+    return (
+        {name: value for name, value in re.findall(r'([\w-]+)="([^"]*)"', found[1]) if name not in always}
+        if found
+        else {}
+    )
 
 
 def total(html: str) -> int:
@@ -147,8 +159,54 @@ def test_a_form_is_sent_on_to_the_address_that_says_the_same(reader: Client, sam
 
 
 def test_what_a_form_says_wrongly_is_told_before_it_is_gone(reader: Client, sample: Instance) -> None:
-    html = get(reader, "?from=2026-11-20&to=2026-11-01&apply=range")
-    assert "End is before start" in html
+    html = get(reader, "?from=2026-11-20&from_time=08:30&to=2026-11-01&apply=range")
+    assert "End is before start. Showing: Last 7 days" in html
+    # At its field too, which keeps what was written.
+    assert (
+        '<details class="menu range" open>' in html and '<p class="error" id="to-wrong">End is before start</p>' in html
+    )
+    assert field(html, "to") == {"value": "2026-11-01", "aria-invalid": "true", "aria-describedby": "to-wrong"} | DAYS
+    assert field(html, "from") == {"value": "2026-11-20"} | DAYS and field(html, "from-time") == {"value": "08:30"}
+    assert "range=" not in "".join(links(html)) or '<details class="menu range">' in get(reader)
+
+
+@pytest.mark.parametrize(
+    ("path", "query", "name", "words"),
+    [
+        ("/channels/", "?from=soon", "from", "from=soon is neither a date"),
+        ("/records/", "?to=2026-11-23T25:00", "to", "to=2026-11-23T25:00 is neither a date"),
+        ("/records/", "?min_cost=dear", "min_cost", "min_cost=dear is no number"),
+        ("/explore/", "?mode=scatter&max_latency=x", "max_latency", "max_latency=x is no number"),
+    ],
+)
+def test_a_wrong_value_is_told_at_its_field(
+    reader: Client, sample: Instance, path: str, query: str, name: str, words: str
+) -> None:
+    html = get(reader, query, path)
+    found = field(html, name)
+    assert (found["aria-invalid"], found["aria-describedby"]) == ("true", f"{name}-wrong")
+    told = re.findall(r'<p class="error" id="([\w-]+)-wrong">([^<]*)', html)
+    assert [one for one, _text in told] == [name] and words in told[0][1]
+    assert words in html[html.index('<p class="banner warn" role="status">') :].partition("</p>")[0]
+
+
+@pytest.mark.parametrize("query", ["?range=ever", "?days=many", "?channel=nowhere", "?status=odd", "?code=9xx"])
+def test_a_wrong_choice_is_told_in_its_menu(reader: Client, sample: Instance, query: str) -> None:
+    name, _is, value = query[1:].partition("=")
+    menu = {"days": "range", "code": "status"}.get(name, name)
+    html = get(reader, query)
+    assert f'aria-describedby="{menu}-wrong"' in html
+    assert f'<p class="error" id="{menu}-wrong">{name}={value} ' in html
+
+
+def test_days_to_choose_from_begin_with_the_first_sum(reader: Client, instance: Instance) -> None:
+    assert field(get(reader), "from") == {} and 'id="from"' not in get(reader)  # nothing is asked of nothing
+    book(instance, payload(datetime(2026, 9, 30, 20, tzinfo=UTC)))
+    UsageRecord.objects.all().delete()  # pruned: its sums stay
+    book(instance, payload(NOW))
+    assert field(get(reader), "from") == {"value": "", "min": "2026-09-30", "max": "2026-11-23"}
+    there = field(get(reader, "?tz=Pacific/Auckland"), "to")
+    assert (there["min"], there["max"]) == ("2026-09-30", "2026-11-23")
 
 
 @pytest.mark.parametrize(

@@ -17,16 +17,20 @@ from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations import RunSQL
 from django.db.migrations.state import StateApps
-from django.db.models import BigIntegerField, ForeignKey
+from django.db.models import BigIntegerField, ForeignKey, QuerySet
 
 from tests.factories import NOON, book, payload
 from usage.accounting.pricing import Price
 from usage.accounting.tokens import Buckets
-from usage.ingest import rollup
+from usage.ingest import distribution, rollup
 from usage.ingest.attempts import derive
+from usage.ingest.compaction import compact
+from usage.ingest.distribution import decode
+from usage.ingest.grains import DAY, Grain
 from usage.ingest.pruning import prune
 from usage.models import (
     AttemptHour,
+    DistributionState,
     Instance,
     ModelPrice,
     Source,
@@ -37,6 +41,7 @@ from usage.models import (
     UsageDailyFailures,
     UsageDailyFailuresByChannelModel,
     UsageDailyFailuresByKey,
+    UsageDistribution,
     UsageFailuresByChannel,
     UsageHourlyByChannel,
     UsageHourlyByChannelModel,
@@ -45,7 +50,7 @@ from usage.models import (
     UsageWeeklyByKeyChannelModel,
     UsageWeeklyBySource,
 )
-from usage.models.fields import from_micros
+from usage.models.fields import from_micros, to_micros
 from usage.models.rollup import Rollup
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -320,6 +325,41 @@ def test_sums_of_keys_by_channel_are_made_of_what_is_there(instance: Instance, p
     with connection.schema_editor() as editor:
         migration._fill(apps, editor)
     assert [set(model.objects.values_list()) for model in new] == expected
+
+
+@pytest.mark.parametrize("pruned_days", [0, 2])
+def test_distributions_of_keys_and_models_are_made_of_what_is_there(instance: Instance, pruned_days: int) -> None:
+    random = Random(8)
+    for number in range(80):
+        at = NOON - timedelta(minutes=random.randrange(5 * 24 * 60))
+        of = {
+            "model": f"m{number % 3}-FAKE",
+            "api_key": random.choice(["", "sk-FAKE-one-0123456789"]),
+            "auth_index": random.choice(["one", "two"]),
+        }
+        book(instance, payload(at, request_id=str(number), latency_ms=random.choice([90, 5_000]), **of))
+    distribution.fold(1)
+    compact(to_micros(NOON) + 10 * DAY)
+    prune(NOON - timedelta(days=pruned_days)) if pruned_days else None
+    new = UsageDistribution.objects.filter(
+        kind=distribution.KINDS[Grain(distribution.TABLE, DAY, ("model_id", "api_key_id"))]
+    )
+    expected, change = set(_read_distributions(new)), DistributionState.objects.get().change
+    assert len(expected) > 20
+    new.delete()
+    migration = import_module("usage.migrations.0032_distributions_of_keys_and_models")
+    with connection.schema_editor() as editor:
+        migration._fill(apps, editor)
+    assert set(_read_distributions(new)) == expected
+    assert DistributionState.objects.get().change > change
+    assert compact(to_micros(NOON) + 10 * DAY) > 0
+    assert not distribution.differences()
+
+
+def _read_distributions(rows: QuerySet[UsageDistribution]) -> Iterator[tuple[Any, ...]]:
+    for row in rows:
+        bins = (tuple(sorted(decode([bytes(one)]).items())) for one in (row.latency, row.ttft))
+        yield to_micros(row.bucket), row.source_id, row.model_id, row.api_key_id, *bins
 
 
 @pytest.mark.parametrize("table", ["usage_usagerecord", "usage_usagehourly", "usage_usagedailybysourcekeymodel"])

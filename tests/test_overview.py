@@ -33,6 +33,7 @@ def test_the_chart_leads_to_its_requests_and_to_explore(reader: Client, sample: 
     chart = attributes(html, "chart-usage")
     assert chart["data-records"] == "/records/?model=claude-opus-4-6&status=fail"
     assert chart["data-scale"] == "0"  # bars as high as the plot
+    assert attributes(page(reader, "?tz=Asia/Shanghai"), "chart-usage")["data-zone"] == "Asia/Shanghai"
     links = section(html, "chart-usage-title")
     explore = "/explore/?by=key&amp;metric=failed&amp;model=claude-opus-4-6&amp;view=share"
     assert f'href="{explore}"' in links and 'section=chart&amp;stack=share" download>Chart data as CSV' in links
@@ -228,6 +229,8 @@ def test_few_timed_requests_are_doubted(reader: Client, sample: Instance) -> Non
         html, "latency"
     )
     assert 'class="kpi few" id="card-latency"' in html
+    samples = section(html, "chart-latency-title").partition("data-samples>Samples</th>")[2]
+    assert samples.count('<td data-value="1">1</td></tr>') == 1 and samples.count('<td data-value="0">0</td></tr>') == 6
 
 
 def test_the_busiest_minute_is_told(reader: Client, sample: Instance) -> None:
@@ -405,6 +408,19 @@ def test_the_heatmap_has_real_headers(reader: Client, sample: Instance) -> None:
     assert "average of each hour" in html
 
 
+def test_the_heatmap_has_a_metric_of_its_own(reader: Client, sample: Instance) -> None:
+    heat = section(page(reader, "?heat=requests"), "heatmap-title")
+    assert "Requests by weekday and hour" in heat and 'title="Mon 10:00 · 174"' in heat
+    assert re.findall(r'"step-\d">([^<]*)', heat) == ["≥ 174"]  # there is but one
+    assert 'href="?heat=requests&amp;metric=cost"' in page(reader, "?heat=requests")
+    assert re.findall(r'id="heat-\d" href="([^"]*)"', heat) == ["?", "?heat=cost", "?heat=requests", "?heat=failed"]
+    assert 'href="?metric=requests"' in page(reader, "?heat=requests")  # which both have then
+    assert "Est. cost by weekday" in section(page(reader, "?metric=cost"), "heatmap-title")
+    months = section(page(reader, "?heat=requests&range=90d"), "heatmap-title")
+    assert 'title="Mon 10:00 · ' in months  # asked for itself, where the chart is of days
+    assert "heat=nonsense was not found" in page(reader, "?heat=nonsense")
+
+
 def test_the_last_errors_are_told_without_their_tail(reader: Client, sample: Instance) -> None:
     failed = UsageRecord.objects.filter(failed=True)
     failed.update(status_code=429)
@@ -461,6 +477,17 @@ def test_a_collector_that_stopped_is_told(reader: Client, sample: Instance) -> N
     assert 'role="alert"' in html and "No data since 11-23 08:30" in html
 
 
+def test_what_nobody_reads_any_more_is_no_zero(reader: Client, sample: Instance) -> None:
+    Instance.objects.update(synced_at=NOW - timedelta(hours=3))
+    html = page(reader, "?range=24h&bucket=1h&metric=requests")
+    chart = section(html, "chart-usage-title")
+    assert "no data collected 11-23 07:30–10:30" in chart and 'fill="url(#p-gap)"' in chart
+    assert columns(html)["claude"][-4:] == [0, None, None, 102]  # of the last hour something had come
+    assert 'class="gap" title="Mon 09:00 · no data collected"' in html
+    Instance.objects.update(enabled=False)  # nobody wants it to be read
+    assert 'fill="url(#p-gap)"' not in page(reader, "?range=24h")
+
+
 @pytest.mark.parametrize(("name", "grows"), [("24h", True), ("7d", True), ("all", True), ("yesterday", False)])
 def test_only_a_period_with_now_in_it_renews_itself(reader: Client, sample: Instance, name: str, grows: bool) -> None:
     assert ("data-refresh" in page(reader, f"?range={name}")) == grows
@@ -498,3 +525,27 @@ def test_the_page_stays_light(reader: Client, sample: Instance) -> None:
 def test_assets_stay_light(name: str, kilobytes: int) -> None:
     folder = Path(__file__).parent.parent / "channels_app" / "static" / "channels_app"
     assert len(gzip.compress((folder / name).read_bytes())) <= kilobytes * 1024
+
+
+def test_recent_errors_open_beside_the_page_among_failures(reader: Client, sample: Instance) -> None:
+    html = page(reader, "?channel=claude&range=24h")
+    links = re.findall(r'<a class="when" id="record-(\d+)" data-drawer href="/records/(\d+)/(\?[^"]*)"', html)
+    assert len(links) == 5 and {asked for _id, _record, asked in links} == {
+        "?channel=claude&amp;range=24h&amp;status=fail"
+    }
+    assert all(id == record for id, record, _asked in links) and '<dialog class="drawer" id="drawer"' in html
+    newest = reader.get(f"/records/{links[0][1]}/?channel=claude&range=24h&status=fail").content.decode()
+    assert f"/records/{links[1][1]}/" in newest  # its older neighbour is the next of them
+
+
+def test_every_chart_has_a_menu_with_its_values_and_its_image(reader: Client, sample: Instance) -> None:
+    html = page(reader)
+    menus = dict(re.findall(r'<summary class="quiet" id="more-([a-z]+)"(.*?)</details>', html, re.DOTALL))
+    assert list(menus) == ["usage", "mix", "strips", "latency", "heatmap"]
+    assert all("hidden data-image>Copy image" in menu for menu in menus.values())
+    assert 'hidden data-table aria-controls="numbers-latency" aria-expanded="false">Table' in menus["latency"]
+    address = unescape(re.findall(r'href="([^"]*)" download', menus["latency"])[0])
+    answer = reader.get(f"/{address}")
+    assert 'filename="usage-overview-latency_' in answer["Content-Disposition"]
+    lines = b"".join(answer).decode().splitlines()  # type: ignore[arg-type]
+    assert lines[0].removeprefix("\ufeff") == "from,p95,p50,First token p50" and len(lines) == 1 + 7  # days

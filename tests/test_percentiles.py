@@ -68,6 +68,7 @@ def report_zone(request: pytest.FixtureRequest, settings: Any) -> str:
 def ledger(report_zone: str, instance: Instance) -> Instance:
     logins = ("dave", "carol", "bob")
     files = [auth_file(f"{name}.json", "codex", email=f"{name}@example.com", auth_index=name) for name in logins]
+    files += [auth_file("eve.json", "claude", email="eve@example.com", auth_index="eve")]
     list_names(instance, auth_files=auth_files(*files))
     book(instance, *some(Random(5), 250))
     return instance
@@ -79,13 +80,21 @@ def some(random: Random, count: int) -> list[Any]:
     return [
         payload(
             NOON + random.randrange(-240, 240) * HOUR + random.choice(beside), request_id=str(random.random()),
-            model=random.choice(MODELS), auth_index=random.choice(["dave", "carol", "bob", "lost"]),
+            **random.choice([_served_by_one, _served_by_several])(random),
             api_key=random.choice(["sk-FAKE-one-0123456789", ""]), failed=random.random() < 0.2,
             generate=random.random() < 0.9, latency_ms=(latency := random.choice([0, None, *_times(random)])),
             ttft_ms=random.choice([None, 0, (latency or 1) + 1, (latency or 2) // 2]),
         )
         for _number in range(count)
     ]  # fmt: skip
+
+
+def _served_by_one(random: Random) -> dict[str, str]:
+    return {"model": "four-FAKE", "auth_index": "eve"}
+
+
+def _served_by_several(random: Random) -> dict[str, str]:
+    return {"model": random.choice(MODELS), "auth_index": random.choice(["dave", "carol", "bob", "lost"])}
 
 
 def _times(random: Random) -> list[int]:
@@ -134,7 +143,10 @@ edges = st.lists(
 @pytest.mark.parametrize("most_exact", [0, 50_000])
 @pytest.mark.parametrize("folded", ["nothing", "half", "all"])
 @with_database
-@given(edges=edges, query=st.sampled_from(["", "model=one-FAKE", "key=0", "model=two-FAKE&key=0", "status=ok"]))
+@given(
+    edges=edges,
+    query=st.sampled_from(["", "model=one-FAKE", "key=0", "channel=codex&key=0", "channel=claude", "status=ok"]),
+)
 def test_percentiles_are_those_of_the_records(
     ledger: Instance, folded: str, most_exact: int, edges: list[int], query: str
 ) -> None:
@@ -146,6 +158,7 @@ def test_percentiles_are_those_of_the_records(
         check(timing(span, conditions), within(*edges[:: len(edges) - 1], conditions))
         by_account = timing_by(span, conditions, ["account", "model"])
         by_account_alone = timing_by(span, conditions, ["account"])
+        by_channel = timing_by(span, conditions, ["channel"])
         lines = timing_series(edges, conditions, ["key"])
     records = within(span.since, span.until, conditions)
     accounts = [*Account.objects.all(), None]
@@ -158,7 +171,12 @@ def test_percentiles_are_those_of_the_records(
             mine = [one for one in records if one.source.account == account and one.model_id == model]
             if times_of(mine)[0]:
                 check(by_account[(account.pk if account else None, model)], mine)
-    assert sum(one.latency.samples for one in by_account.values()) == len(times_of(records)[0])
+    for channel in {one.source.known_channel_id for one in records}:
+        mine = [one for one in records if one.source.known_channel_id == channel]
+        if times_of(mine)[0]:
+            check(by_channel[(channel,)], mine)
+    for found in (by_account, by_channel):
+        assert sum(one.latency.samples for one in found.values()) == len(times_of(records)[0])
     for place, ends in enumerate(pairwise(edges)):
         of_key = Counter(one.api_key_id or 0 for one in within(*ends, conditions) if times_of([one])[0])
         assert {

@@ -272,7 +272,7 @@ def test_a_search_is_a_chip_and_is_cleared(reader: Client, ledger: Instance) -> 
     chips = re.findall(r'title="Remove this filter">(.*?)<svg', html)
     assert chips == ["Channel: codex", "Est. cost ≥ $0.001", "Search: id-01"]
     assert link(html, "clear") == "?cols=hit&sort=-cost"
-    assert 'name="min_cost" value="0.001"' in html
+    assert 'name="min_cost" id="min_cost" value="0.001"' in html
     assert not re.search(r'type="hidden" name="(q|min_cost)"', html)
     assert "min_cost=dear is no number" in get(reader, "?min_cost=dear")
 
@@ -295,7 +295,7 @@ def test_a_long_search_pauses_and_goes_on_without_a_hole(
 def test_a_search_finds_all_in_order_wherever_it_pauses(
     ledger: Instance, most: int, limit: int, sort: str, seconds: int, failed: bool | None
 ) -> None:
-    narrowing = read_search(QueryDict(f"max_latency={most}"), print).narrowing(EVER)
+    narrowing = read_search(QueryDict(f"max_latency={most}")).narrowing(EVER)
     rows = [number for number in range(120) if number + 2 <= most and failed in (None, number % 10 == 0)]
     expected = numbers(*(rows if sort == "-time" else rows[::-1]))
     conditions = EVERYTHING if failed is None else Conditions(failed=failed)

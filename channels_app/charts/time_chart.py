@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from channels_app.charts.look import Look
 from channels_app.charts.timeline import Timeline
-from channels_app.charts.unit import Unit
+from channels_app.charts.unit import REQUESTS, Unit
 from channels_app.templatetags.formats import no_data
 
 # Of the plot, whose width is one for each interval: paths need no more digits than these.
@@ -70,6 +70,8 @@ class TimeChart(ABC):
     timeline: Timeline
     series: Sequence[Series]
     compared: Series | None = None
+    # Of how many requests the values of each interval are, where that says how far to trust them.
+    samples: Sequence[int] | None = None
     # Addresses of the same page begin with this, and go on with from= and to=.
     zoom: str = ""
     # Those of the list of what it counts; empty where there is none.
@@ -126,6 +128,7 @@ class TimeChart(ABC):
             *self.series,
             *([self._totals()] if self.has_totals else []),
             *([self.compared] if self.compared else []),
+            *([Series("samples", _("Samples"), self.samples, Look("", ""))] if self.samples else []),
         ]
         parts = len(self.series)
         heads = "".join(
@@ -147,7 +150,9 @@ class TimeChart(ABC):
         start = self.timeline.local[at].isoformat(timespec="minutes")[:16]
         note = self._note(at)
         about = f" ({escape(note)})" if note else ""
-        cells = "".join(_cell(column.values[at], self.unit) for column in columns)
+        cells = "".join(
+            _cell(column.values[at], REQUESTS if column.key == "samples" else self.unit) for column in columns
+        )
         return f'<tr><th scope="row" data-from="{start}">{self._time(at, escape(label) + about)}</th>{cells}</tr>'
 
     def _time(self, at: int, words: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from django.utils.translation import gettext as _
 
+from channels_app.chart_file import LATENCY, links_to_files
 from channels_app.charts.lines import Lines
 from channels_app.charts.look import Look
 from channels_app.charts.time_chart import Link, Series
@@ -27,10 +28,19 @@ def latency_chart(answers: Answers) -> Lines:
             _series(answers, "ttft", _("First token p50"), whole, lambda timing: timing.ttft.percentile(50)),
         ],
         band=("p95", "p50"),
+        samples=_samples(answers),
         zoom=str(answers.query.anywhen),
         records=answers.query.scope.records(),
-        links=[Link(_("Open in Explore"), answers.query.exploring(metric="p95", by="none"))],
+        links=[
+            *links_to_files(answers.query.address, LATENCY),
+            Link(_("Open in Explore"), answers.query.exploring(metric="p95", by="none")),
+        ],
     )
+
+
+def _samples(answers: Answers) -> list[int]:
+    found = [timing.latency.samples for timing in answers.timing_by_time]
+    return found + [0] * (answers.timing_timeline.begun - len(found))
 
 
 def _series(answers: Answers, key: str, name: str, whole: Timing, percentile: Callable[[Timing], int | None]) -> Series:

@@ -10,6 +10,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from channels_app.chart_file import links_to_files
 from channels_app.charts import look
 from channels_app.charts.look import Look
 from channels_app.charts.mix import KINDS
@@ -68,9 +69,7 @@ def usage_chart(answers: Answers, channels: dict[int, Channel]) -> StackedBars:
 
 
 def _links(query: DashboardQuery) -> Iterator[Link]:
-    chart = query.address.setting("section", "chart")
-    for name, label in (("csv", _("Chart data as CSV")), ("json", _("Chart data as JSON"))):
-        yield Link(label, str(chart.setting("format", name)), is_file=True)
+    yield from links_to_files(query.address)
     view = {"view": query.stack} if query.stack else {}
     yield Link(_("Open in Explore"), query.exploring(metric=query.metric, by=query.by, **view))
 

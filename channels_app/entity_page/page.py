@@ -9,11 +9,12 @@ from datetime import datetime
 from functools import cached_property
 from typing import NamedTuple
 
-from django.db.models import Count
+from django.db.models import Count, Max, Min, QuerySet
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
+from channels_app.chart_file import SUCCESS, links_to_files
 from channels_app.charts.lines import Lines
 from channels_app.charts.look import Look
 from channels_app.charts.mix import Mix
@@ -32,8 +33,10 @@ from channels_app.entity_page.query import COLUMNS, EntityQuery
 from channels_app.filter_bar.bar import FilterBar, text_of
 from channels_app.filter_bar.page import DataPage
 from channels_app.filters import read_filters
+from channels_app.meaning import Meaning
 from channels_app.record_costs import prices_of, told_by
 from channels_app.records import records
+from channels_app.records_page.columns import MEANINGS
 from channels_app.records_page.page import RecordRow
 from channels_app.stats import Usage, aggregate, breakdown
 from channels_app.stats.latest import Latest, latest
@@ -47,6 +50,7 @@ from usage.models.fields import to_micros
 from usage.prices.resolution import multiplier_of
 
 _RECORDS, _CELLS = 10, 96
+_OF_RECORDS = ("time", "status", "channel", "model", "key", "total", "cost", "ttft", "latency")
 # The dimensions of Answers.by_account.
 _OF_ACCOUNTS = ("channel", "account")
 # Others would say the same in each row of failures, or nothing.
@@ -54,10 +58,10 @@ _OF_CODES = ("requests", "share", "tokens", "cost")
 
 
 class Tab(NamedTuple):
-    """`rows` is how many its table has; None where nobody has counted them."""
+    """`rows` is how many its table has."""
 
     label: Promise
-    rows: int | None
+    rows: int
     address: str
     is_present: bool
 
@@ -96,6 +100,10 @@ class EntityPage(DataPage):
         return not self.answers.usage.requests
 
     @property
+    def has_figures(self) -> bool:
+        return True
+
+    @property
     def compared_text(self) -> str:
         """What is compared with; empty where nothing is."""
         return text_of(self.answers.before) if self.answers.before else ""
@@ -123,6 +131,23 @@ class EntityPage(DataPage):
         return [(str(Account.State(state).label), count) for state, count in rows.order_by("state")]
 
     @cached_property
+    def plans(self) -> list[tuple[str, int]]:
+        """Of a channel: how many of its listed accounts have each plan, of those of which their server tells it."""
+        rows = self._listed.exclude(plan="").values_list("plan").annotate(n=Count("pk"))
+        return [*rows.order_by("plan")]
+
+    @cached_property
+    def priorities(self) -> str:
+        """Of a channel: those that servers tell of its listed accounts, from the lowest to the highest; empty without any."""
+        found = self._listed.aggregate(least=Min("priority"), most=Max("priority"))
+        told = dict.fromkeys(str(value) for value in found.values() if value is not None)
+        return " – ".join(told)
+
+    @property
+    def _listed(self) -> QuerySet[Account]:
+        return Account.objects.filter(channel=self.entity.row).exclude(state=Account.State.REMOVED)
+
+    @cached_property
     def multiplier(self) -> PriceMultiplier | None:
         """Of a channel or an account: what its requests are multiplied by now."""
         row, at = self.entity.row, to_micros(self.now)
@@ -139,15 +164,16 @@ class EntityPage(DataPage):
         return [rows[price.id] for price in found if price.id]
 
     @cached_property
-    def latest_names(self) -> Latest:
-        return latest(self.answers.span, self.answers.conditions, ["alias_id"])
+    def latest(self) -> Latest:
+        """By the name that was asked for, and the traits: both are read at once."""
+        return latest(self.answers.span, self.answers.conditions, ["alias_id", "traits_id"])
 
     @cached_property
     def requested_as(self) -> list[Counted]:
         """Of a model: by which names its latest requests asked for it; empty where all asked for it by its own."""
-        requests = self.latest_names.requests
-        names = dict(ModelName.objects.filter(pk__in=[pk for (pk,) in requests]).values_list("pk", "name"))
-        found = [Counted(names[pk], count) for (pk,), count in requests.most_common()]
+        requests = self.latest.by(0)
+        names = dict(ModelName.objects.filter(pk__in=requests).values_list("pk", "name"))
+        found = [Counted(names[pk], count) for pk, count in requests.most_common()]
         return [] if [one.name for one in found] in ([], [self.entity.name]) else found
 
     # What was used, from top to bottom.
@@ -183,7 +209,10 @@ class EntityPage(DataPage):
             id="success", title=_("Success rate"), unit=HUNDREDTHS_OF_A_PERCENT, timeline=self.answers.timeline,
             series=[Series("success", _("Success rate"), values, look, whole)], zoom=str(self.query.anywhen),
             records=self.scope.records(),
-            links=[Link(_("Open in Explore"), self.query.exploring(metric="success", by="none"))],
+            links=[
+                *links_to_files(self.address, SUCCESS),
+                Link(_("Open in Explore"), self.query.exploring(metric="success", by="none")),
+            ],
         )  # fmt: skip
 
     @cached_property
@@ -191,6 +220,16 @@ class EntityPage(DataPage):
         """Requests and failed ones in each interval that has begun."""
         usages = self.answers.usage_by_time
         return [usage.requests for usage in usages], [usage.failed for usage in usages]
+
+    # Its last requests.
+
+    @property
+    def meanings(self) -> dict[str, Meaning]:
+        return MEANINGS
+
+    @property
+    def columns_of_records(self) -> list[Meaning]:
+        return [MEANINGS[name] for name in _OF_RECORDS]
 
     # What it is broken down by.
 
@@ -201,10 +240,9 @@ class EntityPage(DataPage):
             for view in self.dimension.tabs
         ]
 
-    def _count(self, view: str) -> int | None:
-        """Endpoints are read from the records, and only where they are shown."""
+    def _count(self, view: str) -> int:
         if view == "endpoint":
-            return None
+            return len(self.endpoints)
         if view == self.query.view:
             return len(self.table.rows)
         if view in _OF_ACCOUNTS:
@@ -240,18 +278,15 @@ class EntityPage(DataPage):
             whole.add(usage)
         rows = rows_of(view, groups, whole, self.query.elsewhere)
         columns = columns_of(_OF_CODES if view == "code" else COLUMNS, sort, whole)
-        return Table(f"by-{view}", TITLES[view], columns, rows, whole, sort, self.address)
+        usual = self.query.usual_sort
+        return Table(f"by-{view}", TITLES[view], columns, rows, whole, sort, self.address, usual_sort=usual)
 
     @cached_property
-    def latest_endpoints(self) -> Latest:
-        return latest(self.answers.span, self.answers.conditions, ["traits_id"])
-
-    @property
     def endpoints(self) -> list[Counted]:
         """Of the latest requests."""
         names = dict(RequestTraits.objects.values_list("pk", "endpoint"))
         counts = Counter[str]()
-        for (pk,), count in self.latest_endpoints.requests.items():
+        for pk, count in self.latest.by(1).items():
             counts[names[pk]] += count
         return [Counted(name, count) for name, count in counts.most_common()]
 

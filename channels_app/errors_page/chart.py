@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.utils.translation import gettext as _
 
+from channels_app.chart_file import links_to_files
 from channels_app.charts.stacked_bars import StackedBars
 from channels_app.charts.time_chart import Series
 from channels_app.charts.unit import REQUESTS
@@ -20,6 +21,7 @@ def failures_chart(answers: ErrorsAnswers) -> StackedBars:
         series=_series(answers),
         zoom=str(answers.query.anywhen),
         records=answers.query.scope.records(failed=True),
+        links=links_to_files(answers.query.address),
     )
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from channels_app.address import Address
@@ -15,17 +14,20 @@ from channels_app.charts import look
 from channels_app.charts.look import Look
 from channels_app.charts.sparkline import Sparkline, sparkline, thinned
 from channels_app.charts.stacked_bars import StackedBars
+from channels_app.charts.unit import REQUESTS
 from channels_app.csv_file import CSV
 from channels_app.dashboard.cards import Card
 from channels_app.errors_page.answers import AccountKey, Attempts, ErrorsAnswers
 from channels_app.errors_page.cards import cards
 from channels_app.errors_page.chart import failures_chart
 from channels_app.errors_page.classes import CLASSES, class_of
+from channels_app.errors_page.columns import ACCOUNTS, GROUPS
 from channels_app.errors_page.query import LIMITS, SORTS, ErrorsQuery
 from channels_app.failure_texts import first_lines
 from channels_app.filter_bar.bar import FilterBar
 from channels_app.filter_bar.page import DataPage
 from channels_app.filters import UNKNOWN_CHANNEL
+from channels_app.meaning import Meaning
 from channels_app.stats import name_groups
 from channels_app.stats.failures import Kind, Spreading
 from channels_app.templatetags.formats import FEW_REQUESTS
@@ -76,7 +78,7 @@ class GroupRow:
     first: datetime | None
     last: datetime | None
     spark: Sparkline | None
-    records: str
+    records: Address
     is_open: bool
     accounts: list[AccountOfGroup]
     samples: list[Sample]
@@ -183,15 +185,16 @@ class ErrorsPage(DataPage):
             models=_(", ").join(models[pk] for pk, _count in spread.models.most_common()),
             first=from_micros(spread.first),
             last=from_micros(spread.last),
-            spark=sparkline(line),
-            records=self.records_of(kind),
+            spark=sparkline(line, REQUESTS),
+            records=self._records_of(kind),
             is_open=is_open,
             accounts=self._accounts_of(kind) if is_open else [],
             samples=self._samples_of(kind) if is_open else [],
         )
 
-    def records_of(self, kind: Kind) -> str:
-        return f"{reverse('records')}{self.scope.address.setting('failure', str(kind))}"
+    def _records_of(self, kind: Kind) -> Address:
+        """What the list of its records, and each of them, is asked with."""
+        return self.scope.address.setting("failure", str(kind))
 
     def _accounts_of(self, kind: Kind) -> list[AccountOfGroup]:
         """Those with the most failures of a kind."""
@@ -263,6 +266,14 @@ class ErrorsPage(DataPage):
             )
             for key in keys
         ]
+
+    @property
+    def columns_of_groups(self) -> tuple[Meaning, ...]:
+        return GROUPS
+
+    @property
+    def columns_of_accounts(self) -> tuple[Meaning, ...]:
+        return ACCOUNTS
 
     @property
     def few_requests(self) -> int:

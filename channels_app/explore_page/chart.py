@@ -10,6 +10,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from channels_app.chart_file import links_to_files
 from channels_app.charts.lines import Lines
 from channels_app.charts.log_lines import LogLines
 from channels_app.charts.look import Look
@@ -54,10 +55,11 @@ def explore_chart(answers: ExploreAnswers, found: Groups) -> TimeChart:
         str(query.anywhen),
         query.scope.records(failed=query.metric == "failed"),
     )
+    links = links_to_files(query.address)
     if query.is_stacked:
         return StackedBars(
             id=_ID, title=title, unit=unit, timeline=answers.timeline, series=series, zoom=zoom, notes=notes,
-            is_share=query.view == "share", records=records,
+            is_share=query.view == "share", records=records, links=links,
         )  # fmt: skip
     return _lines(query)(
         id=_ID,
@@ -68,6 +70,7 @@ def explore_chart(answers: ExploreAnswers, found: Groups) -> TimeChart:
         zoom=zoom,
         notes=notes,
         records=records,
+        links=links,
     )
 
 

@@ -17,7 +17,7 @@ from channels_app.address import Parameters
 from channels_app.charts.look import Look
 from channels_app.charts.sparkline import Sparkline, sparkline, thinned
 from channels_app.charts.time_chart import TimeChart
-from channels_app.charts.unit import NANOUSD
+from channels_app.charts.unit import NANOUSD, Unit
 from channels_app.dashboard.delta import Better, Delta, delta
 from channels_app.explore_page.answers import ExploreAnswers
 from channels_app.explore_page.chart import explore_chart, title_of
@@ -229,7 +229,7 @@ class ExplorePage(DataPage):
             before = before if before is not None or not self.adds_up else 0
         return Row(
             one.key, one.name, one.look, total, self._share(total), before, self._delta(total, before),
-            _spark(one.line.values), "" if is_other else self._records(one), self._parts(one),
+            _spark(one.line.values, self.query.measured.unit), "" if is_other else self._records(one), self._parts(one),
         )  # fmt: skip
 
     def _share(self, value: int | None) -> float | None:
@@ -280,9 +280,9 @@ def _added(values: Iterable[int | None]) -> int | None:
     return sum(known) if known else None
 
 
-def _spark(values: Sequence[int | None]) -> Sparkline | None:
+def _spark(values: Sequence[int | None], unit: Unit) -> Sparkline | None:
     points = thinned(values, _average)
-    return sparkline(points)
+    return sparkline(points, unit)
 
 
 def _average(values: Sequence[int | None]) -> int | None:

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy
 
 from channels_app.address import Parameters
 from channels_app.buckets import AUTO
+from channels_app.chart_file import links_to_files
 from channels_app.charts import look
 from channels_app.charts.look import Look
 from channels_app.charts.scatter import Dot, Mark, Scale, ScatterPlot
@@ -29,6 +30,7 @@ from channels_app.filter_bar.page import DataPage
 from channels_app.filters import FAIL, OK
 from channels_app.interval import interval_of
 from channels_app.period import Period
+from channels_app.records_page.search import Bounds
 from channels_app.stats import name_groups, span_of
 from channels_app.stats.elapsed import gaps
 from channels_app.stats.questions import DIMENSIONS
@@ -64,16 +66,6 @@ class Group(NamedTuple):
     name: str
     look: Look
     points: int
-
-
-class Bound(NamedTuple):
-    """Fields of the form for the least and the most of a size, and what they are set to."""
-
-    label: str
-    least: str
-    at_least: str
-    most: str
-    at_most: str
 
 
 class Told(NamedTuple):
@@ -136,16 +128,10 @@ class ScatterPage(DataPage):
         ]
 
     @property
-    def bounds(self) -> list[Bound]:
+    def bounds(self) -> list[Bounds]:
         """Of both axes, and of tokens: few of them are seldom of interest. Time is what the filter bar asks for."""
-        given = {name: text for name, text, _value in self.query.search.bounds}
         sizes = dict.fromkeys(name for name in (self.query.x, self.query.y, "tokens") if name in SIZE_OF)
-        return [
-            Bound(
-                _label(name), f"min_{name}", given.get(f"min_{name}", ""), f"max_{name}", given.get(f"max_{name}", "")
-            )
-            for name in sizes
-        ]
+        return [self.query.search.fields(name, _label(name), "") for name in sizes]
 
     @property
     def can_choose_failures(self) -> bool:
@@ -158,7 +144,7 @@ class ScatterPage(DataPage):
 
     @property
     def hidden(self) -> Parameters:
-        shown = {name for bound in self.bounds for name in (bound.least, bound.most)}
+        shown = {name for bounds in self.bounds for name in (bounds.least.name, bounds.most.name)}
         status = ["status"] if self.can_choose_failures else []
         return self.address.without("x", "y", "color", "scale", *status, *shown).parameters
 
@@ -290,7 +276,7 @@ class ScatterPage(DataPage):
         timeline = (
             self._timeline_of(since_the_first_record(self.query.context)) if self.query.around else self._timeline
         )
-        strip = volume_strip(timeline, self.scope.conditions, self.query.anywhen, notes)
+        strip = volume_strip(timeline, self.scope.conditions, self.query.anywhen, notes, links_to_files(self.address))
         strip.window = window_of(timeline, self.scope.span, str(self.query.whole))
         return strip
 

@@ -110,7 +110,9 @@ def read_scatter_query(query: QueryDict, now: datetime) -> ScatterQuery:
         name: one_of(query, name, known, warnings)
         for name, known in {"x": X, "y": Y, "color": COLORS, "scale": SCALES}.items()
     }
-    search = Search(read_search(query, warnings.append).bounds)
+    asked = read_search(query)
+    search = Search(asked.bounds, wrong=asked.wrong)
+    warnings += search.warnings
     around = _read_around(query, scope, warnings)
     return ScatterQuery(
         scope, found["x"], found["y"], found["color"], found["scale"], search, around, (*scope.warnings, *warnings)

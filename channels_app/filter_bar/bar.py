@@ -19,6 +19,8 @@ from channels_app.filter_bar.scope import PERIOD_PARAMETERS, Scope, default_comp
 from channels_app.filter_bar.shift import exact, shifted
 from channels_app.filters import FAIL, OK, PARAMETERS
 from channels_app.period import RANGES, Period
+from channels_app.stats.seen import first_day
+from channels_app.wrong import texts_of
 from config.report_zone import report_zone
 from usage import formats
 from usage.models import Instance
@@ -51,6 +53,21 @@ class Option:
 
 
 @dataclass(frozen=True, slots=True)
+class Moment:
+    """Fields for the start or the end of a period of one's own: day and time are empty while a named one is shown, and `wrong`
+    says why what they were set to is ignored. `first` and `last` are the days to choose from.
+    """
+
+    name: str
+    label: Promise | str
+    day: str
+    time: str
+    first: str
+    last: str
+    wrong: str
+
+
+@dataclass(frozen=True, slots=True)
 class Chip:
     """One value of a filter; `without` is the address that drops it: None where the page is of just that. `text` is empty
     where the label says all.
@@ -67,13 +84,16 @@ class Chip:
 
 @dataclass(frozen=True, slots=True)
 class Menu:
-    """A filter and what it can be set to; `text` says what it is set to, and `clear` is the address without it."""
+    """A filter and what it can be set to; `text` says what it is set to, `wrong` what of it is ignored, and `clear` is the
+    address without it.
+    """
 
     name: str
     label: Promise | str
     text: str
     choices: Choices
     clear: Address
+    wrong: str = ""
 
 
 class FilterBar:
@@ -146,17 +166,31 @@ class FilterBar:
         return self._between(exact(self.scope.period)).setting("tz", self.scope.period.zone.key)
 
     @property
-    def fields(self) -> list[tuple[str, Promise | str, str, str]]:
-        """Of a period of one's own: name, label, day and time. They are empty while a named one is shown."""
+    def fields(self) -> list[Moment]:
         labels = {"from": gettext_lazy("From"), "to": gettext_lazy("To (included)")}
-        return [(name, label, *self._field(name)) for name, label in labels.items()]
+        period, oldest = self.scope.period, first_day()
+        first = f"{oldest.astimezone(period.zone):%Y-%m-%d}" if oldest else ""
+        last = f"{period.asked_at.astimezone(period.zone):%Y-%m-%d}"
+        return [
+            Moment(name, label, *self._field(name), first, last, texts_of(name, self.scope.wrong))
+            for name, label in labels.items()
+        ]
 
     def _field(self, name: str) -> tuple[str, str]:
+        """Day and time; of what cannot be read, as it was written."""
         value, period = next(iter(self.address.values(name)), ""), self.scope.period
+        if not value:
+            day, _t, time = next((one.value for one in self.scope.wrong if one.name == name), "").partition("T")
+            return day, time
         if "T" not in value:
             return value, ""
         moment = (period.since if name == "from" else period.until).astimezone(period.zone)
         return f"{moment:%Y-%m-%d}", f"{moment:%H:%M}"
+
+    @property
+    def wrong_range(self) -> str:
+        """Why the named range that was asked for is ignored."""
+        return texts_of("range", self.scope.wrong) or texts_of("days", self.scope.wrong)
 
     @property
     def hidden(self) -> Parameters:
@@ -221,7 +255,8 @@ class FilterBar:
     def menu(self, name: str, search: str = "") -> Menu:
         chosen = self._choices.chosen(name)
         text = chosen[0].name if len(chosen) == 1 else formats.grouped(len(chosen)) if chosen else ""
-        return Menu(name, _LABELS[name], text, self._choices.of(name, search), self.address.without(name))
+        wrong = texts_of(name, self.scope.filters.wrong)
+        return Menu(name, _LABELS[name], text, self._choices.of(name, search), self.address.without(name), wrong)
 
     @cached_property
     def codes(self) -> Menu:
@@ -231,6 +266,10 @@ class FilterBar:
     def statuses(self) -> list[tuple[str, Promise | str, bool]]:
         current = self.scope.filters.status
         return [("", _("All"), not current), *((name, label, name == current) for name, label in _STATUSES.items())]
+
+    @property
+    def wrong_status(self) -> str:
+        return texts_of("status", self.scope.filters.wrong)
 
     @property
     def status_text(self) -> str:

@@ -21,6 +21,7 @@ from channels_app.comparison import COMPARISONS, PREVIOUS, compared_with
 from channels_app.filters import Filters, read_filters
 from channels_app.period import DEFAULT_RANGE, RANGES, Period, PeriodError, read_period
 from channels_app.stats import Basis, Conditions, Span, span_of
+from channels_app.wrong import Wrong
 from config.report_zone import report_zone
 
 PERIOD_PARAMETERS = ("range", "days", "from", "to")
@@ -30,7 +31,9 @@ GLOBAL_PARAMETERS = (*PERIOD_PARAMETERS, "cmp", "tz", "basis", *filters.PARAMETE
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """`address` says the same again: relative ranges stay relative, and defaults are left out."""
+    """`address` says the same again: relative ranges stay relative, and defaults are left out. `wrong` is what was asked for
+    and cannot be read of the period.
+    """
 
     period: Period
     comparison: str
@@ -38,6 +41,7 @@ class Scope:
     address: Address
     basis: Basis = Basis.RECORDED
     warnings: tuple[str, ...] = ()
+    wrong: tuple[Wrong, ...] = ()
 
     @property
     def is_current(self) -> bool:
@@ -78,9 +82,11 @@ def read_scope(query: QueryDict, now: datetime) -> Scope:
     # A form sends its empty fields too; they ask for nothing.
     asked = {name: value for name in PERIOD_PARAMETERS if (value := _moment(query, name))}
     usual = {"range": default_range()}
+    wrong: list[Wrong] = []
     try:
         period = read_period(asked or usual, zone, now)
     except PeriodError as error:
+        wrong = [Wrong(name, value, str(error) if name == error.name else "") for name, value in asked.items()]
         period, asked = read_period(usual, zone, now), {}
         warnings.append(_("%(problem)s. Showing: %(range)s") % {"problem": error, "range": RANGES[usual["range"]]})
     found = read_filters(query)
@@ -88,7 +94,7 @@ def read_scope(query: QueryDict, now: datetime) -> Scope:
     address = address.setting("tz", "" if zone == report_zone() else zone.key)
     address = address.setting("cmp", "" if comparison == default_comparison() else comparison)
     address = address.setting("basis", basis if basis is Basis.CURRENT else "")
-    return Scope(period, comparison, found, address, basis, (*warnings, *found.warnings))
+    return Scope(period, comparison, found, address, basis, (*warnings, *found.warnings), tuple(wrong))
 
 
 def _moment(query: QueryDict, name: str) -> str:

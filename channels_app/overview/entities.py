@@ -186,4 +186,4 @@ class Entities:
 
     def _spark(self, group: Group) -> Sparkline | None:
         points = thinned(self.answers.lines.get(group, []), sum)
-        return sparkline(points)
+        return sparkline(points, METRICS[self.answers.query.metric].unit)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import NamedTuple
@@ -13,6 +13,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from channels_app.address import Address
 from channels_app.charts import look
 from channels_app.charts.heatmap import Heatmap, Hour
 from channels_app.charts.lines import Lines
@@ -27,17 +28,20 @@ from channels_app.dashboard.usage_chart import usage_chart
 from channels_app.failure_texts import first_lines
 from channels_app.filter_bar.bar import FilterBar, text_of
 from channels_app.filter_bar.page import DataPage
+from channels_app.filters import FAIL
 from channels_app.overview.entities import Entities, Row
 from channels_app.overview.query import OverviewQuery
 from channels_app.site import site
 from channels_app.stats import UNKNOWN
 from channels_app.stats.questions import Group
+from channels_app.usage_table.columns import COLUMNS, Column, share
 from usage.models import Channel, Instance, UsageRecord
 from usage.models.fields import to_micros
 
 _HOUR = timedelta(hours=1) // timedelta(microseconds=1)
 _STRIPS = 8
 _MESSAGE = 80
+_COLUMNS = ("requests", "success", "tokens", "share", "input", "cached", "output", "hit", "cost", "trend")
 _SHARES: dict[str, Promise] = {
     "tokens": gettext_lazy("Share of tokens"),
     "cost": gettext_lazy("Share of cost"),
@@ -85,6 +89,10 @@ class OverviewPage(DataPage):
     @cached_property
     def bar(self) -> FilterBar:
         return FilterBar(self.scope, self.address, compares=True, intervals=self.query.intervals)
+
+    @property
+    def has_figures(self) -> bool:
+        return True
 
     @property
     def compared_text(self) -> str:
@@ -162,12 +170,19 @@ class OverviewPage(DataPage):
         return f"{reverse('channels_app:channels')}{address}"
 
     @property
+    def failures(self) -> Address:
+        """What a failed record is asked with, for its neighbours to be failed ones too."""
+        return self.query.elsewhere.setting("status", FAIL)
+
+    @property
     def all_errors(self) -> str:
         return self._all("errors")
 
     @property
-    def metric_label(self) -> Promise:
-        return METRICS[self.query.metric].label
+    def columns(self) -> list[Column]:
+        """Those of the table of channels, as its full one has them; shares are of what the page shows."""
+        label = self.share_label
+        return [replace(share(""), label=label) if key == "share" else COLUMNS[key] for key in _COLUMNS]
 
     @property
     def share_label(self) -> Promise:
@@ -175,15 +190,18 @@ class OverviewPage(DataPage):
 
     @cached_property
     def heatmap(self) -> Heatmap:
-        metric, zone = METRICS[self.query.metric], self.answers.period.zone
+        metric, zone = METRICS[self.query.heat], self.answers.period.zone
         hours = [
-            Hour(start.astimezone(zone), value, self._is_gap(to_micros(start))) for start, value in self.answers.hours
+            Hour(start.astimezone(zone), value, self._is_gap(to_micros(start)))
+            for start, value in self.answers.hours_of(self.query.heat)
         ]
         title = _("%(metric)s by weekday and hour") % {"metric": metric.label}
         return Heatmap(title, metric.unit, hours, site().week_start)
 
     def _is_gap(self, start: int) -> bool:
-        return any(gap.since <= start and start + _HOUR <= gap.until for gap in self.answers.gaps)
+        """Whether nothing was collected in all of an hour, of the running one until now."""
+        end = min(start + _HOUR, to_micros(self.now))
+        return any(gap.since <= start and end <= gap.until for gap in self.answers.gaps)
 
     @cached_property
     def errors(self) -> list[Error]:

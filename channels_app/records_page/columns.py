@@ -1,9 +1,12 @@
-"""The columns that the list of requests can have besides its first, the time: in their usual order."""
+"""The columns that the list of requests can have besides its first, the time: in their usual order. And what they mean."""
 
 from __future__ import annotations
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+
+from channels_app.meaning import Meaning
+from channels_app.usage_table.columns import COLUMNS
 
 LABELS: dict[str, Promise] = {
     "status": _("Status"),
@@ -33,3 +36,24 @@ LABELS: dict[str, Promise] = {
 # Shown when asked for; all others are unless somebody hides them.
 OPTIONAL = ("written", "total", "hit", "endpoint", "effort", "tier", "ip", "agent", "request", "attempts")
 USUAL = tuple(name for name in LABELS if name not in OPTIONAL)
+_NOTES: dict[str, Promise | str] = {
+    "time": _("When the request began"),
+    "status": _("The HTTP status that upstream answered with"),
+    "server": _("The CPA server that passed it on"),
+    "channel": _("The way upstream, and the credential that was used"),
+    "model": _("The model that answered; after the arrow the name that was asked for"),
+    "key": _("The client's key that called CPA"),
+    "ttft": _("Time to the first token"),
+    "latency": _("From the request to the end of its answer"),
+    "speed": _("Tokens a second, from the first token on"),
+    "endpoint": _("Which address of CPA was called"),
+    "effort": _("The reasoning effort that was asked for"),
+    "tier": _("Asked for, then billed"),
+    "ip": _("The address that the client called from"),
+    "agent": _("What the client calls itself"),
+    "request": _("CPA's number of the call, which all its attempts share"),
+    "attempts": _("Which one this was, and of how many"),
+    "total": COLUMNS["tokens"].note,
+    **{name: COLUMNS[name].note for name in ("input", "cached", "written", "output", "reasoning", "hit", "cost")},
+}
+MEANINGS = {name: Meaning(name, ({"time": _("Time")} | LABELS)[name], note) for name, note in _NOTES.items()}

@@ -12,17 +12,20 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from channels_app.address import Address
+from channels_app.chart_file import links_to_files
 from channels_app.charts.timeline import Timeline
 from channels_app.columns import Choice, arranged, is_rearranged, shown
 from channels_app.filter_bar.bar import Chip, FilterBar, Option
 from channels_app.filter_bar.page import DataPage
 from channels_app.interval import interval_of
+from channels_app.meaning import Meaning
 from channels_app.record_costs import prices_of, told_by
 from channels_app.records import LIMITS, TIME, Cursor, Page, records, tokens_per_second
-from channels_app.records_page.columns import LABELS, OPTIONAL, USUAL
+from channels_app.records_page.cells import Cells
+from channels_app.records_page.columns import LABELS, MEANINGS, OPTIONAL, USUAL
 from channels_app.records_page.menus import Menus
 from channels_app.records_page.query import RecordsQuery
-from channels_app.records_page.search import PARAMETERS, SIZES
+from channels_app.records_page.search import PARAMETERS, SIZES, Bounds
 from channels_app.stats import aggregate, span_of
 from channels_app.stats.client_requests import attempts_among
 from channels_app.stats.elapsed import gaps
@@ -102,7 +105,7 @@ class RecordsPage(DataPage):
         timeline = Timeline(period, interval_of(period, self.query.bucket, conditions), self.now, missing)
         found = [str(chip) for chip in self.bar.chips if chip.name in PARAMETERS]
         notes = [NOT_APPLIED % {"filters": gettext(", ").join(found)}] if found else []
-        return volume_strip(timeline, conditions, self.query.anywhen, notes)
+        return volume_strip(timeline, conditions, self.query.anywhen, notes, links_to_files(self.address))
 
     @cached_property
     def found(self) -> Page:
@@ -119,6 +122,10 @@ class RecordsPage(DataPage):
     @cached_property
     def menus(self) -> Menus:
         return Menus(self.address, self.scope.address)
+
+    @cached_property
+    def cells(self) -> Cells:
+        return Cells(self.address, self.menus, self.shown)
 
     @property
     def matching(self) -> int | None:
@@ -218,6 +225,15 @@ class RecordsPage(DataPage):
         return [name for name in self._every_column if name in chosen]
 
     @property
+    def meanings(self) -> dict[str, Meaning]:
+        return MEANINGS
+
+    @property
+    def explained(self) -> list[Meaning]:
+        """What the columns of the table mean."""
+        return [MEANINGS["time"], *(MEANINGS[name] for name in self.shown)]
+
+    @property
     def is_wide(self) -> bool:
         """Whether it is wider than most windows, and so scrolls."""
         return any(name in OPTIONAL for name in self.query.columns)
@@ -232,21 +248,9 @@ class RecordsPage(DataPage):
         yield from rows.distinct()[:100]
 
     @property
-    def sizes(self) -> list[tuple[Promise | str, str, str, str, str, str]]:
-        """Label, unit, and for the least and the most: parameter and what it is set to."""
-        given = {name: text for name, text, _value in self.query.search.bounds}
-        return [
-            (
-                size.label_by(is_current=self.scope.is_current),
-                str(size.unit),
-                least,
-                given.get(least, ""),
-                most,
-                given.get(most, ""),
-            )
-            for size in SIZES
-            for least, most in [(f"min_{size.name}", f"max_{size.name}")]
-        ]
+    def bounds(self) -> list[Bounds]:
+        search, is_current = self.query.search, self.scope.is_current
+        return [search.fields(size.name, size.label_by(is_current=is_current), size.unit) for size in SIZES]
 
     @cached_property
     def empty(self) -> str:

@@ -87,7 +87,8 @@ def read_records_query(query: QueryDict, now: datetime) -> RecordsQuery:
     sort = _one_of(query, "sort", SORTS, DEFAULT_SORT, warnings)
     limit = int(_one_of(query, "limit", tuple(map(str, LIMITS)), str(LIMITS[0]), warnings))
     columns = read_columns(query, "records", USUAL, OPTIONAL)
-    search = read_search(query, warnings.append)
+    search = read_search(query)
+    warnings += search.warnings
     cursor = _read_cursor(query, sort, warnings)
     failure = _read_failure(query, warnings)
     bucket = read_interval(query, scope, warnings)

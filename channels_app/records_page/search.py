@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from typing import NamedTuple
 
 from django.http import QueryDict
 from django.utils.functional import Promise
@@ -16,6 +17,7 @@ from channels_app.records import Narrowing
 from channels_app.stats import Span
 from channels_app.stats.client_requests import fresh_attempts
 from channels_app.stats.tables import listed
+from channels_app.wrong import Wrong, texts_of
 from usage.ingest.grains import RECORDS, SPEED, TOTAL
 from usage.models import Attempt, FailureText, ModelName, RequestTraits
 
@@ -52,14 +54,32 @@ _BOUNDS = {f"{bound}_{size.name}": (size, sign) for size in SIZES for bound, sig
 PARAMETERS = (*_BOUNDS, "endpoint", "q", "retried")
 
 
+class Field(NamedTuple):
+    """Where a bound is written: its parameter, what that says, and why it is ignored, where it is."""
+
+    name: str
+    value: str
+    wrong: str
+
+
+class Bounds(NamedTuple):
+    """A size with the fields for its least and its most."""
+
+    label: Promise | str
+    unit: str
+    least: Field
+    most: Field
+
+
 @dataclass(frozen=True, slots=True)
 class Search:
-    """`bounds` are parameters and what they say, as somebody wrote it and as a number."""
+    """`bounds` are parameters and what they say, as somebody wrote it and as a number; `wrong` are those that say none."""
 
     bounds: tuple[tuple[str, str, Decimal], ...] = ()
     endpoint: str = ""
     q: str = ""
     retried: bool = False
+    wrong: tuple[Wrong, ...] = ()
 
     def __bool__(self) -> bool:
         return bool(self.parameters)
@@ -68,6 +88,18 @@ class Search:
     def parameters(self) -> Parameters:
         texts = (("endpoint", self.endpoint), ("q", self.q), ("retried", "1" if self.retried else ""))
         return (*((name, text) for name, text, _value in self.bounds), *((name, text) for name, text in texts if text))
+
+    @property
+    def warnings(self) -> Iterator[str]:
+        yield from (one.text for one in self.wrong)
+
+    def fields(self, name: str, label: Promise | str, unit: Promise | str) -> Bounds:
+        """Return the fields for the bounds of a size."""
+        return Bounds(label, str(unit), self._field(f"min_{name}"), self._field(f"max_{name}"))
+
+    def _field(self, name: str) -> Field:
+        written = [(one, text) for one, text, _value in self.bounds] + [(one.name, one.value) for one in self.wrong]
+        return Field(name, next((text for one, text in written if one == name), ""), texts_of(name, self.wrong))
 
     def in_words(self, *, is_current: bool) -> Iterator[tuple[str, Promise | str, str]]:
         """Yield each parameter with its label and what it is set to; `is_current`: costs are told at the prices of now."""
@@ -93,9 +125,8 @@ class Search:
             where.append(f"traits_id IN {listed(rows) if rows else '(0)'}")
         if self.retried:
             fresh = {row.record_id for row in fresh_attempts(span)}
-            stored = (
-                f"id IN (SELECT record_id FROM {_ATTEMPTS} WHERE requested_at BETWEEN {span.since} AND {span.until})"
-            )
+            # Of each record by its id: those of the whole span would be listed first.
+            stored = f"EXISTS (SELECT 1 FROM {_ATTEMPTS} WHERE record_id = {RECORDS}.id)"
             where.append(f"({stored} OR id IN {listed(fresh)})" if fresh else stored)
         if self.q:
             where.append(_words(self.q))
@@ -115,19 +146,20 @@ def _escaped(text: str) -> str:
     return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
 
 
-def read_search(query: QueryDict, warn: Callable[[str], None]) -> Search:
-    """Return what the address asks for; what is no number is told to `warn`, and dropped."""
-    bounds = []
+def read_search(query: QueryDict) -> Search:
+    """Return what the address asks for."""
+    bounds, wrong = [], []
     for name in _BOUNDS:
         text = query.get(name, "").strip().replace(",", "")
         if not text:
             continue
         if (value := _number(text)) is None:
-            warn(_("%(name)s=%(value)s is no number such as 1.5, and is ignored") % {"name": name, "value": text[:60]})
+            told = _("%(name)s=%(value)s is no number such as 1.5, and is ignored") % {"name": name, "value": text[:60]}
+            wrong.append(Wrong(name, text[:60], told))
         else:
             bounds.append((name, text, value))
     endpoint, q = (query.get(name, "").replace("\0", "").strip()[:_LONGEST] for name in ("endpoint", "q"))
-    return Search(tuple(bounds), endpoint, q, query.get("retried", "") == "1")
+    return Search(tuple(bounds), endpoint, q, query.get("retried", "") == "1", tuple(wrong))
 
 
 def _number(text: str) -> Decimal | None:

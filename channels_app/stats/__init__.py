@@ -12,7 +12,7 @@ from channels_app.stats.channels import (
 )
 from channels_app.stats.current import Basis, taken_as_ordinary
 from channels_app.stats.names import name_groups
-from channels_app.stats.percentiles import Spread, Timing, latency, merged, timing, timing_by, timing_series
+from channels_app.stats.percentiles import Spread, Timing, merged, timing, timing_by, timing_series
 from channels_app.stats.questions import DIMENSIONS, Series, breakdown, series, top, totals
 from channels_app.stats.tables import EVERYTHING, Conditions, Span, aggregate, span_of
 from channels_app.stats.usage import Share, Usage
@@ -38,7 +38,6 @@ __all__ = [
     "aggregate",
     "breakdown",
     "channel_report",
-    "latency",
     "merged",
     "name_groups",
     "series",

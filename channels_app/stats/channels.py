@@ -110,8 +110,8 @@ def channel_report(
     """Return usage by channel, account and model in `period`, from one aggregation.
 
     `sort` is `name` or a key of SORT_KEYS, descending with a leading `-`; the unknown channel stays last. Where the slugs
-    of `opened` channels are told, the accounts of all others come without their models, which of a thousand accounts are
-    most of the work; then sums are asked for three times.
+    of `opened` channels are told, the accounts of all others come without their sums and models, which of a thousand
+    accounts are most of the work; then sums are asked for three times.
     """
     report = ChannelReport(period, Usage(), [], basis)
     if basis is Basis.CURRENT:
@@ -133,13 +133,17 @@ def channel_report(
         for channel in channels.values():
             channel.models = models_of.get(channel.slug, [])
     for channel in channels.values():
-        for account in channel.accounts:
-            channel.usage.add(account.usage)
+        for part in channel.accounts if _is_open(channel, opened) else channel.models:
+            channel.usage.add(part.usage)
         report.usage.add(channel.usage)
     report.channels = _sorted(channels.values(), sort)
     for channel in report.channels:
-        _finish(channel, report.usage, sort)
+        _finish(channel, report.usage, sort, is_open=_is_open(channel, opened))
     return report
+
+
+def _is_open(channel: ChannelRow, opened: Collection[str] | None) -> bool:
+    return opened is None or channel.slug in opened
 
 
 # The channel (None: the unknown one) and the account of a source; where that is open, the source in its place.
@@ -149,20 +153,20 @@ _Place = tuple[Channel | None, AccountRow]
 def _by_source(
     period: Period, conditions: Conditions, basis: Basis, opened: Collection[str] | None
 ) -> Iterator[tuple[_Place, Usage, list[ModelRow]]]:
-    """Yield each source with its place and, where its channel is among those `opened` (None: all are), its models."""
+    """Yield each source with its place and, where its channel is among those `opened` (None: all are), its usage and models."""
     span = span_of(period)
     if opened is None:
         models = _models_of_sources(aggregate(span, conditions, ("source_id", "model_id"), basis))
         usages = {source: _sum(rows) for source, rows in models.items()}
         places = _places(usages)
     else:
-        usages = {source: Usage(*sums) for source, *sums in aggregate(span, conditions, ("source_id",), basis)}
-        places = _places(usages)
+        used = [source for source, _requests in aggregate(span, conditions, ("source_id",), basis, ("requests",))]
+        places = _places(used)
         shown = frozenset(source for source, (channel, _row) in places.items() if _slug(channel) in opened)
         within = replace(conditions, sources=shown, channels=None)
         models = _models_of_sources(aggregate(span, within, ("source_id", "model_id"), basis))
         # Asked later, and equal to what stands below them.
-        usages |= {source: _sum(rows) for source, rows in models.items()}
+        usages = {source: _sum(models.get(source, [])) for source in places}
     for source, usage in usages.items():
         yield places[source], usage, models.get(source, [])
 
@@ -250,15 +254,22 @@ def _take_model(known: dict[tuple[str, int], ModelRow], account: AccountRow, row
         account.models.append(row)
 
 
-def _finish(channel: ChannelRow, whole: Usage, sort: str) -> None:
-    """Give the rows beneath a channel their order and their shares."""
+def _finish(channel: ChannelRow, whole: Usage, sort: str, *, is_open: bool) -> None:
+    """Give the rows beneath a channel their order and their shares; of one that is not open, the models alone."""
     channel.share = Share.of(channel.usage, whole)
+    if not is_open:
+        _sort_models(channel.models)
+        return
     channel.accounts = _sorted(channel.accounts, sort)
     for account in channel.accounts:
         account.share = Share.of(account.usage, whole)
         account.share_of_channel = Share.of(account.usage, channel.usage)
     for models in (channel.models, *(account.models for account in channel.accounts)):
-        models.sort(key=lambda model: (-model.usage.total_tokens, model.name))
+        _sort_models(models)
+
+
+def _sort_models(models: list[ModelRow]) -> None:
+    models.sort(key=lambda model: (-model.usage.total_tokens, model.name))
 
 
 def _sorted(rows: Iterable[Row], sort: str) -> list[Row]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -16,7 +16,6 @@ from channels_app.stats.tables import (
     WITH_SOURCES,
     Conditions,
     Span,
-    aggregate,
     cut,
     listed,
     of_records,
@@ -24,8 +23,9 @@ from channels_app.stats.tables import (
 )
 from usage.ingest.grains import FAILURES, HOUR, OF_RECORDS, RECORDS
 from usage.ingest.rollup import records_since
+from usage.models import Source
 
-_DIMENSIONS = ("status_code", "message_id", "source_id")
+_DIMENSIONS = ("status_code", "message_id", "source_id", "model_id")
 # SQLite takes 500 parts of a query.
 _HOURS_AT_ONCE = 250
 _KIND = re.compile(r"(\d{1,3})-(\d{1,9})", re.ASCII)
@@ -84,35 +84,43 @@ def spreading(span: Span, conditions: Conditions, kinds: Collection[Kind]) -> di
     if not all(conditions.ids.values()):
         return {}
     found: dict[Kind, Spreading] = {}
-    for code, message, channel, count, accounts, first, last in _by_channel(span, conditions):
-        kind = Kind(code, message)
+    accounts: defaultdict[Kind, set[int]] = defaultdict(set)
+    rows = _by_source_and_model(span, conditions)
+    places = _places({source for _code, _message, source, *_ in rows})
+    for code, message, source, model, count, first, last in rows:
+        kind, (channel, account) = Kind(code, message), places[source]
         met = found.setdefault(kind, Spreading(first, last))
         met.first, met.last = min(met.first, first), max(met.last, last)
         met.channels[channel] += count
-        met.accounts += accounts
-    for code, message, model, count in aggregate(
-        span, conditions, ("status_code", "message_id", "model_id"), ("requests",)
-    ):
-        if one := found.get(Kind(code, message)):  # but what came meanwhile
-            one.models[model] += count
+        met.models[model] += count
+        if account is not None:
+            accounts[kind].add(account)
+    for kind, met in found.items():
+        met.accounts = len(accounts[kind])
     wanted = {kind: found[kind] for kind in kinds if kind in found}
     _find_moments(wanted, span, conditions)
     return wanted
 
 
-def _by_channel(span: Span, conditions: Conditions) -> list[tuple[int, ...]]:
-    """By source first, of which there are few: what each means is looked up once."""
-    sums = (
-        "SELECT status_code, message_id, source_id, SUM(requests) AS requests, MIN(moment) AS since, MAX(moment) AS until "
-        f"FROM ({' UNION ALL '.join(_moments(span, conditions))}) AS parts GROUP BY 1, 2, 3"
-    )
+def _by_source_and_model(span: Span, conditions: Conditions) -> list[tuple[int, ...]]:
+    """Return (*_DIMENSIONS, requests, first, last)."""
     with database().cursor() as cursor:
         cursor.execute(
-            f"SELECT status_code, message_id, {OF_SOURCES['channel_id']}, CAST(SUM(requests) AS BIGINT), "
-            f"COUNT(DISTINCT {OF_SOURCES['account_id']}), MIN(since), MAX(until) "
-            f"FROM ({sums}) AS pieces {WITH_SOURCES} GROUP BY 1, 2, 3"
+            f"SELECT {', '.join(_DIMENSIONS)}, CAST(SUM(requests) AS BIGINT), MIN(moment), MAX(moment) "
+            f"FROM ({' UNION ALL '.join(_moments(span, conditions))}) AS parts GROUP BY 1, 2, 3, 4"
         )
         return list(cursor.fetchall())
+
+
+def _places(sources: Collection[int]) -> dict[int, tuple[int | None, int | None]]:
+    """Return the channel and the account that each source means now."""
+    pieces = f"SELECT id AS source_id FROM {Source._meta.db_table} WHERE id IN {listed(sources)}"
+    with database().cursor() as cursor:
+        cursor.execute(
+            f"SELECT source_id, {OF_SOURCES['channel_id']}, {OF_SOURCES['account_id']} "
+            f"FROM ({pieces}) AS pieces {WITH_SOURCES}"
+        )
+        return {source: (channel, account) for source, channel, account in cursor.fetchall()}
 
 
 def _moments(span: Span, conditions: Conditions) -> Iterator[str]:

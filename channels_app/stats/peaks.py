@@ -84,7 +84,7 @@ def peaks(span: Span, conditions: Conditions) -> Peaks:
     # First: what is derived meanwhile is then in both.
     stale = stale_stretches(span.since - HOUR + 1, span.until, database().alias)
     bounds = []
-    for cover in covers(conditions):
+    for cover in _cheapest(covers(conditions)):
         rows = _rows(span, cover.targets)
         if cover.is_exact:
             _offer(found, span, rows)
@@ -95,6 +95,12 @@ def peaks(span: Span, conditions: Conditions) -> Peaks:
     within = {hour: bound for hour, bound in hours.items() if span.since < hour + HOUR and hour < span.until}
     _Search(found, span, conditions, within).run()
     return found
+
+
+def _cheapest(some: list[Cover]) -> list[Cover]:
+    """Where one target alone tells, the others bound what is known."""
+    alone = [cover for cover in some if cover.is_exact and len(cover.targets) == 1]
+    return alone[:1] or some
 
 
 def covers(conditions: Conditions) -> list[Cover]:

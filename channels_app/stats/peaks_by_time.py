@@ -7,11 +7,11 @@ hours (of keys: of days of the report time zone); records tell the ragged ends, 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from channels_app.stats.database import database
 from channels_app.stats.peaks import Target, covers, groups_of
@@ -21,13 +21,17 @@ from channels_app.stats.spans import both, union
 from channels_app.stats.tables import (
     EVERYTHING,
     OF_SOURCES,
+    PARTS_PER_QUERY,
     WITH_SOURCES,
     Conditions,
+    Piece,
+    Run,
     Span,
     aggregate_each,
     cut,
     listed,
     of_records,
+    runs,
 )
 from usage.ingest.attempts import stale_stretches
 from usage.ingest.grains import HOUR, HOURLY, OF_RECORDS, RECORDS, TOTAL, Grain
@@ -96,7 +100,7 @@ class PeakQuestion:
         return span.since >= once(records_since) and self._records_of([span]) <= MOST_READ
 
     @cached_property
-    def _with_few_records(self) -> tuple[_Stored, list[Span], list[Span]] | None:
+    def _with_few_records(self) -> tuple[_Stored, list[Piece], list[Span]] | None:
         """Return the stored peaks that tell, of what, and what of the records is to be read besides."""
         if (stored := _stored(self.conditions, self.by)) is None:
             return None
@@ -106,7 +110,7 @@ class PeakQuestion:
         read = self._kept([*ragged, *(Span(*ends) for ends in stale)])
         return (stored, whole, read) if self._records_of(read) <= MOST_READ else None
 
-    def _with_stored(self, stored: _Stored, whole: Sequence[Span], read: Sequence[Span]) -> PeakLines:
+    def _with_stored(self, stored: _Stored, whole: Sequence[Piece], read: Sequence[Span]) -> PeakLines:
         found, bounded = self._peaks(stored, whole)
         bounds = self._kept([*read, *(Span(hour, hour + HOUR) for hour in bounded)])
         is_readable = self._records_of(bounds) <= MOST_READ
@@ -125,41 +129,47 @@ class PeakQuestion:
         hours = union([Span(HOURLY.start_of(one.since), HOURLY.end_of(one.until)) for one in spans])
         return sum(requests for _place, requests in aggregate_each(hours, EVERYTHING, (), ("requests",)))
 
-    def _pieces(self, grain: Grain) -> tuple[list[Span], list[Span]]:
+    def _pieces(self, grain: Grain) -> tuple[list[Piece], list[Span]]:
         """Return what stored peaks tell, and what they do not."""
-        whole, ragged = list[Span](), list[Span]()
-        for ends in pairwise(self.edges):
+        whole, ragged = list[Piece](), list[Span]()
+        for place, ends in enumerate(pairwise(self.edges)):
             for of_grain, piece in cut(Span(*ends), (grain,)):
                 # Without records an hour goes whole to the interval in which it begins.
-                is_told = of_grain or piece.until <= once(records_since)
-                (whole if is_told else ragged).append(piece)
+                if of_grain or piece.until <= once(records_since):
+                    whole.append((place, grain, piece))
+                else:
+                    ragged.append(piece)
         return whole, ragged
 
-    def _peaks(self, stored: _Stored, whole: Sequence[Span]) -> tuple[PeakLines, dict[int, list[Group]]]:
+    def _peaks(self, stored: _Stored, whole: Sequence[Piece]) -> tuple[PeakLines, dict[int, list[Group]]]:
         """Return what is stored, and the hours of which there are but bounds, with their groups."""
-        where = [f"kind = {int(stored.kind)}"]
-        where += [f"target_id IN {listed(stored.targets)}"] if stored.targets is not None else []
-        where += [f"bucket >= {self.edges[0]}", f"bucket < {self.edges[-1]}"]
-        with database().cursor() as cursor:
-            cursor.execute(
-                f"SELECT target_id, bucket, requests, tokens, requests_at IS NOT NULL AND tokens_at IS NOT NULL "
-                f"FROM {TABLE} WHERE {' AND '.join(where)}"
-            )
-            rows = cursor.fetchall()
-        starts = [piece.since for piece in whole]
         found: PeakLines = {}
         bounded: dict[int, list[Group]] = {}
-        for target, bucket, requests, tokens, is_known in rows:
-            at = bisect_right(starts, bucket) - 1
-            if at < 0 or bucket >= whole[at].until:
-                continue
+        for bound, place, target, requests, tokens in self._stored_peaks(stored, list(runs(whole))):
             group = self._group_of(stored.kind, target)
             line = found.setdefault(group, self._empty())
-            if not is_known:
-                bounded.setdefault(bucket, []).append(group)
-            elif (known := line[place := self._place(bucket)]) is not None:
+            if bound is not None:
+                bounded.setdefault(bound, []).append(group)
+            elif (known := line[place]) is not None:
                 line[place] = known.or_more(requests, tokens)
         return found, bounded
+
+    def _stored_peaks(self, stored: _Stored, some: Sequence[Run]) -> Iterator[tuple[Any, ...]]:
+        """Yield the highest of each interval and target, without those of which there are but bounds: these each by itself,
+        with its hour.
+        """
+        bound = "CASE WHEN requests_at IS NULL OR tokens_at IS NULL THEN bucket END"
+        targets = f" AND target_id IN {listed(stored.targets)}" if stored.targets is not None else ""
+        pieces = [
+            f"SELECT {bound} AS bound, {run.place_of('bucket')} AS place, target_id, MAX(requests), MAX(tokens) FROM {TABLE} "
+            f"WHERE kind = {int(stored.kind)}{targets} AND bucket >= {run.span.since} AND bucket < {run.span.until} "
+            f"GROUP BY 1, 2, 3"
+            for run in some
+        ]
+        with database().cursor() as cursor:
+            for first in range(0, len(pieces), PARTS_PER_QUERY):
+                cursor.execute(" UNION ALL ".join(pieces[first : first + PARTS_PER_QUERY]))
+                yield from cursor.fetchall()
 
     def _empty(self) -> list[Highest | None]:
         return [_NOTHING] * (len(self.edges) - 1)

@@ -11,17 +11,19 @@ import math
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from itertools import accumulate, chain, pairwise
 from typing import Any
 
 from channels_app.stats.database import database
+from channels_app.stats.kept_hours import KeptHours, Times, stretches, times
 from channels_app.stats.questions import DIMENSIONS, OF_FAILURES, Group
 from channels_app.stats.remembering import once
 from channels_app.stats.tables import (
     EVERYTHING,
     OF_SOURCES,
+    PARTS_PER_QUERY,
     WITH_SOURCES,
     Conditions,
     Piece,
@@ -34,14 +36,16 @@ from channels_app.stats.tables import (
     runs,
 )
 from usage.ingest.distribution import COUNTED, GRAINS, KINDS, MIDDLES, TABLE, at_rest, bins_of, decode
-from usage.ingest.grains import OF_RECORDS, RECORDS, Grain
+from usage.ingest.grains import HOUR, HOURLY, HOURLY_BY_CHANNEL, OF_RECORDS, RECORDS, Grain
 from usage.ingest.rollup import records_since
+from usage.models.rollup import NO_CHANNEL
 
 # ui.md 6: of so many each one is read.
 MOST_EXACT = 50_000
-_PIECES_PER_QUERY = 200
 # Of one record: null where it does not count (ui.md M23).
-_TTFT = "CASE WHEN ttft_ms > 0 AND ttft_ms <= latency_ms THEN ttft_ms END"
+_TIMES = {"latency": "latency_ms", "ttft": "CASE WHEN ttft_ms > 0 AND ttft_ms <= latency_ms THEN ttft_ms END"}
+# Four bytes each.
+kept_hours = KeptHours(most=1_000_000)
 
 
 @dataclass(frozen=True)
@@ -97,15 +101,11 @@ class Timing:
 _NEVER = Timing(Spread(), Spread())
 # Place of the span, and the values of the dimensions.
 _Key = tuple[int | None, ...]
+_Listed = defaultdict[_Key, tuple[list[int], list[int]]]
 
 
 def timing(span: Span, conditions: Conditions) -> Timing:
     return timing_by(span, conditions, ()).get((), _NEVER)
-
-
-def latency(span: Span, conditions: Conditions) -> Spread:
-    """Return what `timing` says of it: alone, it is read in half the time."""
-    return _ask((span.since, span.until), conditions, (), with_ttft=False).get((0,), _NEVER).latency
 
 
 def merged(timings: Iterable[Timing]) -> Timing:
@@ -136,16 +136,65 @@ def timing_series(edges: Sequence[int], conditions: Conditions, by: Sequence[str
     return dict(lines)
 
 
-def _ask(
-    edges: Sequence[int], conditions: Conditions, by: Sequence[str], *, with_ttft: bool = True
-) -> dict[_Key, Timing]:
+def _ask(edges: Sequence[int], conditions: Conditions, by: Sequence[str]) -> dict[_Key, Timing]:
     of_failures = conditions.only_failed or any(name in OF_FAILURES for name in by)
     if of_failures or not all(conditions.ids.values()) or edges[0] >= edges[-1]:
         return {}
-    question = _Question(edges, conditions, [DIMENSIONS[name] for name in by], with_ttft)
+    question = _Question(edges, conditions, [DIMENSIONS[name] for name in by])
     if edges[0] >= once(records_since) and _records_of(Span(edges[0], edges[-1])) <= MOST_EXACT:
         return question.exact()
+    if _is_of_channels(conditions, by):
+        return at_rest(partial(_rough_by_models, edges, conditions, by), database().alias)
     return at_rest(question.rough, database().alias)
+
+
+def _is_of_channels(conditions: Conditions, by: Sequence[str]) -> bool:
+    """Whether whole channels are asked for, one by one or some of them, and nothing else of sources."""
+    is_whole = conditions.sources is None or conditions.channels is not None
+    return is_whole and (tuple(by) == ("channel",) or (not by and conditions.sources is not None))
+
+
+def _rough_by_models(
+    edges: Sequence[int], conditions: Conditions, by: Sequence[str], last_id: int
+) -> dict[_Key, Timing]:
+    """Most models are of one channel: what these took is that channel's, and has a hundredth of the rows of sources."""
+    every = replace(conditions, sources=None, channels=None)
+    channels: defaultdict[int, set[int | None]] = defaultdict(set)
+    span = Span(edges[0], edges[-1])
+    for channel, model, _requests in aggregate(span, every, ("channel_id", "model_id"), ("requests",)):
+        channels[model].add(channel)
+    of_one = {model: channel for model, (channel, *others) in channels.items() if not others}
+    asked = [
+        model
+        for model, channel in of_one.items()
+        if conditions.channels is None or (channel or NO_CHANNEL) in conditions.channels
+    ]
+    parts: defaultdict[_Key, list[Timing]] = defaultdict(list)
+    alone = _Question(edges, replace(every, models=frozenset(asked)), ["model_id"])
+    for (place, model), found in alone.rough(last_id).items():
+        parts[place, of_one[model or 0]].append(found)
+    shared = _Question(edges, replace(conditions, models=frozenset(channels.keys() - of_one.keys())), ["channel_id"])
+    for key, found in shared.rough(last_id).items() if len(of_one) < len(channels) else ():
+        parts[key].append(found)
+    return _regrouped(parts, len(by))
+
+
+def _regrouped(parts: Mapping[_Key, list[Timing]], dimensions: int) -> dict[_Key, Timing]:
+    """Put together what is alike in its place and the first `dimensions`."""
+    found: defaultdict[_Key, list[Timing]] = defaultdict(list)
+    for key, some in parts.items():
+        found[key[: 1 + dimensions]] += some
+    return {key: merged(some) for key, some in found.items()}
+
+
+def _requests_of(span: Span) -> dict[int, int]:
+    """Return how many requests each hour has that has any."""
+    with database().cursor() as cursor:
+        cursor.execute(
+            f"SELECT bucket, CAST(SUM(requests) AS BIGINT) FROM {HOURLY_BY_CHANNEL.table} "
+            f"WHERE bucket >= {span.since} AND bucket < {span.until} GROUP BY bucket"
+        )
+        return dict(cursor.fetchall())
 
 
 def _records_of(span: Span) -> int:
@@ -155,9 +204,8 @@ def _records_of(span: Span) -> int:
 class _Question:
     """Of the intervals between `edges`, by these columns of the tables."""
 
-    def __init__(self, edges: Sequence[int], conditions: Conditions, by: Sequence[str], with_ttft: bool) -> None:
+    def __init__(self, edges: Sequence[int], conditions: Conditions, by: Sequence[str]) -> None:
         self._edges = edges
-        self._times = {"latency": "latency_ms", "ttft": _TTFT if with_ttft else "NULL"}
         self._conditions = conditions
         self._by = by
         self._asked = tuple(dict.fromkeys("source_id" if name in OF_SOURCES else name for name in by))
@@ -165,8 +213,27 @@ class _Question:
         self._grains = _cheapest([grain for grain in GRAINS if needed <= set(grain.dimensions)])
 
     def exact(self) -> dict[_Key, Timing]:
-        listed_times = _listed(self._rows([self._of_records(run) for run in runs(self._pieces(()))]))
-        return {key: Timing(*map(Spread, both)) for key, both in listed_times.items()}
+        pieces = list(self._pieces(() if self._by else (HOURLY,)))
+        found = self._read(runs(piece for piece in pieces if piece[1] is None))
+        self._add_kept([piece for piece in pieces if piece[1]], found)
+        return {key: Timing(*map(Spread, both)) for key, both in found.items()}
+
+    def _add_kept(self, whole: Sequence[Piece], found: _Listed) -> None:
+        """Add the times of hours that are asked for whole."""
+        if not whole:
+            return
+        asked = (database().alias, *of_records(self._conditions))
+        hours = kept_hours.of(asked, _requests_of(Span(whole[0][2].since, whole[-1][2].until)), self._read_hours)
+        for place, _grain, piece in whole:
+            for hour in range(piece.since, piece.until, HOUR):
+                if one := hours.get(hour):
+                    latencies, ttfts = found[(place,)]
+                    latencies += one.latency
+                    ttfts += one.ttft
+
+    def _read_hours(self, hours: Sequence[int]) -> dict[int, Times]:
+        some = [Run(None, since // HOUR, Span(since, until), HOUR) for since, until in stretches(hours)]
+        return {(place or 0) * HOUR: times(*both) for (place,), both in self._read(some).items()}
 
     def rough(self, last_id: int) -> dict[_Key, Timing]:
         """By the distributions, which hold the records to `last_id`."""
@@ -200,18 +267,21 @@ class _Question:
         """All times of a place and key in one text: as rows, Python takes five times as long to read them."""
         within = (f"{moment} >= {run.span.since}", f"{moment} < {run.span.until}", COUNTED)
         values = [f"{OF_RECORDS[name]} AS {name}" for name in self._asked]
-        times = [f"{_listing(one)} AS {name}" for name, one in self._times.items()]
+        times = [f"{_listing(one)} AS {name}" for name, one in _TIMES.items()]
         columns = ", ".join((f"{run.place_of('requested_at')} AS place", *values, *times))
         groups = ", ".join(str(number) for number in range(1, len(values) + 2))
         conditions = " AND ".join((*within, *of_records(self._conditions), *where))
         return f"SELECT {columns} FROM {RECORDS} WHERE {conditions} GROUP BY {groups}"
 
+    def _read(self, some: Iterable[Run]) -> _Listed:
+        return _listed(self._rows([self._of_records(run) for run in some]))
+
     def _rows(self, queries: Sequence[str]) -> Iterator[tuple[Any, ...]]:
         columns = ", ".join(OF_SOURCES.get(name, f"pieces.{name}") for name in ("place", *self._by, "latency", "ttft"))
         joined = WITH_SOURCES if any(name in OF_SOURCES for name in self._by) else ""
         with database().cursor() as cursor:
-            for first in range(0, len(queries), _PIECES_PER_QUERY):
-                pieces = " UNION ALL ".join(queries[first : first + _PIECES_PER_QUERY])
+            for first in range(0, len(queries), PARTS_PER_QUERY):
+                pieces = " UNION ALL ".join(queries[first : first + PARTS_PER_QUERY])
                 cursor.execute(f"SELECT {columns} FROM ({pieces}) AS pieces {joined}")
                 yield from cursor.fetchall()
 
@@ -234,20 +304,20 @@ def _cheapest(fitting: Iterable[Grain]) -> list[Grain]:
     return grains
 
 
-def _listed(rows: Iterable[tuple[Any, ...]]) -> defaultdict[_Key, tuple[list[int], list[int]]]:
+def _listed(rows: Iterable[tuple[Any, ...]]) -> _Listed:
     """Return each latency and time to the first token, from the texts that list them."""
-    found: defaultdict[_Key, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
+    found: _Listed = defaultdict(lambda: ([], []))
     for *key, latencies, ttfts in rows:
-        for times, text in zip(found[tuple(key)], (latencies, ttfts), strict=True):
+        for some, text in zip(found[tuple(key)], (latencies, ttfts), strict=True):
             if text:
-                times += json.loads(f"[{text}]")  # in half the time of splitting it
+                some += json.loads(f"[{text}]")  # in half the time of splitting it
     return found
 
 
 def _rough(blobs: Iterable[list[bytes]], others: Iterable[list[int]]) -> Timing:
     spreads = []
-    for parts, times in zip(blobs, others, strict=True):
+    for parts, some in zip(blobs, others, strict=True):
         counts = decode(parts)
-        counts.update(bins_of(times))
+        counts.update(bins_of(some))
         spreads.append(Spread(counts={MIDDLES[number]: count for number, count in counts.items()}))
     return Timing(*spreads)

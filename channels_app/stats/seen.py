@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from channels_app.stats.database import database
 from channels_app.stats.questions import DIMENSIONS
+from channels_app.stats.remembering import once
 from channels_app.stats.tables import EVERYTHING, OF_SOURCES, WITH_SOURCES, Conditions, listed
 from usage.ingest.grains import (
     DAILY_BY_KEY,
@@ -22,6 +23,7 @@ from usage.ingest.grains import (
     RECORDS,
     Grain,
 )
+from usage.models import UsageDailyBySource
 from usage.models.fields import from_micros, to_micros
 
 _DAYS = {"source_id": DAILY_BY_SOURCE, "model_id": DAILY_BY_MODEL, "api_key_id": DAILY_BY_KEY}
@@ -35,6 +37,16 @@ class Seen(NamedTuple):
 
     first: datetime
     last: datetime
+
+
+def first_day() -> datetime | None:
+    """Return the beginning of the first day of which there is a sum, and so of all that is known; None where nothing is."""
+    return once(_first_day)
+
+
+def _first_day(alias: str) -> datetime | None:
+    first = UsageDailyBySource.objects.using(alias).order_by("bucket").first()
+    return first.bucket if first else None
 
 
 def seen_by(dimension: str, now: datetime, conditions: Conditions = EVERYTHING) -> dict[int | None, Seen]:

@@ -53,7 +53,7 @@ from usage.models.fields import to_micros
 from usage.models.rollup import NO_CHANNEL
 
 # SQLite takes 500 parts of a query.
-_PARTS_PER_QUERY = 450
+PARTS_PER_QUERY = 450
 # So many rows are found by their keys before others.
 _MOST_LOOKED_UP = 1_000
 
@@ -232,7 +232,7 @@ class _Question:
     def queries(self, spans: _Spans) -> Iterator[tuple[_Spans, list[str]]]:
         """Yield what to ask for which of `spans`: for all together, or for as many as SQLite takes at once."""
         queries = [query for run in runs(self._pieces(spans)) for query in self._of_run(run)]
-        if len(queries) > _PARTS_PER_QUERY and len(spans) > 1:
+        if len(queries) > PARTS_PER_QUERY and len(spans) > 1:
             middle = len(spans) // 2
             yield from self.queries(spans[:middle])
             yield from self.queries(spans[middle:])

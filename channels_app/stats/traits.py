@@ -8,7 +8,7 @@ from typing import Any
 
 from channels_app.stats.database import database
 from channels_app.stats.questions import Group, Series
-from channels_app.stats.tables import Conditions, Span, of_records
+from channels_app.stats.tables import PARTS_PER_QUERY, Conditions, Span, of_records
 from usage.ingest.grains import RECORDS, SUM_OF_RECORDS
 from usage.models import RequestTraits
 
@@ -16,8 +16,6 @@ from usage.models import RequestTraits
 TRAITS = {"endpoint": "endpoint", "effort": "reasoning_effort", "tier": "tier"}
 # To read them takes SQLite 2 µs each, or more.
 MOST = 100_000
-# SQLite takes 500 parts of a query.
-_PARTS_PER_QUERY = 450
 
 
 def series_by_trait(edges: Sequence[int], conditions: Conditions, trait: str, sums: Sequence[str]) -> Series:
@@ -57,8 +55,8 @@ def _rows(edges: Sequence[int], conditions: Conditions, sums: Sequence[str]) -> 
         for place, ends in enumerate(pairwise(edges))
     ]
     with database().cursor() as cursor:
-        for first in range(0, len(queries), _PARTS_PER_QUERY):
-            cursor.execute(" UNION ALL ".join(queries[first : first + _PARTS_PER_QUERY]))
+        for first in range(0, len(queries), PARTS_PER_QUERY):
+            cursor.execute(" UNION ALL ".join(queries[first : first + PARTS_PER_QUERY]))
             yield from cursor.fetchall()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django import template
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from channels_app.charts.look import Look
 from channels_app.charts.sparkline import Sparkline
@@ -42,12 +43,11 @@ def hatchings(timeline: Timeline) -> SafeString:
 def spark(line: Sparkline | None) -> SafeString | str:
     if line is None:
         return ""
+    title = format_html("<title>{}</title>", _("Peak: %(value)s") % {"value": line.peak}) if line.peak else ""
     return format_html(
-        '<svg class="spark" viewBox="0 0 {} {}" preserveAspectRatio="none" aria-hidden="true"><path class="line" d="{}"/></svg>',
-        line.width,
-        HEIGHT,
-        line.path,
-    )
+        '<svg class="spark" viewBox="0 0 {} {}" preserveAspectRatio="none" aria-hidden="true">{}<path class="line" d="{}"/></svg>',
+        line.width, HEIGHT, title, line.path,
+    )  # fmt: skip
 
 
 @register.filter

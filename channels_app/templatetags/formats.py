@@ -8,6 +8,7 @@ from html import escape
 
 from django import template
 from django.forms import BoundField
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
@@ -158,13 +159,32 @@ def cost(usage: Usage, models: Iterable[ModelRow] | None = None, key: str = "") 
     """
     confidence = Confidence(usage, [] if models is None else models)
     nothing_to_price = usage.cost is None and not usage.total_tokens
+    has_badge = models is not None and bool(confidence.level)
     return {
         "usage": usage,
-        "pricing": "nothing" if nothing_to_price else confidence.level or "sure",
-        "confidence": confidence if models is not None and confidence.level else None,
+        "amount": money(None) if nothing_to_price else _amount(usage, confidence.level, has_badge=has_badge),
+        "confidence": confidence if has_badge else None,
         "key": key,
         "is_total": key.endswith("total"),
     }
+
+
+def _amount(usage: Usage, level: str, *, has_badge: bool) -> SafeString:
+    """A badge says for itself what it is worth."""
+    if level == "unpriced":
+        return mark_safe("") if has_badge else _unpriced()
+    if level != "partial":
+        return money(usage.cost)
+    title = _("Prices cover %(coverage)s of the tokens") % {"coverage": formats.percent(usage.price_coverage or 0)}
+    sign = "" if has_badge else icon("warn")
+    return mark_safe(f'<span class="partial" title="{escape(title)}">{sign}≥ {money(usage.cost)}</span>')  # noqa: S308
+
+
+def _unpriced() -> SafeString:
+    return format_html(
+        '<a class="unpriced" href="{}" title="{}">{}</a>',
+        reverse("prices"), _("No price is known for its models"), _("unpriced"),
+    )  # fmt: skip
 
 
 @register.simple_tag

@@ -1,11 +1,10 @@
-"""Links of the Records page (what a cell filters by, what else can be done with what it names, what a header sorts by),
-and its cells in the order of its columns.
+"""Links of the Records page (what else can be done with what a cell names, what a header sorts by), and its heads and cells
+in the order of its columns.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 from django import template
@@ -13,25 +12,13 @@ from django.template import Context
 from django.template.base import FilterExpression, Node, NodeList, Parser, Token
 from django.utils.safestring import SafeString, mark_safe
 
-from channels_app.address import Address
 from channels_app.filters import UNKNOWN_CHANNEL
+from channels_app.records_page.cells import cost, status_pill
 from channels_app.records_page.menus import Menus
-from channels_app.records_page.page import RecordsPage
+from channels_app.records_page.page import RecordRow, RecordsPage
 from usage import privacy
 
 register = template.Library()
-
-
-@register.simple_tag
-def asking(address: Address, name: str, value: object) -> str:
-    """The same list of one server, channel, account, model or key alone."""
-    return _asking(address, name, str(value) if value != "" else UNKNOWN_CHANNEL)
-
-
-@lru_cache(maxsize=1024)
-def _asking(address: Address, name: str, value: str) -> str:
-    """Most rows of a page share these with others."""
-    return str(address.setting(name, value))
 
 
 @register.simple_tag
@@ -50,15 +37,25 @@ def menus_of(context: Context, menus: Menus, swaps: bool) -> SafeString:
 
 
 @register.inclusion_tag("channels/_header.html")
-def sortable(page: RecordsPage, sort: str, label: str, css_class: str) -> dict[str, Any]:
+def sortable(page: RecordsPage, sort: str, column: str) -> dict[str, Any]:
     """A column's header: a link that sorts by it, and `aria-sort` on the sorted one."""
     return {
-        "column": {"key": css_class},
-        "label": label,
+        "column": page.meanings[column],
+        "label": page.meanings[column].label,
         "address": page.query.sorting(sort),
         "is_sorted": page.query.sorted_by == sort,
         "descending": page.query.descending,
     }
+
+
+@register.simple_tag
+def cells(page: RecordsPage, line: RecordRow) -> SafeString:
+    """A row's cells, but for its time."""
+    return page.cells.of(line)
+
+
+register.simple_tag(status_pill)
+register.simple_tag(cost, name="record_cost")
 
 
 @register.tag

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
 from django import template
 from django.template import Context
-from django.utils.safestring import SafeString
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
 
 from channels_app.address import Address
+from channels_app.meaning import Explained
+from channels_app.templatetags.charts import look
+from channels_app.templatetags.marks import icon
 from channels_app.usage_table.menu import Condition, menu, subject
 from channels_app.usage_table.row import Row, page_of
 from channels_app.usage_table.table import Table
 from usage import privacy
 
 register = template.Library()
+
+# Rows beneath one of a channel, whose look is theirs.
+_OF_THE_LOOK_ABOVE = ("account", "model")
 
 
 @register.simple_tag
@@ -24,8 +33,31 @@ def cells(table: Table, row: Row) -> SafeString:
 
 
 @register.simple_tag(takes_context=True)
-def row_menu(context: Context, row: Row, parent: Row | str = "") -> SafeString | str:
-    """What can be done with what a row is of; `parent` is the row that it is a part of."""
+def name_line(context: Context, row: Row, parent: Row | str = "") -> SafeString:
+    """The name of a row between what opens it and what can be done with it; `parent` is the row that it is a part of.
+
+    Put together here: of a hundred rows a template takes several times as long.
+    """
+    name, mark = escape(row.name), ""
+    if row.look and row.css not in _OF_THE_LOOK_ABOVE:
+        mark = look(row.look)
+    named = f'<span class="name" title="{name}">{name}</span>'
+    if row.page:
+        named = f'<a class="name" href="{escape(row.page)}" title="{name}">{name}</a>'
+    return mark_safe(f'<span class="line">{_toggle(row)}{mark}{named}{_row_menu(context, row, parent)}</span>')  # noqa: S308
+
+
+def _toggle(row: Row) -> str:
+    if not row.toggle:
+        return ""
+    return (
+        f'<a class="toggle" id="toggle-{escape(row.key)}" href="{escape(str(row.toggle))}#row-{escape(row.key)}" data-swap '
+        f'aria-expanded="{"true" if row.is_open else "false"}">{icon("chevron", "turns")}'
+        f'<span class="sr-only">{escape(row.name)}</span></a>'
+    )
+
+
+def _row_menu(context: Context, row: Row, parent: Row | str) -> SafeString | str:
     within = (parent.dimension, parent.value) if isinstance(parent, Row) else None
     return entity_menu(context, row.key, row.name, (row.dimension, row.value), row.page, within)
 
@@ -35,6 +67,25 @@ def menu_for(context: Context, by: str, value: object, name: str) -> SafeString 
     """The same for one channel (by its slug), account or key (by their ids) of a table of another kind."""
     page = page_of(by, value, context["page"].scope.address)
     return entity_menu(context, f"{by}-{value}", name, (by, str(value)), page)
+
+
+@register.simple_tag
+def about(table: str, column: Explained, label: str = "") -> SafeString | str:
+    """A button that opens what a column means, of those that usage_table/_explained.html lists for this table."""
+    if not column.note:
+        return ""
+    return format_html(
+        '<button class="about-it" type="button" popovertarget="{}-explained" data-about="{}" aria-label="{}">{}</button>',
+        table, column.key, _("What is “%(name)s”?") % {"name": label or column.label}, icon("info"),
+    )  # fmt: skip
+
+
+@register.simple_tag
+def head(table: str, column: Explained, css_class: str = "") -> SafeString:
+    """The header of a column that nothing sorts by."""
+    return format_html(
+        '<th scope="col" class="{}" abbr="{}">{}{}</th>', css_class or column.key, column.label, column.label, about(table, column),
+    )  # fmt: skip
 
 
 def entity_menu(

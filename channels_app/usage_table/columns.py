@@ -62,11 +62,9 @@ def _of_usage(
 
 
 def _cost(row: Row) -> str:
-    """Most have a price: of hundreds of rows a template would take as long as the page."""
+    """Most have no badge: of hundreds of rows a template would take as long as the page."""
     told = written.cost(row.usage, row.models, row.key)
-    if told["pricing"] in ("sure", "nothing") and not told["confidence"]:
-        return written.money(row.usage.cost)
-    return render_to_string("channels/_cost.html", told)
+    return render_to_string("channels/_cost.html", told) if told["confidence"] else str(told["amount"])
 
 
 def _success(row: Row) -> str:
@@ -132,7 +130,8 @@ def share(sorted_by: str) -> Column:
         shown = '<span class="share-of"{}>{}<span>{}</span></span>'
         return format_html(shown, title, bar(part, fill), written.percent(part))
 
-    return Column("share", _SHARES[of], figure, write, "", f"share_of_{of}", is_sortable=False)
+    note = gettext_lazy("Part of the total; of an indented row: of the row that it belongs to")
+    return Column("share", _SHARES[of], figure, write, note, f"share_of_{of}", is_sortable=False)
 
 
 def _detail(key: str, label: Promise, note: Promise, field: str) -> Column:
@@ -172,7 +171,7 @@ _EVERY = (
     ),
     Column(
         "failed", gettext_lazy("Failed"), lambda row: row.usage.failed, lambda row: written.count(row.usage.failed),
-        field="failed",
+        gettext_lazy("Requests that did not succeed"), "failed",
     ),
     Column(
         "success", gettext_lazy("Success"), lambda row: row.usage.success_rate, _success,
@@ -250,12 +249,16 @@ _EVERY = (
     _detail("channels", gettext_lazy("Channels"), gettext_lazy("How many channels answered"), "channels_used"),
     Column(
         "first", gettext_lazy("First used"), lambda row: row.seen.first if row.seen else None,
-        lambda row: written.day(row.seen.first) if row.seen else "", field="first_used",
+        lambda row: written.day(row.seen.first) if row.seen else "",
+        gettext_lazy("The day of the first request ever"), "first_used",
     ),
     Column(
         "last", gettext_lazy("Last used"), lambda row: row.seen.last if row.seen else None, _last_used,
-        field="last_used",
+        gettext_lazy("The last request ever, whatever the period"), "last_used",
     ),
-    Column("trend", gettext_lazy("Trend"), lambda row: None, lambda row: spark(row.spark), is_sortable=False),
+    Column(
+        "trend", gettext_lazy("Trend"), lambda row: None, lambda row: spark(row.spark),
+        gettext_lazy("What the table is sorted by, over the period"), is_sortable=False,
+    ),
 )  # fmt: skip
 COLUMNS = {column.key: column for column in _EVERY}

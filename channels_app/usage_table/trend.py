@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from channels_app.buckets import edges, micros
 from channels_app.charts.sparkline import Sparkline, sparkline, thinned
 from channels_app.charts.timeline import bucket_of
+from channels_app.charts.unit import NANOUSD, REQUESTS, Unit
+from channels_app.charts.unit import TOKENS as IN_TOKENS
 from channels_app.filter_bar.scope import Scope
 from channels_app.period import Period
 from channels_app.stats import series
@@ -15,6 +17,7 @@ from channels_app.usage_api import since_the_first_record
 from usage.ingest.grains import TOKENS
 
 _SUMS = {"requests": ("requests",), "failed": ("failed",), "success": ("requests",), "cost": ("cost_nanousd",)}
+_UNITS = {"requests": REQUESTS, "failed": REQUESTS, "success": REQUESTS, "cost": NANOUSD}
 # Sums by hour of what is known by day take much longer, and 28 points are shown at most.
 _MOST_HOURS = timedelta(days=2)
 
@@ -27,12 +30,13 @@ def trends(scope: Scope, now: datetime, by: str, sorted_by: str) -> dict[Group, 
         return {}
     marks = micros([*begun, min(period.until, max(now, begun[-1] + timedelta(seconds=1)))])
     found = series(marks, scope.conditions, [by], _SUMS.get(sorted_by, TOKENS), scope.basis)
-    return {group: _line([sum(interval) for interval in line]) for group, line in found.groups.items()}
+    unit = _UNITS.get(sorted_by, IN_TOKENS)
+    return {group: _line([sum(interval) for interval in line], unit) for group, line in found.groups.items()}
 
 
-def _line(values: list[int]) -> Sparkline | None:
+def _line(values: list[int], unit: Unit) -> Sparkline | None:
     points = thinned(values, sum)
-    return sparkline(points)
+    return sparkline(points, unit)
 
 
 def _bucket(period: Period) -> str:

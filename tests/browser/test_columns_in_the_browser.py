@@ -46,3 +46,21 @@ def test_without_javascript_a_button_moves_a_column(open_page: Open, sample: Ins
     with page.expect_navigation():
         page.get_by_role("button", name="Usual columns").click()
     assert heads(page) == [first, second, *rest]
+
+
+def test_what_a_column_means(open_page: Open, sample: Instance) -> None:
+    page = open_page("/channels/")
+    meanings, button = page.locator("#columns-explained"), page.get_by_role("button", name="What is “Cache hit”?")
+    shown = meanings.locator("[data-of]:visible")
+    button.click()
+    expect(shown).to_have_text(["Cache hitCached ÷ input"])
+    page.get_by_role("button", name="What is “Tokens”?").click()  # it moves there at once
+    expect(shown).to_have_text(["TokensInput + output + unclassified"])
+    page.keyboard.press("Escape")
+    expect(meanings).to_be_hidden()
+    expect(page.get_by_role("button", name="What is “Tokens”?")).to_be_focused()
+    page.get_by_role("button", name="What the columns mean").click()
+    assert shown.count() > 10
+    without = open_page("/channels/", javascript=False)
+    without.get_by_role("button", name="What is “Cache hit”?").click()
+    expect(without.locator("#columns-explained")).to_contain_text("Answer + reasoning")

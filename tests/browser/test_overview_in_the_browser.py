@@ -113,6 +113,7 @@ def test_the_cursor_moves_by_keys(open_page: Open, timed: Instance) -> None:
     page.keyboard.press("Home")
     first = page.locator("#numbers-usage tbody tr").first.locator("th").text_content()
     expect(page.locator("#chart-usage .tip p")).to_have_text(first or "?")
+    expect(page.locator("#chart-usage .tip p")).to_have_attribute("data-zone", "UTC")
     expect(page.locator("#live")).to_contain_text(first or "?")
     page.keyboard.press("ArrowRight")
     second = page.locator("#numbers-usage tbody tr").nth(1).locator("th").text_content()
@@ -228,3 +229,46 @@ def test_an_empty_install_shows_the_steps(open_page: Open) -> None:
     expect(page.get_by_role("link", name="Connect a CPA server")).to_be_visible()
     expect(page.locator(".kpi")).to_have_count(0)
     assert (overflow(page), clipped(page)) == (0, [])
+
+
+COLORS_OF_WHAT_WAS_COPIED = """async () => {
+  const [item] = await navigator.clipboard.read();
+  const image = await createImageBitmap(await item.getType("image/png"));
+  const canvas = Object.assign(document.createElement("canvas"), { width: image.width, height: image.height });
+  const context = canvas.getContext("2d");
+  context.drawImage(image, 0, 0);
+  const { data } = context.getImageData(0, 0, image.width, image.height);
+  const found = new Set();
+  for (let at = 0; at < data.length; at += 4) found.add(`#${[0, 1, 2].map((of) => data[at + of].toString(16).padStart(2, "0")).join("")}`);
+  return [...found];
+}"""
+
+
+def test_a_chart_is_copied_as_an_image(open_page: Open, timed: Instance) -> None:
+    page = open_page("/", theme="dark")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    # The bars of claude; a cell of a table, where no SVG is.
+    for chart, colors in {"usage": {"#16181d", "#f09718"}, "heatmap": {"#16181d", "#1c2534"}}.items():
+        menu = page.locator(f"details:has(#more-{chart})")
+        menu.locator("summary").click()
+        menu.get_by_role("button", name="Copy image").click()
+        expect(menu.get_by_role("button", name="Copied")).to_be_visible()
+        found = set(page.evaluate(COLORS_OF_WHAT_WAS_COPIED))
+        assert colors <= found, chart
+        expect(menu).not_to_have_attribute("open", "")
+        expect(menu.locator("summary")).to_be_focused()
+
+
+def test_on_a_phone_the_table_of_a_chart_is_in_its_menu(open_page: Open, timed: Instance) -> None:
+    page = open_page("/", width=390)
+    table, menu = page.locator("#numbers-usage"), page.locator("details:has(#more-usage)")
+    expect(table.locator("summary")).to_be_hidden()
+    for state in ("true", "false"):
+        menu.locator("summary").click()
+        menu.get_by_role("button", name="Table").click()
+        expect(menu.locator("[data-table]")).to_have_attribute("aria-expanded", state)
+        expect(table.locator("table")).to_be_visible(visible=state == "true")
+    page.set_viewport_size({"width": 1440, "height": 900})
+    expect(table.locator("summary")).to_be_visible()
+    menu.locator("summary").click()
+    expect(menu.locator("[data-table]")).to_be_hidden()

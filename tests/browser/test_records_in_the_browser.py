@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
+from urllib.parse import urljoin
 
 import pytest
 from django.utils import timezone
 from playwright.sync_api import expect
 
+from channels_app.stats.failures import Kind
 from tests.browser.conftest import Open
 from tests.browser.looks import ACCESSIBILITY, MEANT_TO_BE_BRIGHT, bright, clipped
 from tests.factories import auth_file, auth_files, book, list_names, payload
@@ -43,6 +46,10 @@ def test_the_drawer_is_for_all(open_page: Open, records: int) -> None:
     page.locator(f"#record-{records}").click()
     expect(page.locator("#record-title")).to_be_focused()
     assert (clipped(page), page.evaluate(ACCESSIBILITY), bright(page) - MEANT_TO_BE_BRIGHT) == ([], [], set())
+    # The bar of tokens has no hole: each piece begins where the one before it ends.
+    ends = page.evaluate("""() => [...document.querySelectorAll("#drawer .bar.mix")[0].children].map(piece => piece.getBBox())
+        .map(({ x, width }) => [Math.round(x), Math.round(x + width)])""")
+    assert len(ends) == 4 and all(abs(start - end) <= 2 for (_, end), (start, _) in pairwise(ends))
 
 
 def test_on_a_phone_a_row_shows_what_matters(open_page: Open, records: int) -> None:
@@ -85,10 +92,32 @@ def test_a_drawer_opens_walks_and_closes(open_page: Open, records: int) -> None:
     expect(page.locator(f"#record-{records}")).to_be_focused()
     assert page.url.endswith("/records/?range=24h")
     page.go_forward()
-    expect(page.locator("#report")).to_contain_text("Attempts of this client request")
+    expect(page.locator("#drawer")).to_contain_text("Attempts of this client request")
     page.go_back()
-    expect(page.locator(f"#record-{records}")).to_be_visible()
+    expect(page.locator("#drawer")).to_be_hidden()
     assert page.evaluate("window.untouched")
+
+
+def test_a_drawer_opens_from_every_list_of_records(open_page: Open, records: int) -> None:
+    page = open_page("/")
+    (failed,) = UsageRecord.objects.filter(request_id="again", failed=True)
+    group = str(Kind(429, failed.message_id))
+    for place in ("/?channel=codex", "/channels/codex/?range=24h", f"/errors/?open={group}&range=24h"):
+        page.goto(urljoin(page.url, place))
+        page.evaluate("window.untouched = true")
+        link = page.locator(f"#record-{failed.pk}")
+        link.click()
+        expect(page.locator("#drawer")).to_contain_text("slow down, [redacted]")
+        expect(page.locator("#record-title")).to_be_focused()
+        page.keyboard.press("Escape")
+        expect(page.locator("#drawer")).to_be_hidden()
+        expect(link).to_be_focused()
+        assert page.url.endswith(place) and page.evaluate("window.untouched"), place
+    link.click()
+    expect(page.locator("#drawer")).to_be_visible()
+    page.reload()  # the record is a page of its own now, and the way back leads to the list
+    page.go_back()
+    expect(link).to_be_visible()
 
 
 @pytest.mark.parametrize("javascript", [True, False])

@@ -50,7 +50,7 @@ _STALE, _TRAITS, _SOURCES = (model._meta.db_table for model in (StaleHour, Reque
 # All turns of a websocket share its request id (contract E); its endpoint is that of the handshake, which is a GET.
 _NOT_HTTP = f"SELECT id FROM {_TRAITS} WHERE endpoint = '' OR substr(endpoint, 1, 4) = 'GET '"
 # Of more a transaction takes longer, for which bookings, and pages that write, wait.
-_RECORDS_AT_ONCE = 30_000
+RECORDS_AT_ONCE = 30_000
 _PARAMETERS_AT_ONCE = 10_000
 # For half a million request ids, which fill a sixteenth of them.
 _BITS = 1 << 23
@@ -207,7 +207,7 @@ def _repeated(where: str, using: str) -> list[int]:
 
 def stale_stretches(since: int, until: int, using: str = DEFAULT_DB_ALIAS) -> list[tuple[int, int]]:
     """Return the stretches of `[since, until)`, in whole hours, whose attempts are still to be derived."""
-    return [(hours[0], hours[-1] + HOUR) for hours in _stretches(_stale_hours(since, until, using))]
+    return [(hours[0], hours[-1] + HOUR) for hours in stretches(_stale_hours(since, until, using), RECORDS_AT_ONCE)]
 
 
 def derive(
@@ -228,7 +228,7 @@ def derive(
 
 
 def _next_stale(since: int | None, until: int | None) -> list[int]:
-    return next(_stretches(islice(_stale_hours(since, until), 100)), [])
+    return next(stretches(islice(_stale_hours(since, until), 100), RECORDS_AT_ONCE), [])
 
 
 def _derive_stretch(since: int, until: int) -> bool:
@@ -261,12 +261,12 @@ def _stale_hours(
         return list(cursor.fetchall())
 
 
-def _stretches(hours: Iterable[tuple[int, int]]) -> Iterator[list[int]]:
-    """Put hours that follow each other together, as long as they have few records."""
+def stretches(hours: Iterable[tuple[int, int]], most: int) -> Iterator[list[int]]:
+    """Put hours (with how many records they have) that follow each other together, as long as these have `most` records."""
     stretch: list[int] = []
     records = 0
     for hour, count in hours:
-        if stretch and (hour != stretch[-1] + HOUR or records + count > _RECORDS_AT_ONCE):
+        if stretch and (hour != stretch[-1] + HOUR or records + count > most):
             yield stretch
             stretch, records = [], 0
         stretch.append(hour)

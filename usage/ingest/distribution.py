@@ -52,6 +52,8 @@ GRAINS = tuple(
         (WEEK, ("api_key_id",)),
         # Of all together: what is asked most.
         (DAY, ()),
+        # Which models of a key are slow: its accounts are a thousand.
+        (DAY, ("model_id", "api_key_id")),
     )
 )
 _WIDTHS = (HOUR, DAY, WEEK)

@@ -39,9 +39,12 @@ from usage.ingest.placing import WITH_PLACES, displaced, hold_places, lock_place
 from usage.models import RollupState, StaleHour
 from usage.models.fields import to_micros
 
-# Tables of this session: by quarter of an hour, and by hour, which of many records are half as many.
-_STAGE, _STAGE_OF_HOURS = "changed_sums", "changed_hours"
-_INTERVALS = {QUARTER_HOUR: "quarter_hour", HOUR: "hour", DAY: "day", WEEK: "week"}
+# Tables of this session: by quarter of an hour; by hour, which of many records are half as many; and these by channel in
+# place of sources, which again are less than half. An hour may have a part in two days of the report time zone, and is two.
+_STAGE, _STAGE_OF_HOURS, _STAGE_OF_CHANNELS = "changed_sums", "changed_hours", "changed_channels"
+# What the bucket of a grain is made of in each.
+_INTERVALS = {QUARTER_HOUR: "quarter_hour", HOUR: "hour", DAY: "day", WEEK: "day"}
+_OF_STAGE = ("is_failed", *OF_RECORDS)
 _BETWEEN = "requested_at >= %s AND requested_at < %s"
 _STALE = StaleHour._meta.db_table
 
@@ -83,21 +86,26 @@ def _add(where: str, parameters: Sequence[int], *, sign: int = 1, grains: Sequen
         f"CAST({sign} * {expression} AS BIGINT) AS {name}" for name, expression in SUM_OF_RECORDS.items()
     )
     dimensions = ", ".join(f"{expression} AS {name}" for name, expression in OF_RECORDS.items())
-    intervals = ", ".join(f"{bucket_of(width)} AS {name}" for width, name in _INTERVALS.items())
     with connection.cursor() as cursor:
         hold_places(cursor)
         _stage(
-            cursor, _STAGE, f"SELECT {intervals}, failed AS is_failed, {dimensions}, {figures} FROM {RECORDS}",
-            where, parameters, len(_INTERVALS) + 1 + len(OF_RECORDS),
+            cursor, _STAGE, f"SELECT {bucket_of(QUARTER_HOUR)} AS quarter_hour, failed AS is_failed, {dimensions}, {figures} FROM {RECORDS}",
+            where, parameters, 1 + len(_OF_STAGE),
         )  # fmt: skip
-        key = [name for width, name in _INTERVALS.items() if width >= HOUR] + ["is_failed", *OF_RECORDS]
-        sums = ", ".join(f"CAST(SUM({name}) AS BIGINT) AS {name}" for name in SUMS)
-        _stage(cursor, _STAGE_OF_HOURS, f"SELECT {', '.join(key)}, {sums} FROM {_STAGE}", "1 = 1", (), len(key))
+        intervals = [f"{bucket_of(width, 'quarter_hour')} AS {_INTERVALS[width]}" for width in (HOUR, DAY)]
+        _stage_again(cursor, _STAGE_OF_HOURS, [*intervals, *_OF_STAGE], _STAGE)
+        channels = (f"{PLACED['channel_id']} AS channel_id" if name == "source_id" else name for name in _OF_STAGE)
+        _stage_again(cursor, _STAGE_OF_CHANNELS, ["hour", "day", *channels], f"{_STAGE_OF_HOURS} {WITH_PLACES}")
         rows = 0
         for grain in grains:
             cursor.execute(_from_stage(grain))
             rows += int(cursor.rowcount)
         return rows
+
+
+def _stage_again(cursor: CursorWrapper, table: str, key: Sequence[str], other: str) -> None:
+    sums = ", ".join(f"CAST(SUM({name}) AS BIGINT) AS {name}" for name in SUMS)
+    _stage(cursor, table, f"SELECT {', '.join(key)}, {sums} FROM {other}", "1 = 1", (), len(key))
 
 
 def _stage(
@@ -112,19 +120,24 @@ def _stage(
 
 
 def _from_stage(grain: Grain, *, sign: int = 1) -> str:
-    bucket, which = _INTERVALS[grain.width], "is_failed" if grain.only_failed else "1 = 1"
-    table = _STAGE_OF_HOURS if grain.width >= HOUR else _STAGE
-    return _addition(grain, bucket, table, which, sign=sign)
+    bucket = bucket_of(grain.width, _INTERVALS[grain.width])
+    which = "is_failed" if grain.only_failed else "1 = 1"
+    if grain.width < HOUR:
+        return _addition(grain, bucket, _STAGE, which, sign=sign)
+    if "source_id" in grain.dimensions:
+        return _addition(grain, bucket, _STAGE_OF_HOURS, which, sign=sign)
+    return _addition(grain, bucket, _STAGE_OF_CHANNELS, which, sign=sign, are_placed=True)
 
 
-def _addition(grain: Grain, bucket: str, table: str, where: str, *, sign: int = 1) -> str:
-    """Return the statement that adds the sums of `table`, or takes them off."""
-    dimensions = (PLACED.get(name, name) for name in grain.dimensions)
+def _addition(grain: Grain, bucket: str, table: str, where: str, *, sign: int = 1, are_placed: bool = False) -> str:
+    """Return the statement that adds the sums of `table`, or takes them off; its sources may be placed already."""
+    dimensions = grain.dimensions if are_placed else [PLACED.get(name, name) for name in grain.dimensions]
     sums = ", ".join(f"CAST({sign} * SUM({name}) AS BIGINT)" for name in SUMS)
     key, places = ", ".join(grain.key), ", ".join(str(place) for place in range(1, len(grain.key) + 1))
     additions = ", ".join(f"{name} = {grain.table}.{name} + excluded.{name}" for name in SUMS)
     return (
-        f"{_into(grain)} SELECT {', '.join((bucket, *dimensions))}, {sums} FROM {table} {_with_places(grain)} "
+        f"{_into(grain)} SELECT {', '.join((bucket, *dimensions))}, {sums} "
+        f"FROM {table} {'' if are_placed else _with_places(grain)} "
         f"WHERE {where} GROUP BY {places} ORDER BY {places} ON CONFLICT ({key}) DO UPDATE SET {additions}"
     )
 

@@ -56,6 +56,7 @@ function tell(plot, at) {
   const [total, before] = [sum("total"), sum("before")];
   const title = document.createElement("p");
   title.textContent = cells[0].textContent;
+  title.dataset.zone = chartOf(plot).dataset.zone; // shown, and not said at each step of the keys
   const shares = series.map((one) => total && value(one) > 0 ? percent(value(one) / total) : "");
   const changes = others.map((one) => "before" in one.head.dataset && total && before ? change(total / before - 1) : "");
   tip.replaceChildren(title, ...series.slice(0, 10).map((one, at) => entry(one, shares[at], plot)),

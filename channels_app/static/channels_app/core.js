@@ -156,7 +156,17 @@ function move(column, by) {
   announcer.textContent = `${column.textContent.trim()}: ${columns.indexOf(column) + 1} / ${columns.length}`;
 }
 
+// What a column means is one line of the list of all that its table has: the buttons of a table open the same list.
+function explain(button) {
+  const list = document.getElementById(button.getAttribute("popovertarget")), of = button.dataset.about;
+  if (list.dataset.shown !== of && list.matches(":popover-open")) list.hidePopover(); // the click opens it again, at its place
+  list.dataset.shown = of;
+  for (const line of list.querySelectorAll("[data-of]")) line.hidden = of !== "" && line.dataset.of !== of;
+}
+
 document.addEventListener("click", (event) => {
+  const about = event.target.closest("[data-about]");
+  if (about) explain(about);
   const mover = event.target.closest("[data-column] button");
   if (mover) {
     event.preventDefault();
@@ -246,7 +256,13 @@ document.addEventListener("submit", (event) => {
 });
 
 addEventListener("pageshow", (event) => event.persisted && document.querySelector("[data-busy]:disabled") && location.reload());
-addEventListener("popstate", () => report() && !document.querySelector("dialog[open]") && swap(location.href));
+// The way back may lead to another page, where this one was loaded as what a drawer showed.
+const loaded = location.pathname;
+addEventListener("popstate", ({ state }) => {
+  if (document.querySelector("dialog[open]") || (state?.inDrawer && document.getElementById("drawer"))) return; // drawer.js
+  if (location.pathname !== loaded) location.reload();
+  else if (report()) swap(location.href);
+});
 
 const theme = document.documentElement.dataset.theme; // Django's admin reads its own there
 if (theme) localStorage.setItem("theme", theme === "system" ? "auto" : theme);

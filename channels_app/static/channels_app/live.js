@@ -41,6 +41,17 @@ setInterval(() => {
   if (report()?.dataset.refresh && seconds() && Date.now() - before >= 1000 * wait() && !isBusy()) renew();
 }, 1000);
 
+// Who reads the newest page of records is told what has come since, and nothing moves.
+const between = +(document.documentElement.dataset.refresh ?? 30); // seconds; 0: the viewer wants no renewal
+if (between) setInterval(async () => {
+  const button = document.querySelector("[data-watch]");
+  if (!button || document.hidden) return;
+  const answer = await fetch(button.dataset.watch).catch(() => null);
+  const text = answer?.ok && !answer.redirected ? (await answer.text()).trim() : "";
+  if (text) button.textContent = text;
+  button.hidden = !button.textContent;
+}, 1000 * between);
+
 document.addEventListener("pointerdown", () => { isDragging = true; });
 for (const end of ["pointerup", "pointercancel", "blur"]) addEventListener(end, () => { isDragging = false; });
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from usage.ingest import distribution, peaks, rollup
+from usage.ingest import attempts_check, distribution, peaks, rollup
 from usage.management.days import span_of_days
 from usage.models.fields import from_micros
 
@@ -15,7 +15,8 @@ from usage.models.fields import from_micros
 class Command(BaseCommand):
     help = (
         "Rebuilds the sums and the distributions of latencies from the records, of all time or of some days, while "
-        "collection goes on. With --verify only compares; status 1 when they differ."
+        "collection goes on; the attempts of client requests follow with the next housekeeping. With --verify only "
+        "compares all of them; status 1 when they differ."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -35,6 +36,7 @@ class Command(BaseCommand):
     def _verify(self) -> None:
         differing = rollup.differences()
         differing += [(distribution.TABLE, key) for _kind, key in distribution.differences()]
+        differing += [(table, (hour,)) for table, hour in attempts_check.differences()]
         for table, (bucket, *dimensions) in differing:
             start = f"{from_micros(bucket):%Y-%m-%d %H:00} UTC"
             self.stdout.write(f"{table}, {start}, {dimensions}: the sum differs from the records")

@@ -1,24 +1,22 @@
-// Comfort only: a record opens in a drawer beside its list, and who reads the newest page is told what has come since.
+// Comfort only: a record opens in a drawer beside the list that leads to it, and is in the address bar meanwhile.
 "use strict";
 
 const drawer = () => document.getElementById("drawer");
-let opener;
+let opener; // the id of the link that has the focus again afterwards
 
 async function openRecord(address, replace) {
   const url = new URL(address);
   url.searchParams.set("partial", "1");
   const answer = await fetch(url).catch(() => null);
-  if (!answer?.ok) return location.assign(address);
+  if (!answer?.ok || answer.redirected) return location.assign(address);
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   drawer().replaceChildren(...page.body.childNodes);
   for (const element of drawer().querySelectorAll("[data-close], [data-copy]")) element.hidden = false;
   if (!drawer().open) drawer().showModal();
   drawer().scrollTop = 0;
   document.getElementById("record-title").focus();
-  if (replace !== null) history[replace ? "replaceState" : "pushState"](null, "", address);
+  if (replace !== null) history[replace ? "replaceState" : "pushState"]({ inDrawer: true }, "", address);
 }
-
-const isRecord = () => /\/records\/\d+\/$/.test(location.pathname);
 
 document.addEventListener("click", (event) => {
   const link = event.target.closest("a[data-drawer]");
@@ -36,9 +34,10 @@ document.addEventListener("cancel", (event) => {
   history.back();
 }, true);
 
-addEventListener("popstate", () => {
+// Back closes it and forward opens it again; all other steps are between states of the page itself (core.js).
+addEventListener("popstate", ({ state }) => {
+  if (state?.inDrawer && drawer()) return void openRecord(location.href, null);
   if (!drawer()?.open) return;
-  if (isRecord()) return void openRecord(location.href, null);
   drawer().close();
   document.getElementById(opener)?.focus();
 });
@@ -47,13 +46,3 @@ document.addEventListener("keydown", (event) => {
   const step = { j: "record-older", k: "record-newer" }[event.key];
   if (drawer()?.open && step && !event.ctrlKey && !event.metaKey && !event.altKey) document.getElementById(step)?.click();
 });
-
-const everySoOften = +(document.documentElement.dataset.refresh ?? 30); // 0: the viewer wants no renewal
-if (everySoOften) setInterval(async () => {
-  const button = document.querySelector("[data-watch]");
-  if (!button || document.hidden) return;
-  const answer = await fetch(button.dataset.watch).catch(() => null);
-  const text = answer?.ok && !answer.redirected ? (await answer.text()).trim() : "";
-  if (text) button.textContent = text;
-  button.hidden = !button.textContent;
-}, 1000 * everySoOften);
