@@ -21,6 +21,8 @@ HEADER = "X-Live"
 # What leaves no trace here, such as a name that somebody changed or a period that moves on, shows after so many seconds.
 _AT_LATEST = 300
 
+_UNFINISHED = "has_unfinished_parts"
+
 _Parameters = ParamSpec("_Parameters")
 View = Callable[Concatenate[HttpRequest, _Parameters], HttpResponseBase]
 
@@ -34,10 +36,16 @@ def renewable(view: View[_Parameters]) -> View[_Parameters]:
         if request.headers.get(HEADER) == version:
             return HttpResponseNotModified()
         answer = view(request, *args, **kwargs)
-        answer[HEADER] = version
+        if not hasattr(request, _UNFINISHED):
+            answer[HEADER] = version
         return answer
 
     return renewed
+
+
+def may_be_renewed_at_once(request: HttpRequest) -> None:
+    """Have the page that is being drawn asked for anew although nothing changed: a part of it is missing."""
+    setattr(request, _UNFINISHED, True)
 
 
 def _version(request: HttpRequest) -> str:

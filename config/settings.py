@@ -9,6 +9,7 @@ from csp.constants import NONE, SELF
 
 from config.currency import read_currency
 from config.database import read_database
+from config.retention import kept_days
 from config.secret_key import load_or_create_secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -41,8 +42,9 @@ SPOOL_FREE_BYTES = env.int("SPOOL_FREE_BYTES", default=64 * 2**20)
 # A collector that stands by subscribes too: then the death of the other one loses nothing at all.
 STANDBY_SUBSCRIBES = env.bool("STANDBY_SUBSCRIBES", default=False)
 
-# How long records are kept, 0 for ever; their sums stay in any case. A snapshot may bring the last weeks again.
-RECORDS_KEPT_DAYS = env.int("RECORDS_KEPT_DAYS", default=0)
+# How long records are kept unless the Settings page says so, 0 for ever; their sums stay in any case. A snapshot may
+# bring the last weeks again.
+RECORDS_KEPT_DAYS = kept_days(env.int("RECORDS_KEPT_DAYS", default=0))
 
 # A price list that is compared each night, what is new and changed written: genai-prices, models.dev or litellm. Without
 # one nothing ever goes to the internet. PRICE_URL is where it is instead of its own address.

@@ -410,7 +410,7 @@ def test_two_servers_name_whose_account_it_is(reader: Client, sample: Instance) 
 
 
 def test_the_page_needs_few_queries(reader: Client, sample: Instance, django_assert_max_num_queries: Any) -> None:
-    with django_assert_max_num_queries(52):
+    with django_assert_max_num_queries(54):
         page(reader, "?open=claude,codex,unknown")
 
 

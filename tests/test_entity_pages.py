@@ -14,6 +14,8 @@ import time_machine
 from django.test import Client
 from django.utils import timezone
 
+from tests.factories import auth_file, auth_files, list_names
+from tests.factories import sample as sample_list
 from tests.pages import exact, rows, text
 from tests.sample_usage import PRICE, TOKENS, make_sample_usage
 from usage.ingest import rollup
@@ -82,12 +84,12 @@ ADDRESSES = (
 @pytest.mark.parametrize(
     ("address", "requests", "tabs"),
     [
-        (lambda: "/channels/claude/", 102, "Accounts 3 Models 2 API keys 3 Endpoints Errors 1"),
-        (lambda: "/channels/unknown/", 12, "Accounts 1 Models 1 API keys 1 Endpoints Errors 0"),
-        (lambda: account("alice"), 70, "Models 2 API keys 1 Endpoints Errors 1"),
-        (lambda: model("claude-opus-4-6"), 104, "Channels 2 Accounts 4 API keys 3 Endpoints Errors 1"),
-        (lambda: key("sk-t...0000"), 70, "Models 2 Channels 1 Accounts 1 Endpoints Errors 1"),
-        (lambda: "/keys/0/", 74, "Models 3 Channels 4 Accounts 4 Endpoints Errors 0"),
+        (lambda: "/channels/claude/", 102, "Accounts 3 Models 2 API keys 3 Endpoints 1 Errors 1"),
+        (lambda: "/channels/unknown/", 12, "Accounts 1 Models 1 API keys 1 Endpoints 1 Errors 0"),
+        (lambda: account("alice"), 70, "Models 2 API keys 1 Endpoints 1 Errors 1"),
+        (lambda: model("claude-opus-4-6"), 104, "Channels 2 Accounts 4 API keys 3 Endpoints 1 Errors 1"),
+        (lambda: key("sk-t...0000"), 70, "Models 2 Channels 1 Accounts 1 Endpoints 1 Errors 1"),
+        (lambda: "/keys/0/", 74, "Models 3 Channels 4 Accounts 4 Endpoints 1 Errors 0"),
     ],
 )
 def test_the_figures_are_those_of_its_records(
@@ -161,6 +163,52 @@ def test_failures_by_code(reader: Client, sample: Instance) -> None:
     html = page(reader, "/channels/claude/?view=code")
     assert [(row["name"], row["requests"]) for row in rows(html)] == [("429", "8"), ("No status", "1"), ("Total", "9")]
     assert "No failed requests in this period" in page(reader, "/channels/codex/?view=code")
+    # By how many there are, until somebody wants another order.
+    assert 'href="?sort=requests&amp;view=code"' in html and 'href="?sort=-tokens&amp;view=code"' in html
+    assert 'href="?sort=-cost"' in page(reader, "/channels/claude/?view=code&sort=-cost")
+    assert 'id="view-1" href="?"' in html and 'id="view-5" href="?view=code"' in page(reader, "/channels/claude/")
+
+
+def facts(html: str) -> str:
+    """What the head of a page says."""
+    return text(html[html.index('<dl class="facts">') :].partition("</dl>")[0])
+
+
+def test_plan_priority_and_note_are_those_that_the_server_tells(reader: Client, instance: Instance) -> None:
+    lists = {name: sample_list(f"key_list_{name}") for name in ("claude_api_key", "openai_compatibility")}
+    list_names(instance, auth_files=sample_list("auth_files_v7"), **lists)
+    team, carol = (Account.objects.get(file_name__contains=part) for part in ("team", "carol"))
+    dave = facts(page(reader, f"/accounts/{team.pk}/"))
+    assert "Plan team" in dave and "Note team seat" in dave and "Priority" not in dave
+    assert "Priority 10" in facts(page(reader, f"/accounts/{carol.pk}/"))
+    codex = facts(page(reader, "/channels/codex/"))
+    assert "Plan plus: 1 · team: 1" in codex and "Priority" not in codex
+    assert "Priority 10" in facts(page(reader, "/channels/claude/"))
+    told = Account.objects.exclude(priority=None).values_list("listed_in", "priority")
+    assert set(told) == {("auth-files", 10), ("claude-api-key", 20), ("openai-compatibility", 1)}
+    reader.post("/preferences/privacy/", {"privacy": "on"})
+    assert "Note" not in facts(page(reader, f"/accounts/{team.pk}/"))  # it may say whose it is
+
+
+@pytest.mark.parametrize(
+    ("priority", "kept"), [(-3, -3), (0, 0), (True, None), ("7", None), (1.5, None), (2**31, None)]
+)
+def test_a_priority_is_a_whole_number(instance: Instance, priority: Any, kept: int | None) -> None:
+    note = "for sk-FAKE-upstream-0001"
+    list_names(instance, auth_files=auth_files(auth_file("a.json", "kimi", priority=priority, note=note)))
+    row = Account.objects.get()
+    assert (row.priority, row.note, row.plan) == (kept, "for [redacted]", "")
+
+
+def test_what_a_server_tells_no_more_is_forgotten(reader: Client, instance: Instance) -> None:
+    for priority in (3, 8, None):
+        files = [auth_file(f"{number}.json", "kimi", priority=priority and priority + number) for number in range(2)]
+        list_names(instance, auth_files=auth_files(*files))
+        shown = facts(page(reader, "/channels/kimi/"))
+        assert (f"Priority {priority} – {priority + 1}" in shown) if priority else ("Priority" not in shown)
+    list_names(instance, auth_files=auth_files(auth_file("0.json", "kimi", priority=5)))
+    Account.objects.filter(state=Account.State.REMOVED).update(priority=1)
+    assert "Priority 5 " in facts(page(reader, "/channels/kimi/"))
 
 
 def test_endpoints_are_those_of_the_latest_requests(reader: Client, sample: Instance) -> None:

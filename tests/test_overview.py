@@ -408,6 +408,19 @@ def test_the_heatmap_has_real_headers(reader: Client, sample: Instance) -> None:
     assert "average of each hour" in html
 
 
+def test_the_heatmap_has_a_metric_of_its_own(reader: Client, sample: Instance) -> None:
+    heat = section(page(reader, "?heat=requests"), "heatmap-title")
+    assert "Requests by weekday and hour" in heat and 'title="Mon 10:00 · 174"' in heat
+    assert re.findall(r'"step-\d">([^<]*)', heat) == ["≥ 174"]  # there is but one
+    assert 'href="?heat=requests&amp;metric=cost"' in page(reader, "?heat=requests")
+    assert re.findall(r'id="heat-\d" href="([^"]*)"', heat) == ["?", "?heat=cost", "?heat=requests", "?heat=failed"]
+    assert 'href="?metric=requests"' in page(reader, "?heat=requests")  # which both have then
+    assert "Est. cost by weekday" in section(page(reader, "?metric=cost"), "heatmap-title")
+    months = section(page(reader, "?heat=requests&range=90d"), "heatmap-title")
+    assert 'title="Mon 10:00 · ' in months  # asked for itself, where the chart is of days
+    assert "heat=nonsense was not found" in page(reader, "?heat=nonsense")
+
+
 def test_the_last_errors_are_told_without_their_tail(reader: Client, sample: Instance) -> None:
     failed = UsageRecord.objects.filter(failed=True)
     failed.update(status_code=429)
@@ -462,6 +475,17 @@ def test_a_collector_that_stopped_is_told(reader: Client, sample: Instance) -> N
     Instance.objects.update(synced_at=NOW - timedelta(hours=2))
     html = page(reader)
     assert 'role="alert"' in html and "No data since 11-23 08:30" in html
+
+
+def test_what_nobody_reads_any_more_is_no_zero(reader: Client, sample: Instance) -> None:
+    Instance.objects.update(synced_at=NOW - timedelta(hours=3))
+    html = page(reader, "?range=24h&bucket=1h&metric=requests")
+    chart = section(html, "chart-usage-title")
+    assert "no data collected 11-23 07:30–10:30" in chart and 'fill="url(#p-gap)"' in chart
+    assert columns(html)["claude"][-4:] == [0, None, None, 102]  # of the last hour something had come
+    assert 'class="gap" title="Mon 09:00 · no data collected"' in html
+    Instance.objects.update(enabled=False)  # nobody wants it to be read
+    assert 'fill="url(#p-gap)"' not in page(reader, "?range=24h")
 
 
 @pytest.mark.parametrize(("name", "grows"), [("24h", True), ("7d", True), ("all", True), ("yesterday", False)])

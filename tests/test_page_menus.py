@@ -71,7 +71,8 @@ def content(client: Client, page: str, address: str) -> tuple[str, str]:
 @pytest.mark.parametrize("address", PAGES)
 def test_every_page_of_data_has_one_menu(reader: Client, usage: Instance, address: str) -> None:
     found = files(reader, address)
-    assert [*found] == ["csv", "json", "chart-csv", "chart-json", "copy-link", "copy-exact"]
+    figures = ["figures-csv", "figures-json"] if address in ("/", "/channels/codex/") else []
+    assert [*found] == ["csv", "json", "chart-csv", "chart-json", *figures, "copy-link", "copy-exact"]
     html = reader.get(address).content.decode()
     besides = re.sub(
         r'<details class="menu chart-menu">.*?</details>', "", html, flags=re.DOTALL
@@ -112,6 +113,30 @@ def test_the_table_of_the_overview_is_that_of_the_channels(reader: Client, usage
     (row,) = json.loads(text)["rows"]
     assert name == "usage-overview_20261025-20261123_UTC.json"
     assert row["requests"] == 60 and row["id"] == Channel.objects.get(name="codex").slug
+
+
+@pytest.mark.parametrize("address", ["/", "/channels/codex/"])
+def test_figures_are_those_of_the_cards(reader: Client, usage: Instance, address: str) -> None:
+    found = files(reader, f"{address}?from=2026-11-23&to=2026-11-23")  # before which there is another day
+    text, name = content(reader, address, found["figures-json"])
+    today, yesterday = json.loads(text)["rows"]
+    assert name == f"usage-{'overview' if address == '/' else 'channel'}-figures_20261123-20261123_UTC.json"
+    assert (today["since"], today["until"]) == ("2026-11-23T00:00:00+00:00", "2026-11-24T00:00:00+00:00")
+    assert (yesterday["since"], yesterday["until"]) == ("2026-11-22T13:30:00+00:00", "2026-11-23T00:00:00+00:00")
+    assert (today["requests"], today["failed"], today["latency_p95_ms"]) == (16, 2, 900)
+    assert today["requests"] == today["succeeded"] + today["failed"] and today["success_rate"] == 0.875
+    assert (today["peak_rpm"], today["peak_rpm_is_exact"]) == (1, True) and today["average_rpm"] > 0
+    assert (today["est_cost_usd"], today["tokens_per_second"]) == (None, None)  # no price, and no first token
+    head, *lines = csv.reader(io.StringIO(content(reader, address, found["figures-csv"])[0][1:]))
+    assert head == [*today] and [line[head.index("requests")] for line in lines] == ["16", "16"]
+
+
+def test_figures_that_cannot_be_compared_stand_alone(reader: Client, usage: Instance) -> None:
+    for query in ("?range=30d", "?from=2026-11-23&to=2026-11-23&cmp=off"):  # before the first record; not asked for
+        (row,) = json.loads(content(reader, "/", files(reader, f"/{query}")["figures-json"])[0])["rows"]
+        assert row["requests"] in (60, 16)
+    text = content(reader, "/", "?from=2026-10-01&to=2026-10-02&format=json&section=figures")[0]
+    assert json.loads(text)["rows"][0]["success_rate"] is None  # of no request nothing succeeded or failed
 
 
 def test_records_are_sent_whole_or_say_that_there_are_more(

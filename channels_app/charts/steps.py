@@ -16,8 +16,9 @@ class Steps:
     def __init__(self, values: Iterable[int]) -> None:
         known = sorted(value for value in values if value)
         self._least = known[0] if known else 0
-        # The most of each step but the last.
-        self.bounds = sorted({known[len(known) * step // _STEPS] for step in range(1, _STEPS)}) if known else []
+        # The most of each step but the last, which is not empty.
+        bounds = {known[len(known) * step // _STEPS] for step in range(1, _STEPS)} if known else set[int]()
+        self.bounds = sorted(bounds - {*known[-1:]})
 
     def of(self, value: int) -> int:
         return bisect_left(self.bounds, value) + 1 if value else 0

@@ -18,7 +18,7 @@ from channels_app.buckets import edges, micros
 from channels_app.period import ROLLING, Period
 from channels_app.stats import Span
 from usage import formats
-from usage.models.fields import from_micros
+from usage.models.fields import from_micros, to_micros
 
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 _PER = {
@@ -192,6 +192,8 @@ class Timeline:
         return f"{formats.minute(start, self.period.zone, self.now)}–{last}"
 
     def is_gap(self, at: int) -> bool:
-        """Whether nothing was collected in all of an interval."""
+        """Whether nothing was collected in all of an interval, of the running one until now."""
         start, end = self.micros[at : at + 2]
+        if at == self.running:
+            end = to_micros(self.now)
         return any(gap.since <= start and end <= gap.until for gap in self.gaps)

@@ -236,18 +236,18 @@ class Answers:
     def elapsed(self) -> Elapsed:
         return elapsed(self.span, self._servers, to_micros(self.now))
 
-    @cached_property
-    def hours(self) -> list[tuple[datetime, int]]:
-        """The metric of all together in each hour of the period that has begun, of the last four weeks of it."""
+    def hours_of(self, metric: str) -> list[tuple[datetime, int]]:
+        """One of METRICS of all together in each hour of the period that has begun, of the last four weeks of it."""
+        sums = METRICS[metric].sums
         if self.timeline.bucket == "1h":
             marks = self.timeline.edges
-            values = [sum(one) for one in zip(*self.lines.values(), strict=True)]
+            values = [sum(one) for one in zip(*self._lines(self.by_time, sums).values(), strict=True)]
         else:
             until = min(self.period.until, self.now.replace(minute=0, second=0, microsecond=0) + _HOUR)
             since = max(self.period.since, until - _HEATMAP)
             marks = edges(replace(self.period, since=since, until=until, name=""), "1h")
-            found = series(micros(marks), self.conditions, (), self._sums, self._basis)
-            values = [sum(sums) for sums in found.groups.get((), [])]
+            found = series(micros(marks), self.conditions, (), sums, self._basis)
+            values = [sum(one) for one in found.groups.get((), [])]
         return list(zip(marks, values, strict=False))
 
     @property

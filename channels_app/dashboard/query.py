@@ -137,6 +137,10 @@ class DashboardQuery:
         return f"{reverse('channels_app:explore')}{address.setting('metric', 'requests')}"
 
     @property
+    def metric_label(self) -> Promise:
+        return METRICS[self.metric].label
+
+    @property
     def shows_types(self) -> bool:
         return self.by == "type"
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import NamedTuple
 
-from django.db.models import Count
+from django.db.models import Count, Max, Min, QuerySet
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -58,10 +58,10 @@ _OF_CODES = ("requests", "share", "tokens", "cost")
 
 
 class Tab(NamedTuple):
-    """`rows` is how many its table has; None where nobody has counted them."""
+    """`rows` is how many its table has."""
 
     label: Promise
-    rows: int | None
+    rows: int
     address: str
     is_present: bool
 
@@ -100,6 +100,10 @@ class EntityPage(DataPage):
         return not self.answers.usage.requests
 
     @property
+    def has_figures(self) -> bool:
+        return True
+
+    @property
     def compared_text(self) -> str:
         """What is compared with; empty where nothing is."""
         return text_of(self.answers.before) if self.answers.before else ""
@@ -125,6 +129,23 @@ class EntityPage(DataPage):
         """Of a channel: how many accounts it has in each state."""
         rows = Account.objects.filter(channel=self.entity.row).values_list("state").annotate(n=Count("pk"))
         return [(str(Account.State(state).label), count) for state, count in rows.order_by("state")]
+
+    @cached_property
+    def plans(self) -> list[tuple[str, int]]:
+        """Of a channel: how many of its listed accounts have each plan, of those of which their server tells it."""
+        rows = self._listed.exclude(plan="").values_list("plan").annotate(n=Count("pk"))
+        return [*rows.order_by("plan")]
+
+    @cached_property
+    def priorities(self) -> str:
+        """Of a channel: those that servers tell of its listed accounts, from the lowest to the highest; empty without any."""
+        found = self._listed.aggregate(least=Min("priority"), most=Max("priority"))
+        told = dict.fromkeys(str(value) for value in found.values() if value is not None)
+        return " – ".join(told)
+
+    @property
+    def _listed(self) -> QuerySet[Account]:
+        return Account.objects.filter(channel=self.entity.row).exclude(state=Account.State.REMOVED)
 
     @cached_property
     def multiplier(self) -> PriceMultiplier | None:
@@ -219,10 +240,9 @@ class EntityPage(DataPage):
             for view in self.dimension.tabs
         ]
 
-    def _count(self, view: str) -> int | None:
-        """Endpoints are read from the records, and only where they are shown."""
+    def _count(self, view: str) -> int:
         if view == "endpoint":
-            return None
+            return len(self.endpoints)
         if view == self.query.view:
             return len(self.table.rows)
         if view in _OF_ACCOUNTS:
@@ -258,9 +278,10 @@ class EntityPage(DataPage):
             whole.add(usage)
         rows = rows_of(view, groups, whole, self.query.elsewhere)
         columns = columns_of(_OF_CODES if view == "code" else COLUMNS, sort, whole)
-        return Table(f"by-{view}", TITLES[view], columns, rows, whole, sort, self.address)
+        usual = self.query.usual_sort
+        return Table(f"by-{view}", TITLES[view], columns, rows, whole, sort, self.address, usual_sort=usual)
 
-    @property
+    @cached_property
     def endpoints(self) -> list[Counted]:
         """Of the latest requests."""
         names = dict(RequestTraits.objects.values_list("pk", "endpoint"))

@@ -26,6 +26,10 @@ class EntityQuery(DashboardQuery):
     sort: str = DEFAULT_SORT
 
     @property
+    def usual_sort(self) -> str:
+        return _usual_sort(self.view)
+
+    @property
     def asked(self) -> Address:
         return self.scope.address.without(*implied(self.entity.dimension.name))
 
@@ -33,10 +37,11 @@ class EntityQuery(DashboardQuery):
     def address(self) -> Address:
         first = self.entity.dimension.tabs[0]
         address = super().address.setting("view", "" if self.view == first else self.view)
-        return address.setting("sort", "" if self.sort == DEFAULT_SORT else self.sort)
+        return address.setting("sort", "" if self.sort == self.usual_sort else self.sort)
 
     def viewing(self, view: str) -> EntityQuery:
-        return replace(self, view=view)
+        sort = _usual_sort(view) if self.sort == self.usual_sort else self.sort
+        return replace(self, view=view, sort=sort)
 
 
 def read_entity_query(entity: Entity, query: QueryDict, now: datetime) -> EntityQuery:
@@ -47,6 +52,11 @@ def read_entity_query(entity: Entity, query: QueryDict, now: datetime) -> Entity
     scope = read_scope(asked, now)
     warnings = [*scope.warnings]
     view = one_of(query, "view", dimension.tabs, warnings)
-    sort = read_sort(query.get("sort", ""), COLUMNS, warnings)
+    sort = read_sort(query.get("sort", ""), COLUMNS, warnings, _usual_sort(view))
     found = EntityQuery(scope, dimension.groupings, entity=entity, view=view, sort=sort, warnings=tuple(warnings))
     return found.read(query)
+
+
+def _usual_sort(view: str) -> str:
+    """Failures hardly use tokens: what counts is how often."""
+    return "-requests" if view == "code" else DEFAULT_SORT

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 
 from channels_app.chart_file import CHART, LATENCY, SUCCESS, chart_file
 from channels_app.charts.time_chart import TimeChart
+from channels_app.dashboard.figures_file import FIGURES, figures_file
 from channels_app.data_file import FORMATS
 from channels_app.entity_page.entity import Entity, find_account, find_channel, find_key, find_model
 from channels_app.entity_page.page import EntityPage
@@ -28,10 +29,14 @@ _CHARTS: dict[str, Callable[[EntityPage], TimeChart]] = {
 def _answer(request: HttpRequest, entity: Entity) -> HttpResponseBase:
     now = timezone.now()
     page = EntityPage(read_entity_query(entity, request.GET, now), now)
-    file_format = request.GET.get("format", "")
-    if file_format in FORMATS and (section := request.GET.get("section", "")) in _CHARTS:
+    file_format, section = request.GET.get("format", ""), request.GET.get("section", "")
+    if file_format not in FORMATS:
+        return answer(request, "entities/entity_detail.html", page)
+    if section in _CHARTS:
         return chart_file(_CHARTS[section](page), entity.dimension.name, page.scope, file_format, section)
-    if file_format in FORMATS and page.has_table:
+    if section == FIGURES:
+        return figures_file(page.answers, entity.dimension.name, file_format)
+    if page.has_table:
         return export(page.table, page.scope, f"{entity.dimension.name}-{page.query.view}s", file_format)
     return answer(request, "entities/entity_detail.html", page)
 

@@ -56,12 +56,21 @@ class DataPage:
         return True
 
     @property
+    def has_figures(self) -> bool:
+        """Whether its key figures come as a file."""
+        return False
+
+    @property
     def files(self) -> list[File]:
-        """The table, and the values of the chart."""
+        """The table, the values of the chart, and the key figures."""
         csv, json = (self.address.setting("format", one) for one in ("csv", "json"))
         tables = [File("csv", _("This table as CSV"), csv), File("json", _("This table as JSON"), json)]
         charts = [
             File("chart-csv", _("Chart data as CSV"), csv.setting("section", "chart")),
             File("chart-json", _("Chart data as JSON"), json.setting("section", "chart")),
         ]
-        return [*(tables if self.has_table else []), *charts]
+        figures = [
+            File("figures-csv", _("Key figures as CSV"), csv.setting("section", "figures")),
+            File("figures-json", _("Key figures as JSON"), json.setting("section", "figures")),
+        ]
+        return [*(tables if self.has_table else []), *charts, *(figures if self.has_figures else [])]

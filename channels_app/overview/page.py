@@ -91,6 +91,10 @@ class OverviewPage(DataPage):
         return FilterBar(self.scope, self.address, compares=True, intervals=self.query.intervals)
 
     @property
+    def has_figures(self) -> bool:
+        return True
+
+    @property
     def compared_text(self) -> str:
         """What is compared with; empty where nothing is."""
         return text_of(self.answers.before) if self.answers.before else ""
@@ -175,10 +179,6 @@ class OverviewPage(DataPage):
         return self._all("errors")
 
     @property
-    def metric_label(self) -> Promise:
-        return METRICS[self.query.metric].label
-
-    @property
     def columns(self) -> list[Column]:
         """Those of the table of channels, as its full one has them; shares are of what the page shows."""
         label = self.share_label
@@ -190,15 +190,18 @@ class OverviewPage(DataPage):
 
     @cached_property
     def heatmap(self) -> Heatmap:
-        metric, zone = METRICS[self.query.metric], self.answers.period.zone
+        metric, zone = METRICS[self.query.heat], self.answers.period.zone
         hours = [
-            Hour(start.astimezone(zone), value, self._is_gap(to_micros(start))) for start, value in self.answers.hours
+            Hour(start.astimezone(zone), value, self._is_gap(to_micros(start)))
+            for start, value in self.answers.hours_of(self.query.heat)
         ]
         title = _("%(metric)s by weekday and hour") % {"metric": metric.label}
         return Heatmap(title, metric.unit, hours, site().week_start)
 
     def _is_gap(self, start: int) -> bool:
-        return any(gap.since <= start and start + _HOUR <= gap.until for gap in self.answers.gaps)
+        """Whether nothing was collected in all of an hour, of the running one until now."""
+        end = min(start + _HOUR, to_micros(self.now))
+        return any(gap.since <= start and end <= gap.until for gap in self.answers.gaps)
 
     @cached_property
     def errors(self) -> list[Error]:

@@ -8,6 +8,7 @@ from django.views.decorators.http import require_safe
 
 from channels_app.channels_page import ChannelsPage, ChannelsQuery
 from channels_app.chart_file import CHART, LATENCY, chart_file
+from channels_app.dashboard.figures_file import FIGURES, figures_file
 from channels_app.data_file import FORMATS
 from channels_app.filter_bar.views import answer
 from channels_app.overview.page import OverviewPage
@@ -30,5 +31,7 @@ def overview(request: HttpRequest) -> HttpResponseBase:
         return chart_file(page.usage_chart, "overview", page.scope, file_format)
     if request.GET.get("section") == LATENCY:
         return chart_file(page.latency_chart, "overview", page.scope, file_format, LATENCY)
+    if request.GET.get("section") == FIGURES:
+        return figures_file(page.answers, "overview", file_format)
     channels = ChannelsPage(ChannelsQuery(page.scope, ("channel",), by="channel"), now)
     return export(channels.table, page.scope, "overview", file_format)

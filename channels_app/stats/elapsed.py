@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
+
+from django.utils import timezone
 
 from channels_app.stats.remembering import once
 from channels_app.stats.spans import both, union
 from channels_app.stats.tables import Span
+from usage.freshness import late
 from usage.models import CollectionGap, Instance
 from usage.models.fields import to_micros
 
@@ -70,7 +73,16 @@ def gaps(span: Span, servers: frozenset[int] | None) -> list[Span]:
 def _all_gaps(using: str) -> list[tuple[int, Span]]:
     """Return every gap, and of which server: there are few, and a page asks five times."""
     rows: Iterable[Any] = CollectionGap.objects.using(using).values_list("instance_id", "since", "until")
-    return [(server, Span(to_micros(since), to_micros(until))) for server, since, until in rows]
+    known = [(server, Span(to_micros(since), to_micros(until))) for server, since, until in rows]
+    return [*known, *_running_gaps(using)]
+
+
+def _running_gaps(using: str) -> Iterator[tuple[int, Span]]:
+    """Yield since when servers have not been read that should be: whether that becomes a gap is known when they are again."""
+    now = timezone.now()
+    for server in Instance.objects.using(using).filter(enabled=True).exclude(synced_at=None):
+        if server.synced_at and now - server.synced_at > late(server):
+            yield server.pk, Span(to_micros(server.synced_at), to_micros(now))
 
 
 def length(spans: Iterable[Span]) -> float:

@@ -50,6 +50,8 @@ class Table:
     timing: Timing | None = None
     # What its cost is the sum of, where the rows themselves are no models.
     models: Sequence[ModelRow] = ()
+    # What it is sorted by where its address does not say.
+    usual_sort: str = DEFAULT_SORT
 
     @property
     def sorted_by(self) -> str:
@@ -77,7 +79,7 @@ class Table:
         """After a click on a header: numbers start with the largest, names with A."""
         first, second = (key, f"-{key}") if key == "name" else (f"-{key}", key)
         sort = second if self.sort == first else first
-        return self.address.setting("sort", "" if sort == DEFAULT_SORT else sort)
+        return self.address.setting("sort", "" if sort == self.usual_sort else sort)
 
     @property
     def ordered(self) -> list[Row]:
@@ -122,13 +124,14 @@ def in_order(rows: Sequence[Row], sort: str) -> list[Row]:
     return sorted(ordered, key=lambda row: row.is_last)
 
 
-def read_sort(asked: str, columns: Sequence[str], warnings: list[str]) -> str:
-    """Return what a table with these columns is sorted by."""
+def read_sort(asked: str, columns: Sequence[str], warnings: list[str], usual: str = DEFAULT_SORT) -> str:
+    """Return what a table with these columns is sorted by; `usual` is one of them."""
     key = asked.removeprefix("-")
     if not asked or key == "name" or (key in columns and COLUMNS[key].is_sortable):
-        return asked or DEFAULT_SORT
-    warnings.append(_("There is no column “%(name)s” to sort by. Sorted by tokens.") % {"name": asked})
-    return DEFAULT_SORT
+        return asked or usual
+    facts = {"name": asked, "usual": COLUMNS[usual.removeprefix("-")].label}
+    warnings.append(_("There is no column “%(name)s” to sort by. Sorted by: %(usual)s.") % facts)
+    return usual
 
 
 def columns_of(keys: Sequence[str], sort: str, usage: Usage) -> list[Column]:

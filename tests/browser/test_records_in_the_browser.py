@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import pairwise
 from urllib.parse import urljoin
 
 import pytest
@@ -45,6 +46,10 @@ def test_the_drawer_is_for_all(open_page: Open, records: int) -> None:
     page.locator(f"#record-{records}").click()
     expect(page.locator("#record-title")).to_be_focused()
     assert (clipped(page), page.evaluate(ACCESSIBILITY), bright(page) - MEANT_TO_BE_BRIGHT) == ([], [], set())
+    # The bar of tokens has no hole: each piece begins where the one before it ends.
+    ends = page.evaluate("""() => [...document.querySelectorAll("#drawer .bar.mix")[0].children].map(piece => piece.getBBox())
+        .map(({ x, width }) => [Math.round(x), Math.round(x + width)])""")
+    assert len(ends) == 4 and all(abs(start - end) <= 2 for (_, end), (start, _) in pairwise(ends))
 
 
 def test_on_a_phone_a_row_shows_what_matters(open_page: Open, records: int) -> None:

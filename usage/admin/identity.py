@@ -82,6 +82,8 @@ class AccountAdmin(ReadOnlyAdmin):
         "instance",
         "state",
         moment("retry_at", _("cooling down until")),
+        "plan",
+        "priority",
         "auth_index",
     )
     list_filter = ("channel", "channel__kind", "state", "instance")

@@ -34,7 +34,15 @@ class PreferencesAdmin(ReadOnlyAdmin):
 
 @admin.register(SiteSettings)
 class SiteSettingsAdmin(ReadOnlyAdmin):
-    list_display = ("shown_name", "currency", "cny_per_usd", "rate_date", "week_start", "top_series")
+    list_display = (
+        "shown_name",
+        "currency",
+        "cny_per_usd",
+        "rate_date",
+        "week_start",
+        "top_series",
+        "records_kept_days",
+    )
 
     @admin.display(description=_("site name"))
     def shown_name(self, row: SiteSettings) -> str:

@@ -30,6 +30,7 @@ from usage.models import (
     UsageDaily,
     UsageRecord,
 )
+from usage.retention import how_long, records_kept_days
 from usage.warnings import Survey, Warning, all_warnings
 from usage.warnings.collecting import START
 
@@ -60,6 +61,7 @@ class Storage(NamedTuple):
     database: int
     records: int
     oldest: datetime | None
+    kept: str
     backlog: storage.Backlog
     disk: storage.Disk
 
@@ -144,7 +146,8 @@ class CollectorPage:
     def storage(self) -> Storage:
         oldest = UsageRecord.objects.aggregate(oldest=Min("requested_at"))["oldest"]
         records = UsageDaily.objects.aggregate(records=Sum("requests"))["records"] or 0
-        return Storage(storage.database_bytes(), records, oldest, self.survey.backlog, storage.disk())
+        kept = how_long(records_kept_days())
+        return Storage(storage.database_bytes(), records, oldest, kept, self.survey.backlog, storage.disk())
 
     @cached_property
     def quality(self) -> Quality:

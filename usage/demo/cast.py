@@ -85,7 +85,11 @@ def channels(now: datetime) -> list[ChannelCast]:
             _CLAUDE_CODE,
         ),
         ChannelCast(
-            _logins("codex", "dave", "judy", "ken", "lena", "mia", "noah", "olga", "paul", "quinn"),
+            (
+                *_logins("codex", "dave", "judy", "ken", "lena", "mia", plan="plus"),
+                *_logins("codex", "noah", "olga", plan="team", priority=5, note="团队席位"),
+                *_logins("codex", "paul", "quinn", plan="pro", priority=10),
+            ),
             "CodexExecutor",
             {"gpt-5.4": "", "gpt-5-codex": "gpt-main", "gpt-5.4-mini": "", "gpt-5.4-nano": ""},
             24,
@@ -138,17 +142,16 @@ def removed() -> Listed:
     return _login("claude", "zoe")
 
 
-def _logins(provider: str, *names: str) -> tuple[Listed, ...]:
-    return tuple(_login(provider, name) for name in names)
+def _logins(provider: str, *names: str, **told: Any) -> tuple[Listed, ...]:
+    return tuple(_login(provider, name, **told) for name in names)
 
 
-def _login(
-    provider: str, name: str, *, email: str = "", state: State = State.ACTIVE, retry_at: datetime | None = None
-) -> Listed:
+def _login(provider: str, name: str, *, email: str = "", **told: Any) -> Listed:
+    """`told` is what else its server tells of it, by the fields of Listed."""
     email = email or f"{name}@example.com"
     return Listed(
         AUTH_FILES, provider, channel=provider, kind=Channel.Kind.OAUTH, label=email,
-        auth_index=_index(f"{provider}{email}"), file_name=f"{provider}-{email}.json", email=email, state=state, retry_at=retry_at,
+        auth_index=_index(f"{provider}{email}"), file_name=f"{provider}-{email}.json", email=email, **told,
     )  # fmt: skip
 
 

@@ -27,6 +27,7 @@ def views() -> dict[str, str]:
         "overview-share": "/?by=type&stack=share&range=30d",
         "overview-failed": "/?metric=failed&by=model&open=claude&range=24h",
         "overview-gap": "/?range=1h",
+        "overview-heat": "/?heat=requests",
         "overview-quarters": "/?range=24h&bucket=15m&by=model",
         "overview-compare-off": "/?cmp=off",
         "overview-empty-filter": "/?channel=xai&range=24h",

@@ -31,6 +31,7 @@ from usage.models import CollectorEvent, CollectorProcess, Instance, JobRun, Usa
 from usage.models.fields import from_micros, to_micros
 from usage.price_lists.listed import BadPriceList
 from usage.price_lists.sync import apply, preview_published
+from usage.retention import records_kept_days
 
 HISTORY = timedelta(days=90)
 _DAY = timedelta(days=1)
@@ -169,7 +170,7 @@ def verify() -> Report:
 
 def records() -> Report:
     """Delete records that are older than the operator keeps them; their sums stay."""
-    days = settings.RECORDS_KEPT_DAYS
+    days = records_kept_days()
     deleted = prune_records(timezone.now() - timedelta(days=days)) if days else 0
     return Report(gettext_noop("%(records)s records deleted"), records=deleted)
 
@@ -193,6 +194,7 @@ def prune() -> Report:
     return Report(message, **deleted)
 
 
+RECORDS = Job("records", _("Deletion of old records"), records, timedelta(days=1), longest=timedelta(hours=6))
 JOBS = (
     Job("names", _("Names of accounts"), names, timedelta(hours=1)),
     Job("gaps", _("Size of gaps"), gaps, timedelta(minutes=10)),
@@ -205,7 +207,7 @@ JOBS = (
     Job("peaks", _("Busiest minutes"), peaks, timedelta(minutes=10)),
     Job("distributions", _("Distribution of latencies"), distributions, timedelta(minutes=10)),
     Job("prune", _("Deletion of old entries"), prune, timedelta(days=1)),
-    Job("records", _("Deletion of old records"), records, timedelta(days=1), longest=timedelta(hours=6)),
+    RECORDS,
     # Reads every record.
     Job("verify", _("Proof of the sums"), verify, timedelta(days=1), longest=timedelta(hours=6)),
 )

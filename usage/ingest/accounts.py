@@ -22,6 +22,8 @@ _LIMITS = {
     "qualifier": 300,
     "provider": 100,
     "auth_index": 64,
+    "plan": 100,
+    "note": 300,
     "key": 10_000,
 } | dict.fromkeys(("file_name", "email", "project", "base_url"), 300)
 
@@ -118,6 +120,9 @@ def _update(account: Account, listed: Listed) -> None:
         "qualifier": listed.qualifier,
         "state": listed.state,
         "retry_at": listed.retry_at,
+        "plan": listed.plan,
+        "priority": listed.priority,
+        "note": listed.note,
         "listed_in": listed.listed_in,
         "provider": listed.provider,
         # Entries that are off, and old servers, list none: the last known still names past records.

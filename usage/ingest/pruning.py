@@ -19,7 +19,7 @@ _CHUNK = 5_000
 
 def prunable(until: datetime) -> int:
     """Count the records of the days that ended by `until`."""
-    return UsageRecord.objects.filter(requested_at__lt=_edge(until)).count()
+    return UsageRecord.objects.filter(requested_at__lt=edge_of(until)).count()
 
 
 def prune(until: datetime) -> int:
@@ -29,7 +29,7 @@ def prune(until: datetime) -> int:
     a death in the middle leaves records that no sum is compared with, which the next call deletes. Client requests that
     reach across it are put together before, since without their first records nobody could.
     """
-    edge = _edge(until)
+    edge = edge_of(until)
     across = to_micros(edge) + attempts.FAR
     attempts.derive(across, between=let_others_write)
     with transaction.atomic():
@@ -71,7 +71,8 @@ def _clients(cursor: CursorWrapper, where: str) -> set[int]:
     return {client for (client,) in cursor.fetchall()}
 
 
-def _edge(until: datetime) -> datetime:
+def edge_of(until: datetime) -> datetime:
+    """Return when the first day begins (in the report time zone) that had not ended by `until`."""
     return from_micros(grains.DAILY.start_of(to_micros(until)))
 
 

@@ -136,6 +136,10 @@ class Account(models.Model):
     qualifier = models.CharField(_("told apart by"), max_length=300, blank=True)
     state = models.CharField(_("state"), max_length=10, choices=State, default=State.ACTIVE)
     retry_at = InstantField(_("cooling down until"), null=True, blank=True)
+    # What its server tells besides, where it does: the subscription, how early it is chosen, and the operator's words.
+    plan = models.CharField(_("plan"), max_length=100, blank=True)
+    priority = models.IntegerField(_("priority"), null=True, blank=True)
+    note = models.CharField(_("note"), max_length=300, blank=True)
 
     # What identifies it upstream (contract G, H).
     listed_in = models.CharField(_("listed in"), max_length=40)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -24,6 +25,10 @@ class SiteSettings(models.Model):
     # How many of the largest a chart shows by themselves.
     top_series = models.PositiveSmallIntegerField(
         _("series of a chart"), choices=[(number, str(number)) for number in range(5, 9)], default=7
+    )
+    # 0: for ever. None: as the environment says.
+    records_kept_days = models.PositiveIntegerField(
+        _("records kept, days"), null=True, blank=True, validators=[MaxValueValidator(36_500)]
     )
 
     class Meta:

@@ -11,8 +11,10 @@ from typing import Any
 
 from usage.accounting.resolver import AUTH_FILES, OPENAI_COMPATIBILITY
 from usage.models import Account, Channel
+from usage.redaction import redact
 from usage.upstream.client import ManagementClient
 
+_LARGEST_PRIORITY = 2**31 - 1
 _GEMINI, _OLD_GEMINI = "gemini-api-key", "generative-language-api-key"
 # Each key list, and the provider of the records that come through it.
 KEY_LISTS = {
@@ -45,6 +47,9 @@ class Listed:
     key: str = ""
     state: Account.State = Account.State.ACTIVE
     retry_at: datetime | None = None
+    plan: str = ""
+    priority: int | None = None
+    note: str = ""
 
 
 def fetch_names(client: ManagementClient) -> list[Listed]:
@@ -79,6 +84,7 @@ def _auth_files(answer: Any) -> Iterator[Listed]:
             auth_index=_index(entry, "auth_index"), file_name=name, email=email,
             project=_text(entry, "project_id"),
             state=_state(entry), retry_at=_instant(_text(entry, "next_retry_after")),
+            plan=_plan(entry), priority=_priority(entry), note=redact(_text(entry, "note")),
         )  # fmt: skip
 
 
@@ -91,7 +97,7 @@ def _key_list(name: str, provider: str, answer: Any) -> Iterator[Listed]:
             yield Listed(
                 name, provider, channel=base_url or provider, kind=Channel.Kind.API_KEY,
                 auth_index=_index(entry, "auth-index"), base_url=base_url, key=key,
-                state=_off_if(entry.get("excluded-models") == ["*"]),
+                state=_off_if(entry.get("excluded-models") == ["*"]), priority=_priority(entry),
             )  # fmt: skip
 
 
@@ -101,6 +107,7 @@ def _compatible(entry: dict[str, Any]) -> Iterator[Listed]:
     provider = Listed(
         OPENAI_COMPATIBILITY, name.lower() or OPENAI_COMPATIBILITY, channel=name or base_url or OPENAI_COMPATIBILITY,
         kind=Channel.Kind.API_KEY, base_url=base_url, state=_off_if(entry.get("disabled") is True),
+        priority=_priority(entry),
     )  # fmt: skip
     keys = list(_entries(entry, "api-key-entries"))
     # Keys were plain strings before v6.0.16, and v6.0.16 shows both forms.
@@ -151,6 +158,14 @@ def _index(entry: dict[str, Any], name: str) -> str:
 def _plan(entry: dict[str, Any]) -> str:
     token = entry.get("id_token")
     return _text(token, "plan_type") if isinstance(token, dict) else ""
+
+
+def _priority(entry: dict[str, Any]) -> int | None:
+    """Credentials with a higher one are chosen first; what no column holds counts as none."""
+    value = entry.get("priority")
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if abs(value) <= _LARGEST_PRIORITY else None
 
 
 def _state(entry: dict[str, Any]) -> Account.State:
