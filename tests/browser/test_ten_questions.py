@@ -119,7 +119,7 @@ def value(figure: Locator) -> int:
 
 
 def who_spent_most(walk: Walk, week: list[UsageRecord]) -> None:
-    walk.click(walk.page.get_by_label("Metric").get_by_role("link", name="Est. cost"))
+    walk.click(walk.page.get_by_label("Metric", exact=True).get_by_role("link", name="Est. cost"))
     costs = {str(key or "No key"): cost(rows) for key, rows in by(week, lambda row: row.api_key).items()}
     most = max(costs, key=costs.__getitem__)
     first = walk.page.locator("section", has=walk.page.locator("#top-keys")).locator("li").first
