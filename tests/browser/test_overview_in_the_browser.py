@@ -189,7 +189,7 @@ def test_escape_gives_up_dragging(open_page: Open, timed: Instance) -> None:
 
 def test_a_word_explains_itself(open_page: Open, timed: Instance) -> None:
     page = open_page("/")
-    page.get_by_role("button", name="What is “Est. cost”?").click()
+    page.locator("#card-cost").get_by_role("button", name="What is “Est. cost”?").click()
     expect(page.get_by_text("At API list prices; an estimate, not a bill", exact=True)).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_text("At API list prices; an estimate, not a bill", exact=True)).to_be_hidden()
