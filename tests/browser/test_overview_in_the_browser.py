@@ -189,10 +189,11 @@ def test_escape_gives_up_dragging(open_page: Open, timed: Instance) -> None:
 
 def test_a_word_explains_itself(open_page: Open, timed: Instance) -> None:
     page = open_page("/")
-    page.locator("#card-cost").get_by_role("button", name="What is “Est. cost”?").click()
-    expect(page.get_by_text("At API list prices; an estimate, not a bill", exact=True)).to_be_visible()
+    page.locator(".cards").get_by_role("button", name="What is “Est. cost”?").click()
+    expect(page.locator("#about-cost")).to_be_visible()
+    expect(page.locator("#about-cost")).to_have_text("At API list prices; an estimate, not a bill")
     page.keyboard.press("Escape")
-    expect(page.get_by_text("At API list prices; an estimate, not a bill", exact=True)).to_be_hidden()
+    expect(page.locator("#about-cost")).to_be_hidden()
 
 
 def test_all_of_a_card_leads_on(open_page: Open, timed: Instance) -> None:
