@@ -15,7 +15,7 @@ pytestmark = [
 
 
 def heads(page: Page) -> list[str]:
-    return page.locator(".table.usage thead th").all_inner_texts()[1:]
+    return [text.strip() for text in page.locator(".table.usage thead th").all_inner_texts()[1:]]
 
 
 def test_columns_are_moved_by_keys(open_page: Open, sample: Instance) -> None:

@@ -36,6 +36,7 @@ def views() -> dict[str, str]:
         "channels-filtered": "/channels/?channel=claude&channel=codex&model=claude-opus-4-6&status=fail&tz=America/St_Johns&range=24h",
         "channels-current": "/channels/?basis=current&range=30d",
         "channels-dear": "/channels/?range=90d&open=claude",
+        "channels-wrong": "/channels/?from=2026-11-20&to=2026-11-01",
         "channels-idle": "/channels/?idle=1",
         "channels-empty": "/channels/?channel=xai",
         "channels-columns": "/channels/?cols=delta&cols=last&cols=p95&metric=cost&stack=share",
