@@ -11,11 +11,14 @@ from datetime import timedelta
 from itertools import cycle
 from pathlib import Path
 from typing import NamedTuple
+from unittest.mock import patch
 
 import pytest
 import time_machine
+from django.db import OperationalError
 from playwright.sync_api import Page, expect
 
+from channels_app.overview import page as overview_page
 from tests.browser.accessibility import Accessibility
 from tests.browser.conftest import PASSWORD, Open
 from tests.browser.looks import picture
@@ -80,6 +83,19 @@ def _private(visit: Visit) -> Page:
     return page
 
 
+def _without_an_answer(visit: Visit) -> Page:
+    with patch.object(overview_page, "latency_chart", side_effect=OperationalError("it took too long")):
+        return visit.go("/")
+
+
+def _shorter(visit: Visit) -> Page:
+    page = visit.go("/settings/retention/")
+    page.fill("#id_records_kept_days", "7")
+    page.locator("main form button.primary").click()
+    expect(page.locator("[name=confirmed]")).to_have_value("7")
+    return page
+
+
 def _second_page(visit: Visit) -> Page:
     page = visit.go("/records/")
     page.locator("#older").click()
@@ -139,10 +155,12 @@ STATES: dict[str, Callable[[Visit], Page]] = {
     "overview-offline": lambda visit: _offline(visit, "/"),
     "collector-offline": lambda visit: _offline(visit, "/collector/"),
     "overview-privacy": _private,
+    "overview-block-error": _without_an_answer,
     "records-page-2": _second_page,
     "records-drawer": _drawer,
     "prices-sync-preview": _preview,
     "prices-invalid-form": _invalid,
+    "settings-retention-shorter": _shorter,
     "scatter-selection": _box,
     "not-found": lambda visit: visit.go("/models/claude-opus/"),
     "overview-print": _printed,
