@@ -76,7 +76,7 @@ def test_every_view(admin: Client, chinese: None) -> None:  # noqa: F811
 def _words_of_the_data() -> Iterator[str]:
     yield from _OTHERS
     for model, names in {
-        Account: ("label", "file_name", "email", "key_mask", "provider", "base_url"), ApiKey: ("alias", "key_mask"),
+        Account: ("label", "file_name", "email", "key_mask", "provider", "base_url", "plan"), ApiKey: ("alias", "key_mask"),
         Channel: ("name", "slug"), ModelName: ("name",), ModelPrice: ("pattern",), Source: ("label", "provider"), Instance: ("name", "slug"),
         RequestTraits: ("endpoint", "reasoning_effort", "service_tier", "billed_tier"), CollectorProcess: ("name",),
         ClientTraits: ("ip", "forwarded_for", "user_agent"),
