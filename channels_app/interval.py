@@ -24,7 +24,7 @@ from channels_app.period import Period
 from channels_app.stats import EVERYTHING, Conditions, Span, aggregate, span_of
 from channels_app.stats.percentiles import MOST_EXACT
 from channels_app.stats.questions import DIMENSIONS, OF_FAILURES
-from channels_app.stats.tables import are_hours_few
+from channels_app.stats.tables import are_hours_few, are_quarters_known
 from channels_app.usage_api import since_the_first_record
 
 PARAMETER = "bucket"
@@ -39,8 +39,8 @@ LABELS: dict[str, Promise] = {
     "1w": gettext_lazy("Week"),
     "1M": gettext_lazy("Month"),
 }
-# So many records, or rows of sums, are read without being asked for; and so many at all.
-_FEW, MOST_READ = 50_000, 200_000
+# So many rows of sums are read without being asked for, and so many records by each of several questions; and so many at all.
+_FEW, _FEW_READ, MOST_READ = 50_000, 15_000, 200_000
 _MOST_TIMED = timedelta(hours=48)
 # Minutes of so short a period are few in any case.
 _SHORT = timedelta(hours=2)
@@ -51,10 +51,13 @@ def interval_of(period: Period, asked: str, conditions: Conditions, by: Sequence
     if asked != AUTO:
         return asked
     usual, span = choose(period), span_of(period)
-    if usual in MINUTES and period.until - period.since > _SHORT:
-        return usual if _records(span) <= _FEW else "1h"
+    dimensions = [DIMENSIONS[name] for name in by if name not in OF_FAILURES]
+    if usual in MINUTES and period.until - period.since > _SHORT and (records := _records(span)) > _FEW_READ:
+        # Sums by quarter of an hour know some questions; all others are asked of the records.
+        is_quick = records <= _FEW and len(dimensions) == len(by) and are_quarters_known(conditions, dimensions)
+        return "15m" if is_quick else "1h"
     if usual == "6h" and not any(name in OF_FAILURES for name in by):
-        is_quick = are_hours_few(span, conditions, [DIMENSIONS[name] for name in by], _FEW) or _records(span) <= _FEW
+        is_quick = are_hours_few(span, conditions, dimensions, _FEW) or _records(span) <= _FEW
         return usual if is_quick else "1d"
     return usual
 
@@ -65,7 +68,8 @@ def of_percentiles(timeline: Timeline) -> Timeline:
     """
     if timeline.edges[-1] - timeline.edges[0] > _MOST_TIMED:
         return timeline if timeline.is_of_days else replace(timeline, bucket="1d")
-    is_fine = timeline.bucket in MINUTES and _records(span_of(timeline.period)) > MOST_EXACT
+    most = _FEW_READ if timeline.period.until - timeline.period.since > _SHORT else MOST_EXACT
+    is_fine = timeline.bucket in MINUTES and _records(span_of(timeline.period)) > most
     return replace(timeline, bucket="1h") if is_fine else timeline
 
 

@@ -17,7 +17,7 @@ from channels_app import interval
 from channels_app.buckets import AUTO, edges, micros
 from channels_app.charts.timeline import Timeline
 from channels_app.filter_bar.scope import read_scope
-from channels_app.interval import interval_of, offered, read_interval
+from channels_app.interval import interval_of, of_percentiles, offered, read_interval
 from channels_app.period import Period, read_period
 from channels_app.stats import EVERYTHING, Conditions, series
 from tests.factories import book, payload
@@ -134,6 +134,15 @@ def test_where_records_are_many_what_is_not_asked_for_is_told_by_sums(
     instance: Instance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     book(instance, *(payload(NOW - number * timedelta(minutes=3), request_id=str(number)) for number in range(30)))
+    monkeypatch.setattr(interval, "_FEW_READ", 20)
+    failed = Conditions(failed=True)
+    for asked in ({"range": "24h"}, {"range": "6h"}):
+        assert {interval_of(period(**asked), AUTO, EVERYTHING, by) for by in ([], ["channel"], ["model"])} == {"15m"}
+        assert {interval_of(period(**asked), AUTO, EVERYTHING, by) for by in (["key"], ["code"])} == {"1h"}
+        assert interval_of(period(**asked), AUTO, failed) == "1h"
+        # Percentiles are read from the records, whatever sums know.
+        assert of_percentiles(Timeline(period(**asked), "15m", NOW)).bucket == "1h"
+    assert of_percentiles(Timeline(period(range="1h"), "1m", NOW)).bucket == "1m"
     monkeypatch.setattr(interval, "_FEW", 20)
     assert interval_of(period(range="24h"), AUTO, EVERYTHING) == "1h"
     assert interval_of(period(range="1h"), AUTO, EVERYTHING) == "1m"  # minutes of an hour are few in any case

@@ -370,6 +370,11 @@ def _are_in_quarter_hours(conditions: Conditions, by: Sequence[str]) -> bool:
     return is_of_all and _knows(QUARTER_HOURLY, {*by, *conditions.ids_in(["channel_id"])})
 
 
+def are_quarters_known(conditions: Conditions, by: Sequence[str]) -> bool:
+    """Whether such a question by quarters of an hour is answered by sums."""
+    return _are_in_quarter_hours(_as_placed(conditions, by), _asked_of_tables(conditions, by))
+
+
 def are_hours_few(span: Span, conditions: Conditions, by: Sequence[str], few: int) -> bool:
     """Whether the sums by hour that know such a question have `few` rows in `span`, or are those of a small table."""
     grain = _grains(conditions, _asked_of_tables(conditions, by))[-1]
