@@ -13,8 +13,10 @@ import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.management import create_contenttypes
+from django.contrib.contenttypes.models import ContentType
 from django.core.cache import cache
 from django.db import connection
+from django.db.backends.base.operations import BaseDatabaseOperations
 from django.db.models.signals import post_migrate
 from django.test import Client
 from django.utils import translation
@@ -124,14 +126,17 @@ def few_tables_are_emptied() -> Iterator[None]:
     post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
     post_migrate.disconnect(create_contenttypes)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(connection.ops, "sql_flush", _empty_what_is_filled)
+        # Of all connections: some tests have others in the place of the first.
+        patch.setattr(type(connection.ops), "sql_flush", _empty_what_is_filled)
         yield
 
 
-def _empty_what_is_filled(style: Any, tables: list[str], **options: Any) -> list[str]:
+def _empty_what_is_filled(
+    operations: BaseDatabaseOperations, style: Any, tables: list[str], **options: Any
+) -> list[str]:
     """In place of `DatabaseOperations.sql_flush`: foreign keys are looked at when the transaction ends."""
     filled = (f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM \"{name}\")" for name in set(tables) - _STAY)
-    with connection.cursor() as cursor:
+    with operations.connection.cursor() as cursor:
         cursor.execute(" UNION ALL ".join(filled))
         return [f'DELETE FROM "{name}"' for (name,) in cursor.fetchall()]
 
@@ -143,6 +148,13 @@ def catalog_stays() -> Iterator[None]:
         patch.setattr(prices, "_catalog", catalog)
         yield
     catalog.end()
+
+
+@pytest.fixture(autouse=True)
+def own_content_types() -> Iterator[None]:
+    """Their numbers are remembered by the process; those that a test makes go with it."""
+    yield
+    ContentType.objects.clear_cache()
 
 
 @pytest.fixture(autouse=True)
