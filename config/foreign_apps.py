@@ -19,6 +19,17 @@ class ApiTokensConfig(AppConfig):
     def ready(self) -> None:
         tokens = self.get_model("AuthToken")._meta
         tokens.verbose_name, tokens.verbose_name_plural = _("API token"), _("API tokens")
+        for field in tokens.concrete_fields:
+            field.verbose_name = _OF_TOKENS[field.name]
+
+
+_OF_TOKENS = {
+    "digest": _("digest"),
+    "token_key": _("Begins with"),
+    "user": _("user"),
+    "created": _("Created"),
+    "expiry": _("Expires"),
+}
 
 
 # What axes would say in Chinese if it could: our catalogue does.

@@ -34,6 +34,7 @@ class CollectionStateAdmin(ReadOnlyAdmin):
         moment("last_requested_at", _("last record")),
     )
     list_select_related = ("instance",)
+    exclude = ("snapshot_details",)  # what a snapshot is compared with
 
 
 @admin.register(CollectionGap)
@@ -67,6 +68,7 @@ class ReconciliationAdmin(ReadOnlyAdmin):
     )
     list_select_related = ("account__instance",)
     ordering = ("-missing", "-counted")
+    exclude = ("counter", "sum_booked", "day", "ceiling")  # what the next comparison goes on from
 
     @admin.display(description=_("CPA server"))
     def instance(self, row: Reconciliation) -> str:
@@ -80,11 +82,15 @@ class CollectorProcessAdmin(ReadOnlyAdmin):
 
 @admin.register(CollectorEvent)
 class CollectorEventAdmin(LedgerAdmin):
-    list_display = (moment("at", _("time")), "level", "instance", "text")
+    list_display = (moment("at", _("time")), "level", "instance", "said")
     list_filter = ("level", "instance")
     list_select_related = ("instance",)
     exclude = ("message", "params")
-    readonly_fields = ("text",)
+    readonly_fields = ("said",)
+
+    @admin.display(description=_("text"))
+    def said(self, row: CollectorEvent) -> str:
+        return row.text
 
 
 @admin.register(JobRun)
@@ -98,6 +104,7 @@ class JobRunAdmin(LedgerAdmin):
         "result",
     )
     list_filter = ("job", "outcome", "driver")
+    exclude = ("params",)
 
 
 @admin.register(QuarantinedPayload)

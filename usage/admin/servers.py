@@ -34,11 +34,15 @@ class InstanceAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         moment("synced_at", _("last synced")),
     )
     readonly_fields = (  # type: ignore[assignment]
-        "state", "state_text", moment("state_since", _("state since")), moment("retry_at", _("not to be asked before")),
+        "state", "why", moment("state_since", _("state since")), moment("retry_at", _("not to be asked before")),
         "version", "source", "way", "statistics_enabled", "retention_seconds", "clock_offset_seconds",
         moment("synced_at", _("last synced")),
     )  # fmt: skip
     actions = ["check_now"]
+
+    @admin.display(description=_("reason"))
+    def why(self, instance: Instance) -> str:
+        return instance.state_text
 
     @admin.action(description=_("Check the selected servers now"))
     def check_now(self, request: HttpRequest, queryset: QuerySet[Instance]) -> None:
