@@ -21,6 +21,7 @@ from django.test import Client
 from channels_app.charts.log_lines import LogLines
 from channels_app.charts.unit import MILLIONTHS_OF_RPM
 from channels_app.explore_page import limits
+from channels_app.explore_page.meanings import MEANINGS
 from channels_app.explore_page.metrics import METRICS, CallRate, Metric, PeakRate, Percentile, Presence
 from channels_app.explore_page.page import ExplorePage
 from channels_app.explore_page.query import DIVISIONS, GROUPINGS, VIEWS, read_explore_query
@@ -200,6 +201,13 @@ def test_what_cannot_be_told_cannot_be_chosen(reader: Client, usage: Instance, m
     assert "(a client request is one whole)" in get(reader, "?range=30d&metric=client_success")
     assert '<option value="model" disabled>Model (each is one)</option>' in get(reader, "?range=30d&metric=models")
     assert "is one whole" not in get(reader, "?range=30d&metric=requests")
+
+
+def test_each_metric_says_what_it_means(reader: Client, usage: Instance) -> None:
+    assert MEANINGS.keys() == METRICS.keys() and all(map(str, MEANINGS.values()))
+    for metric in ("tokens", "peak_tpm", "keys"):
+        html = unescape(reader.get(f"/explore/?metric={metric}").content.decode())
+        assert f"{METRICS[metric].label}: {MEANINGS[metric]}" in html
 
 
 def test_what_has_no_price_says_so_instead_of_an_empty_chart(reader: Client, usage: Instance) -> None:

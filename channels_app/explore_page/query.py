@@ -18,6 +18,7 @@ from channels_app.address import Address
 from channels_app.buckets import AUTO
 from channels_app.dashboard.query import alone, listed, one_of
 from channels_app.explore_page.limits import Reason, why_not
+from channels_app.explore_page.meanings import MEANINGS
 from channels_app.explore_page.metrics import METRICS, AnyMetric
 from channels_app.filter_bar.scope import PERIOD_PARAMETERS, Scope, read_scope
 from channels_app.interval import read_interval
@@ -81,6 +82,10 @@ class ExploreQuery:
     def anywhen(self) -> Address:
         """The same without a period, for one to be added."""
         return self.address.without(*PERIOD_PARAMETERS)
+
+    @property
+    def meaning(self) -> Promise | str:
+        return MEANINGS[self.metric]
 
     @property
     def measured(self) -> AnyMetric:
