@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from channels_app.stats import percentiles
-from channels_app.stats.kept_hours import KeptHours, Times, stretches, times
+from channels_app.stats.kept_hours import KeptHours, Times, times
 from channels_app.stats.percentiles import timing
 from channels_app.stats.tables import EVERYTHING, Conditions, Span
 from tests.factories import NOON, book, payload
@@ -60,13 +59,6 @@ def test_what_is_kept_is_not_read_again() -> None:
     assert read == [0, HOUR]
     kept.of("other", {0: 3}, reading)
     assert read == [0, HOUR, 0]
-
-
-@given(st.frozensets(st.integers(0, 40)))
-def test_stretches_are_these_hours_and_no_other(numbers: frozenset[int]) -> None:
-    found = list(stretches([number * HOUR for number in sorted(numbers)]))
-    assert {hour // HOUR for since, until in found for hour in range(since, until, HOUR)} == numbers
-    assert all(until < since for (_first, until), (since, _last) in pairwise(found))
 
 
 def test_what_is_booked_into_an_hour_that_was_asked_for_is_in_the_next_answer(instance: Instance) -> None:

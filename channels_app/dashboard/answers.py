@@ -39,7 +39,7 @@ from channels_app.stats.questions import DIMENSIONS, Group, aggregate
 from channels_app.stats.tables import EVERYTHING, NOTHING
 from channels_app.usage_api import since_the_first_record
 from usage.ingest.grains import TOKENS
-from usage.models import UsageDailyBySource, UsageRecord
+from usage.models import UsageRecord
 from usage.models.fields import to_micros
 
 # What the small drawings are made of, and the main one unless it is by model or key.
@@ -184,11 +184,6 @@ class Answers:
         values: list[int | None] = [sum(sums) for sums in found.groups.get((), empty)]
         begun = self.timeline.begun
         return [*values[:begun], *([None] * (begun - len(values)))]
-
-    @cached_property
-    def first_record_at(self) -> datetime | None:
-        first = UsageDailyBySource.objects.order_by("bucket").only("bucket").first()
-        return first.bucket if first else None
 
     @cached_property
     def gap_share_before(self) -> float:

@@ -18,6 +18,7 @@ from channels_app.dashboard.answers import Answers, together
 from channels_app.dashboard.delta import Better, Delta, delta
 from channels_app.stats import Spread, Usage
 from channels_app.stats.peaks import Peak
+from channels_app.stats.seen import first_day
 from channels_app.templatetags.formats import count, duration, money, no_data, percent, tokens
 from usage import formats
 from usage.models.fields import from_micros
@@ -58,7 +59,7 @@ class Cards:
     @cached_property
     def reason(self) -> str:
         """Why nothing can be compared; empty where it can."""
-        before, first = self.answers.before, self.answers.first_record_at
+        before, first = self.answers.before, first_day()
         if before is None:
             return _("no period to compare with")
         if first is None or before.since < first:

@@ -22,8 +22,8 @@ from channels_app.period import Period
 from channels_app.stats import Conditions, Span, span_of
 from channels_app.stats.elapsed import gaps, length
 from channels_app.stats.questions import Group
+from channels_app.stats.seen import first_day
 from channels_app.usage_api import since_the_first_record
-from usage.models import UsageDailyBySource
 
 _MOST_MISSING = 0.05
 
@@ -49,8 +49,8 @@ class ExploreAnswers:
     def before(self) -> Period | None:
         """What can be compared with: None where that began before there were records, or is full of gaps."""
         before = compared_with(self.period, self.query.scope.comparison)
-        first = UsageDailyBySource.objects.order_by("bucket").first()
-        if before is None or first is None or before.since < first.bucket:
+        first = first_day()
+        if before is None or first is None or before.since < first:
             return None
         span = span_of(before)
         missing = length(gaps(span, self.query.scope.filters.servers or None)) / length([span])

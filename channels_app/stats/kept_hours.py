@@ -10,11 +10,8 @@ from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from threading import Lock
 from typing import NamedTuple
-
-from usage.ingest.grains import HOUR
 
 
 class Times(NamedTuple):
@@ -85,10 +82,3 @@ class KeptHours:
             while self._count > self.most and len(self._hours) > 1:
                 _key, oldest = self._hours.popitem(last=False)
                 self._count -= oldest.times.total
-
-
-def stretches(hours: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Yield from when until when these go without a break."""
-    for _offset, some in groupby(enumerate(hours), key=lambda one: one[1] - one[0] * HOUR):
-        row = [hour for _number, hour in some]
-        yield row[0], row[-1] + HOUR

@@ -17,9 +17,10 @@ from itertools import accumulate, chain, pairwise
 from typing import Any
 
 from channels_app.stats.database import database
-from channels_app.stats.kept_hours import KeptHours, Times, stretches, times
+from channels_app.stats.kept_hours import KeptHours, Times, times
 from channels_app.stats.questions import DIMENSIONS, OF_FAILURES, Group
 from channels_app.stats.remembering import once
+from channels_app.stats.spans import union
 from channels_app.stats.tables import (
     EVERYTHING,
     OF_SOURCES,
@@ -30,13 +31,14 @@ from channels_app.stats.tables import (
     Run,
     Span,
     aggregate,
+    aggregate_each,
     cut,
     listed,
     of_records,
     runs,
 )
 from usage.ingest.distribution import COUNTED, GRAINS, KINDS, MIDDLES, TABLE, at_rest, bins_of, decode
-from usage.ingest.grains import HOUR, HOURLY, HOURLY_BY_CHANNEL, OF_RECORDS, RECORDS, Grain
+from usage.ingest.grains import HOUR, HOURLY, OF_RECORDS, RECORDS, Grain
 from usage.ingest.rollup import records_since
 from usage.models.rollup import NO_CHANNEL
 
@@ -189,12 +191,8 @@ def _regrouped(parts: Mapping[_Key, list[Timing]], dimensions: int) -> dict[_Key
 
 def _requests_of(span: Span) -> dict[int, int]:
     """Return how many requests each hour has that has any."""
-    with database().cursor() as cursor:
-        cursor.execute(
-            f"SELECT bucket, CAST(SUM(requests) AS BIGINT) FROM {HOURLY_BY_CHANNEL.table} "
-            f"WHERE bucket >= {span.since} AND bucket < {span.until} GROUP BY bucket"
-        )
-        return dict(cursor.fetchall())
+    hours = [Span(hour, hour + HOUR) for hour in range(span.since, span.until, HOUR)]
+    return {hours[place].since: requests for place, requests in aggregate_each(hours, EVERYTHING, (), ["requests"])}
 
 
 def _records_of(span: Span) -> int:
@@ -232,7 +230,7 @@ class _Question:
                     ttfts += one.ttft
 
     def _read_hours(self, hours: Sequence[int]) -> dict[int, Times]:
-        some = [Run(None, since // HOUR, Span(since, until), HOUR) for since, until in stretches(hours)]
+        some = [Run(None, span.since // HOUR, span, HOUR) for span in union(Span(hour, hour + HOUR) for hour in hours)]
         return {(place or 0) * HOUR: times(*both) for (place,), both in self._read(some).items()}
 
     def rough(self, last_id: int) -> dict[_Key, Timing]:
