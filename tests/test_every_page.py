@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -68,9 +69,26 @@ def test_every_view(admin: Client, chinese: None) -> None:  # noqa: F811
         assert answer.status_code == 200, name
         found += [f"{name}: a key"] if "FAKE" in html else []
         found += [f"{name}: {text}" for text in leftovers(html, known)]
+        found += [f"{name}: {text}" for text in _unexplained(html)] if not name.startswith("settings") else []
         weight = len(gzip.compress(answer.content))
         found += [f"{name}: {weight} bytes"] if weight > _MOST_BYTES else []
     assert not found, "\n".join(found)
+
+
+def _unexplained(html: str) -> Iterator[str]:
+    """Find columns of figures, and buttons, that do not tell what is meant."""
+    for head in re.findall(r'<th scope="col" class="(?:number|figure)"[^>]*>.*?</th>', html, re.DOTALL):
+        if "data-about" not in head and "状态" not in head:
+            yield f"what is it? {head}"
+    for table, key in re.findall(r'popovertarget="([\w-]+)-explained" data-about="([\w-]+)"', html):
+        if html.count(f'id="{table}-explained"') != 1:
+            yield f"not one list of {table}"
+        elif not re.search(f'data-of="{key}"><dt>[^<]+</dt><dd>[^<]+<', _list_of(html, table)):
+            yield f"{table} does not say what {key} is"
+
+
+def _list_of(html: str, table: str) -> str:
+    return html.partition(f'id="{table}-explained"')[2].partition("</dl>")[0]
 
 
 def _words_of_the_data() -> Iterator[str]:

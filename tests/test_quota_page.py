@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
+from channels_app.quota.meanings import WINDOWS
 from channels_app.quota.pools import Pool
 from channels_app.quota.windows import Window, holder_of_account, holders_of_channel, quota_holders
 from tests.factories import NOON
@@ -220,7 +221,7 @@ def test_of_an_account_that_shows_itself_twice_the_newest_reading_counts(instanc
 @pytest.mark.django_db
 def test_the_block_of_one_account_begins_with_the_window(windows: Instance) -> None:
     (holder,) = (one for one in quota_holders(NOON) if one.name == "alice@example.com")
-    html = render_to_string("quota/_windows.html", {"holders": [holder]})
+    html = render_to_string("quota/_windows.html", {"holders": [holder], "about": WINDOWS})
     assert "alice" not in html and re.findall(r'<th scope="row">([^<]+)', html) == ["5 hours", "7 days"]
 
 

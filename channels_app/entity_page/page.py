@@ -33,7 +33,7 @@ from channels_app.entity_page.query import COLUMNS, EntityQuery
 from channels_app.filter_bar.bar import FilterBar, text_of
 from channels_app.filter_bar.page import DataPage
 from channels_app.filters import read_filters
-from channels_app.meaning import Meaning
+from channels_app.prices_page.meanings import PRICES
 from channels_app.record_costs import prices_of, told_by
 from channels_app.records import records
 from channels_app.records_page.columns import MEANINGS
@@ -42,9 +42,11 @@ from channels_app.stats import Usage, aggregate, breakdown
 from channels_app.stats.latest import Latest, latest
 from channels_app.stats.questions import DIMENSIONS, Group
 from channels_app.stats.seen import Seen, seen_by
+from channels_app.usage_table.columns import COLUMNS as ALL_COLUMNS
 from channels_app.usage_table.row import implied, rows_of
 from channels_app.usage_table.table import TITLES, Table, columns_of
 from usage.accounting.price_book import PriceBook
+from usage.meaning import Meaning, meanings
 from usage.models import Account, Channel, Instance, ModelName, ModelPrice, PriceMultiplier, RequestTraits
 from usage.models.fields import to_micros
 from usage.prices.resolution import multiplier_of
@@ -54,6 +56,7 @@ _OF_RECORDS = ("time", "status", "channel", "model", "key", "total", "cost", "tt
 # The dimensions of Answers.by_account.
 _OF_ACCOUNTS = ("channel", "account")
 # Others would say the same in each row of failures, or nothing.
+_OF_PRICES = ("pattern", "input", "cached", "written", "output", "reasoning", "condition", "from")
 _OF_CODES = ("requests", "share", "tokens", "cost")
 
 
@@ -221,6 +224,10 @@ class EntityPage(DataPage):
         usages = self.answers.usage_by_time
         return [usage.requests for usage in usages], [usage.failed for usage in usages]
 
+    @property
+    def about_prices(self) -> dict[str, Meaning]:
+        return {key: PRICES[key] for key in _OF_PRICES}
+
     # Its last requests.
 
     @property
@@ -232,6 +239,11 @@ class EntityPage(DataPage):
         return [MEANINGS[name] for name in _OF_RECORDS]
 
     # What it is broken down by.
+
+    @property
+    def about_endpoints(self) -> dict[str, Meaning]:
+        requests = ALL_COLUMNS["requests"]
+        return meanings(("requests", requests.label, requests.note))
 
     @cached_property
     def tabs(self) -> list[Tab]:

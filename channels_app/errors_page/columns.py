@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.utils.translation import gettext_lazy as _
 
-from channels_app.meaning import Meaning
+from usage.meaning import Meaning
 
 GROUPS = (
     Meaning("message", _("Message"), _("What upstream said, without its numbers, ids and addresses")),

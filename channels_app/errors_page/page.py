@@ -27,10 +27,10 @@ from channels_app.failure_texts import first_lines
 from channels_app.filter_bar.bar import FilterBar
 from channels_app.filter_bar.page import DataPage
 from channels_app.filters import UNKNOWN_CHANNEL
-from channels_app.meaning import Meaning
 from channels_app.stats import name_groups
 from channels_app.stats.failures import Kind, Spreading
 from channels_app.templatetags.formats import FEW_REQUESTS
+from usage.meaning import Meaning
 from usage.models import Account, Channel, FailureMessage, Instance, UsageRecord
 from usage.models.fields import from_micros
 

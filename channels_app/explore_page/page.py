@@ -32,6 +32,7 @@ from channels_app.filters import UNKNOWN_CHANNEL
 from channels_app.interval import offered
 from channels_app.stats import name_groups, totals
 from channels_app.volume_strip import VolumeStrip, volume_strip
+from usage.meaning import Meaning
 from usage.models import Instance, SavedView, UsageRecord
 
 _LABELS: dict[str, Promise] = {
@@ -193,6 +194,17 @@ class ExplorePage(DataPage):
     def compared_text(self) -> str:
         """What is compared with; empty where nothing is."""
         return text_of(self.answers.before) if self.answers.before else ""
+
+    @property
+    def columns(self) -> list[Meaning]:
+        """Of the table, beside the names of its rows."""
+        measured, before = self.query.measured, self.compared_text
+        found = [Meaning("figure", measured.label, self.query.meaning)]
+        if self.adds_up:
+            found.append(Meaning("share", _("Share"), _("Part of all groups together")))
+        if before:
+            found.append(Meaning("change", _("vs previous"), _("Against %(period)s") % {"period": before}))
+        return [*found, Meaning("trend", _("Trend"), _("The same over the period"))]
 
     @property
     def group_label(self) -> Promise:

@@ -30,6 +30,7 @@ from channels_app.filter_bar.page import DataPage
 from channels_app.filters import FAIL, OK
 from channels_app.interval import interval_of
 from channels_app.period import Period
+from channels_app.records_page.columns import MEANINGS
 from channels_app.records_page.search import Bounds
 from channels_app.stats import name_groups, span_of
 from channels_app.stats.elapsed import gaps
@@ -38,6 +39,7 @@ from channels_app.stats.scatter import Axes, Point, Sample, sample
 from channels_app.usage_api import since_the_first_record
 from channels_app.volume_strip import NOT_APPLIED, VolumeStrip, volume_strip, window_of
 from usage import formats
+from usage.meaning import Meaning, meanings
 from usage.models import Channel, Instance, SavedView, Source, UsageRecord
 from usage.models.fields import from_micros
 
@@ -56,6 +58,8 @@ _TITLES: dict[str, Promise] = {
     "input": gettext_lazy("%(metric)s by input"),
     "ttft": gettext_lazy("%(metric)s by time to the first token"),
 }
+# What the list of requests calls it.
+_COLUMN_OF = {"tokens": "total"}
 # Groups with a colour of their own, and the largest points that are told in words.
 _COLOURED, _TOLD = 7, 10
 _OTHER, _UNKNOWN = "other", "unknown"
@@ -167,6 +171,12 @@ class ScatterPage(DataPage):
     @property
     def y_label(self) -> Promise:
         return Y[self.query.y]
+
+    @property
+    def about(self) -> dict[str, Meaning]:
+        """What the figures of the largest points mean."""
+        x, y = (MEANINGS[_COLUMN_OF.get(name, name)].note for name in (self.query.x, self.query.y))
+        return meanings(("x", self.x_label, x), ("y", self.y_label, y))
 
     @property
     def note(self) -> str:

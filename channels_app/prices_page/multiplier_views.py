@@ -17,6 +17,7 @@ from django.views.decorators.http import require_safe
 from channels_app.prices_page.edit_views import StaffView, beginning, tell_recalculated
 from channels_app.prices_page.effect import Effect, effect_on, recalculate_sources
 from channels_app.prices_page.form import RECALCULATE, PageMultiplierForm
+from channels_app.prices_page.meanings import MULTIPLIERS
 from usage.accounting.multipliers import Multipliers
 from usage.models import PriceMultiplier, Source
 from usage.models.fields import to_micros
@@ -37,7 +38,7 @@ def multipliers(request: HttpRequest) -> HttpResponse:
     rows.sort(key=lambda row: row.owner.lower())
     book, now = Multipliers(row.multiplier for row in rows), to_micros(timezone.now())
     shown = [MultiplierRow(row, book.find(now, row.channel_id, row.account_id) == row.multiplier) for row in rows]
-    return render(request, "prices/multipliers.html", {"rows": shown})
+    return render(request, "prices/multipliers.html", {"rows": shown, "about": MULTIPLIERS})
 
 
 class EditMultiplier(StaffView):

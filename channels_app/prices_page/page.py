@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
+from channels_app.prices_page.meanings import PRICES, UNPRICED
 from channels_app.prices_page.query import SHOWN, PricesQuery
 from channels_app.prices_page.recent import DAYS, Recent, recent
 from channels_app.stats import Usage
@@ -53,6 +54,9 @@ class PriceRow(NamedTuple):
 
 class PricesPage:
     """Every part is read once, when the template comes to it."""
+
+    about_prices = PRICES
+    about_unpriced = UNPRICED
 
     def __init__(self, query: PricesQuery, now: datetime) -> None:
         self.query, self.now = query, now

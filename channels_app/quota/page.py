@@ -8,6 +8,7 @@ from functools import cached_property
 
 from django.core.paginator import Page, Paginator
 
+from channels_app.quota.meanings import POOLS, WINDOWS
 from channels_app.quota.pools import Pool, pools
 from channels_app.quota.windows import Holder, quota_holders
 from usage.models import Instance
@@ -21,6 +22,8 @@ class QuotaPage:
 
     number: str
     now: datetime
+    about_windows = WINDOWS
+    about_pools = POOLS
 
     @cached_property
     def _holders(self) -> list[Holder]:

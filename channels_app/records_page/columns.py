@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from channels_app.meaning import Meaning
 from channels_app.usage_table.columns import COLUMNS
+from usage.meaning import Meaning
 
 LABELS: dict[str, Promise] = {
     "status": _("Status"),

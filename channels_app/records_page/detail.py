@@ -19,11 +19,13 @@ from channels_app.filters import UNKNOWN_CHANNEL
 from channels_app.record_costs import prices_of, told_by
 from channels_app.record_serializers import RecordSerializer
 from channels_app.records import Cursor, place_of, records, tokens_per_second, with_names
+from channels_app.records_page.columns import MEANINGS
 from channels_app.records_page.menus import Menus
 from channels_app.records_page.page import RecordRow
 from channels_app.records_page.query import RecordsQuery
 from channels_app.stats.client_requests import attempts_of
 from channels_app.stats.failures import Kind
+from usage.meaning import Meaning, meanings
 from usage.models import FailureText, UsageRecord
 from usage.models.record import NO_MESSAGE, NO_STATUS
 
@@ -43,6 +45,19 @@ _QUALITIES: dict[int, Promise] = {
     UsageRecord.Quality.UNCLASSIFIED: _("The total is known, its kinds are not."),
     UsageRecord.Quality.INCONSISTENT: _("What upstream told exceeds its own total."),
 }
+_TIMING = meanings(
+    ("ttft", _("First token"), MEANINGS["ttft"].note),
+    ("writing", _("Generation"), _("From the first token to the end of the answer")),
+    ("latency", *MEANINGS["latency"][1:]),
+    ("speed", *MEANINGS["speed"][1:]),
+    ("received", _("Received"), _("When this record came here from CPA")),
+)
+_ATTEMPTS = meanings(
+    ("start", _("Start"), _("Time since the first attempt began")),
+    ("latency", *MEANINGS["latency"][1:]),
+    ("tokens", _("Tokens"), MEANINGS["total"].note),
+    ("cost", *MEANINGS["cost"][1:]),
+)
 _OUTCOMES: dict[str, Promise] = {
     Outcome.PRICE_CHANGED: _(
         "Its price was changed after it was booked: by the price as it is now it would cost this."
@@ -107,6 +122,14 @@ class RecordDetail:
     @property
     def other_basis(self) -> Address:
         return self.scope.other_basis(self.address)
+
+    @property
+    def about_timing(self) -> dict[str, Meaning]:
+        return _TIMING
+
+    @property
+    def about_attempts(self) -> dict[str, Meaning]:
+        return _ATTEMPTS
 
     @property
     def quality(self) -> Promise:

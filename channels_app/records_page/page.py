@@ -18,7 +18,6 @@ from channels_app.columns import Choice, arranged, is_rearranged, shown
 from channels_app.filter_bar.bar import Chip, FilterBar, Option
 from channels_app.filter_bar.page import DataPage
 from channels_app.interval import interval_of
-from channels_app.meaning import Meaning
 from channels_app.record_costs import prices_of, told_by
 from channels_app.records import LIMITS, TIME, Cursor, Page, records, tokens_per_second
 from channels_app.records_page.cells import Cells
@@ -33,6 +32,7 @@ from channels_app.stats.failures import Kind
 from channels_app.usage_api import since_the_first_record
 from channels_app.volume_strip import NOT_APPLIED, VolumeStrip, volume_strip
 from usage.ingest.attempts import AttemptRow
+from usage.meaning import Meaning
 from usage.models import FailureMessage, Instance, RequestTraits, UsageRecord
 from usage.models.fields import from_micros
 from usage.models.record import NO_KEY

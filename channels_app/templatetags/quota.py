@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -9,7 +10,9 @@ from django import template
 from django.utils.translation import gettext as _
 
 from channels_app.entity_page.entity import Entity
+from channels_app.quota.meanings import WINDOWS
 from channels_app.quota.windows import Holder, Window, holder_of_account, holders_of_channel
+from usage.meaning import Meaning
 from usage.models import Account, Channel
 
 register = template.Library()
@@ -26,6 +29,7 @@ class Found(NamedTuple):
     holders: list[Holder]
     names: bool = False
     more: int = 0
+    about: Mapping[str, Meaning] = WINDOWS
 
 
 @register.simple_tag

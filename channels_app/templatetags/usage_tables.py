@@ -7,12 +7,9 @@ from typing import Any
 
 from django import template
 from django.template import Context
-from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.translation import gettext as _
 
 from channels_app.address import Address
-from channels_app.meaning import Explained
 from channels_app.templatetags.charts import look
 from channels_app.templatetags.marks import icon
 from channels_app.usage_table.menu import Condition, menu, subject
@@ -67,25 +64,6 @@ def menu_for(context: Context, by: str, value: object, name: str) -> SafeString 
     """The same for one channel (by its slug), account or key (by their ids) of a table of another kind."""
     page = page_of(by, value, context["page"].scope.address)
     return entity_menu(context, f"{by}-{value}", name, (by, str(value)), page)
-
-
-@register.simple_tag
-def about(table: str, column: Explained, label: str = "") -> SafeString | str:
-    """A button that opens what a column means, of those that usage_table/_explained.html lists for this table."""
-    if not column.note:
-        return ""
-    return format_html(
-        '<button class="about-it" type="button" popovertarget="{}-explained" data-about="{}" aria-label="{}">{}</button>',
-        table, column.key, _("What is “%(name)s”?") % {"name": label or column.label}, icon("info"),
-    )  # fmt: skip
-
-
-@register.simple_tag
-def head(table: str, column: Explained, css_class: str = "") -> SafeString:
-    """The header of a column that nothing sorts by."""
-    return format_html(
-        '<th scope="col" class="{}" abbr="{}">{}{}</th>', css_class or column.key, column.label, column.label, about(table, column),
-    )  # fmt: skip
 
 
 def entity_menu(

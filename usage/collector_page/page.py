@@ -13,6 +13,7 @@ from django.db.models import F, Min, QuerySet, Sum
 from django.utils.safestring import SafeString, mark_safe
 
 from usage import storage
+from usage.collector_page.meanings import MEANINGS
 from usage.collector_page.quarantine import samples
 from usage.collector_page.reasons import in_words
 from usage.collector_page.server import ServerBlock
@@ -69,6 +70,7 @@ class Storage(NamedTuple):
 class CollectorPage:
     """Every part is read once, when the template comes to it."""
 
+    meanings = MEANINGS
     rows = ROWS
     start = START
 

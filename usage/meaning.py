@@ -1,4 +1,4 @@
-"""What the columns of a table mean, a line each (`ui.md` 6)."""
+"""What figures mean, a line each: the columns of a table, and the terms of a list of facts (`ui.md` 6)."""
 
 from __future__ import annotations
 
@@ -19,6 +19,13 @@ class Explained(Protocol):
 
 
 class Meaning(NamedTuple):
+    """`key` is unique within its table or list."""
+
     key: str
     label: Promise | str
     note: Promise | str
+
+
+def meanings(*lines: tuple[str, Promise | str, Promise | str]) -> dict[str, Meaning]:
+    """Return those of a table by their keys, in the order of its columns; `lines` are keys, labels and notes."""
+    return {key: Meaning(key, label, note) for key, label, note in lines}
