@@ -31,3 +31,16 @@ def exact(html: str, column: str) -> list[int]:
     """Return the exact values of a column of these tables, from top to bottom."""
     tables = "".join(re.findall(r'<div class="table usage[ "].*?</table>', html, re.DOTALL))
     return [int(value) for value in re.findall(rf'<td class="{column}"[^>]*><span data-value="(\d+)"', tables)]
+
+
+def opened(html: str) -> dict[str, int]:
+    """Return how many rows each open row says that it has opened, by the id of its toggle; all of them are there."""
+    found = {}
+    for id, state, ids in re.findall(
+        r'id="(toggle-[^"]+)"[^>]* aria-expanded="(\w+)"(?: aria-controls="([^"]*)")?', html
+    ):
+        assert bool(ids) == (state == "true"), id
+        assert all(html.count(f'<tr id="{one}"') == 1 for one in ids.split()), ids
+        if ids:
+            found[id] = len(ids.split())
+    return found

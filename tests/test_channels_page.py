@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from channels_app.stats import ModelRow, Usage
 from channels_app.stats.confidence import Confidence
-from tests.pages import rows, text
+from tests.pages import opened, rows, text
 from tests.sample_usage import PRICE, TOKENS, make_sample_usage
 from usage.ingest import grains, rollup
 from usage.models import Account, Channel, Instance, ModelName, UsageRecord
@@ -152,7 +152,7 @@ def test_accounts_open_by_the_address(reader: Client, sample: Instance) -> None:
     assert not Table(page(reader)).of("account")
     html = page(reader, "?open=claude")
     assert [row["name"] for row in Table(html).of("account")][:2] == ["alice@example.com", "bob@example.com"]
-    assert 'aria-expanded="true"' in html
+    assert opened(html) == {"toggle-claude": 3}
     assert "Cooling down until 11-23 10:58" in html and "Disabled" in html
 
 
@@ -160,7 +160,9 @@ def test_an_account_opens_to_its_models(reader: Client, sample: Instance) -> Non
     html = page(reader, "?open=claude")
     key = re.search(r'id="toggle-(account-\d+)"', html)
     assert key
-    models = Table(page(reader, f"?open=claude,{key[1]}")).of("model")
+    html = page(reader, f"?open=claude,{key[1]}")
+    models = Table(html).of("model")
+    assert opened(html) == {"toggle-claude": 3, f"toggle-{key[1]}": 2}
     assert [(row["name"], row["requests"]) for row in models] == [("claude-opus-4-6", 60), ("claude-sonnet-4-5", 10)]
 
 
@@ -582,7 +584,7 @@ def test_accounts_have_a_line_of_their_own(reader: Client, sample: Instance) -> 
         row.save()
     rollup.rebuild()
     html = page(reader, "?open=claude,unknown")
-    lines = re.findall(r'<tr class="(channel|account)[^"]*">.*?<td class="trend"[^>]*>(.*?)</td>', html, re.DOTALL)
+    lines = re.findall(r'<tr[^>]* class="(channel|account)[^"]*">.*?<td class="trend"[^>]*>(.*?)</td>', html, re.DOTALL)
     drawn = [bool(line) for kind, line in lines if kind == "account"]
     assert drawn == [True, True, True, False]  # of a source nobody knows whose it is
     alice, bob = (line for kind, line in lines[1:3])

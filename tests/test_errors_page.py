@@ -16,8 +16,10 @@ import time_machine
 from django.test import Client
 from django.utils import translation
 
+from channels_app.errors_page import page as errors_page
 from channels_app.errors_page.classes import CLASSES, class_of
 from tests.factories import auth_file, auth_files, book, list_names, payload
+from tests.pages import opened
 from tests.test_overview import card, columns, section, text
 from tests.test_pricing import add_price
 from usage.ingest.attempts import derive
@@ -159,6 +161,17 @@ def test_an_open_group_shows_its_accounts_and_last_records(reader: Client, failu
     assert re.findall(r"11-23 10:\d\d:\d\d", opened) == ["11-23 10:30:00", "11-23 10:25:00", "11-23 10:20:00"]
     assert "wait 2 s" in opened  # what was said, whole
     assert groups(page(reader, "?open=429-999999,nonsense")) == groups(page(reader))
+
+
+def test_all_groups_open_and_shut(reader: Client, failures: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = key_of("wait <n> s", 429)
+    assert opened(page(reader, f"?open={key}")) == {f"toggle-{key}": 2 + 3}  # accounts and samples
+    html = page(reader, link(page(reader), "Expand all"))
+    assert len(opened(html)) == len(groups(html)) == 4
+    assert not opened(page(reader, link(html, "Collapse all")))
+    monkeypatch.setattr(errors_page, "LIMITS", (3, 200))
+    html = page(reader, link(page(reader, "?limit=200"), "Expand all"))
+    assert len(opened(html)) == 3 and "Collapse all" in html and len(groups(html)) == 4
 
 
 def test_a_group_leads_to_its_records(reader: Client, failures: Instance) -> None:

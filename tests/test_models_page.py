@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from channels_app.charts.bubbles import Bubble, Bubbles
-from tests.pages import exact, rows, text
+from tests.pages import exact, opened, rows, text
 from tests.sample_usage import TOKENS, make_sample_usage
 from tests.test_pricing import add_price
 from usage.ingest import rollup
@@ -91,7 +91,7 @@ def test_a_model_opens_by_channel(reader: Client, sample: Instance) -> None:
         ("claude", "92", "1 m 01 s"), ("Unknown channel", "12", "1 m 01 s"),
     ]  # fmt: skip
     assert 'href="/channels/claude/?model=claude-opus-4-6&amp;range=24h"' in html
-    assert 'aria-expanded="true"' in html and 'href="?range=24h#row-model' in html
+    assert opened(html) == {f"toggle-model-{pk('claude-opus-4-6')}": 2} and 'href="?range=24h#row-model' in html
 
 
 def test_all_open_and_all_shut(reader: Client, sample: Instance) -> None:

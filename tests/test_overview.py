@@ -15,6 +15,7 @@ from django.test import Client
 from django.utils import timezone
 
 from tests.factories import book, payload
+from tests.pages import opened
 from tests.sample_usage import PRICE, TOKENS, make_sample_usage
 from tests.test_channels_page import Attributes
 from usage.ingest import rollup
@@ -360,13 +361,13 @@ def test_a_channel_opens_to_its_accounts(reader: Client, sample: Instance) -> No
     html = page(reader, "?open=claude")
     table = section(html, "channels-title")
     names = re.findall(
-        r'<tr class="account shut">\s*<th scope="row"><span class="line"><a class="name" href="/accounts/\d+/" title="(.*?)"',
+        r'<tr id="[\w-]+" class="account shut">\s*<th scope="row"><span class="line"><a class="name" href="/accounts/\d+/" title="(.*?)"',
         table,
     )
     assert names == [
         "alice@example.com", "bob@example.com", "很长的账号名-用于测试截断的账号@example.com.cn",
     ]  # fmt: skip
-    assert 'aria-expanded="true"' in table and 'href="?#channel-claude"' in table
+    assert opened(html) == {"toggle-claude": 3} and 'href="?#channel-claude"' in table
     assert 'title="Share of the channel"' in table
 
 

@@ -223,6 +223,20 @@ class ErrorsPage(DataPage):
         return [Sample(row, self._channel(row.source.known_channel_id), texts.get(row.pk, "")) for row in rows]
 
     @property
+    def _first_rows(self) -> list[GroupRow]:
+        """All but where many are shown: each open one asks questions of its own."""
+        return self.rows[: LIMITS[0]]
+
+    @property
+    def all_open(self) -> bool:
+        return all(row.is_open for row in self._first_rows)
+
+    @property
+    def expand_all(self) -> Address:
+        """The address after *Expand all*, or after *Collapse all* where all are open."""
+        return self.query.opening([] if self.all_open else [row.key for row in self._first_rows])
+
+    @property
     def other_groups(self) -> int:
         return len(self.answers.counts) - len(self._shown)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -58,6 +59,9 @@ class ErrorsQuery:
 
     def toggling(self, key: str) -> ErrorsQuery:
         return replace(self, open=self.open ^ {key})
+
+    def opening(self, keys: Iterable[str]) -> Address:
+        return replace(self, open=frozenset(keys)).address
 
     def hiding(self, key: str) -> ErrorsQuery:
         return replace(self, hide=self.hide ^ {key})

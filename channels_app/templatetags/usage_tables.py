@@ -49,9 +49,15 @@ def _toggle(row: Row) -> str:
         return ""
     return (
         f'<a class="toggle" id="toggle-{escape(row.key)}" href="{escape(str(row.toggle))}#row-{escape(row.key)}" data-swap '
-        f'aria-expanded="{"true" if row.is_open else "false"}">{icon("chevron", "turns")}'
+        f'aria-expanded="{"true" if row.is_open else "false"}"{_controls(row)}>{icon("chevron", "turns")}'
         f'<span class="sr-only">{escape(row.name)}</span></a>'
     )
+
+
+def _controls(row: Row) -> str:
+    """The rows that it has opened; a shut one has none yet."""
+    ids = " ".join(f"row-{escape(part.key)}" for part in row.children)
+    return f' aria-controls="{ids}"' if ids else ""
 
 
 def _row_menu(context: Context, row: Row, parent: Row | str) -> SafeString | str:
