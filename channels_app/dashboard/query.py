@@ -179,7 +179,7 @@ class DashboardQuery:
     def intervals(self) -> list[Option]:
         return options(self.scope, self.address, self.bucket)
 
-    # The switches above the main chart.
+    # The switches of the main chart.
 
     @property
     def metrics(self) -> list[Choice]:

@@ -262,6 +262,12 @@ def test_a_chart_is_copied_as_an_image(open_page: Open, timed: Instance) -> None
 
 def test_on_a_phone_the_table_of_a_chart_is_in_its_menu(open_page: Open, timed: Instance) -> None:
     page = open_page("/", width=390)
+    title, switch, plot = (
+        page.locator(one).bounding_box() for one in ("#chart-usage-title", "#metric-1", "#chart-usage .plot")
+    )
+    assert title and switch and plot and title["y"] + title["height"] <= switch["y"] <= plot["y"] - switch["height"]
+    row, chart = (page.locator(one).bounding_box() for one in ("#chart-usage .choices-of >> nth=0", "#chart-usage"))
+    assert row and chart and row["width"] == chart["width"]
     table, menu = page.locator("#numbers-usage"), page.locator("details:has(#more-usage)")
     expect(table.locator("summary")).to_be_hidden()
     for state in ("true", "false"):
