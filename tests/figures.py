@@ -14,7 +14,7 @@ from tests.pages import text
 ADDED = (
     "requests", "failed", "succeeded", "tokens", "input", "cached", "written", "output", "reasoning", "unclassified", "cost",
 )  # fmt: skip
-_ROW = re.compile(r'<tr(?: class="(\w+)[^"]*")?>(.*?)</tr>', re.DOTALL)
+_ROW = re.compile(r'<tr(?: id="[\w-]+")?(?: class="(\w+)[^"]*")?>(.*?)</tr>', re.DOTALL)
 _CELL = re.compile(r'<td class="([\w-]+)"[^>]*>(.*?)</td>', re.DOTALL)
 _OUTCOMES = re.compile(r'title="([\d,]+) succeeded, ([\d,]+) failed')
 
@@ -56,7 +56,7 @@ def _figures(row: str) -> Iterator[tuple[str, int]]:
     for key, cell in _CELL.findall(row):
         if key == "success" and (counts := _OUTCOMES.search(cell)):
             yield from zip(("succeeded", "failed"), (_number(count) for count in counts.groups()), strict=True)
-        elif (value := value_of(cell.partition('<button class="confidence')[0])) is not None:
+        elif (value := value_of(cell.partition('<div class="popover"')[0])) is not None:
             yield key, value
 
 

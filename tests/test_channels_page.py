@@ -190,7 +190,7 @@ def test_what_has_no_price_is_never_zero(reader: Client, sample: Instance) -> No
 def badges(html: str) -> dict[str, tuple[str, str]]:
     """By row, what the badge beside its cost says, and what opens beneath it."""
     found = re.findall(
-        r'id="confidence-(\w[\w-]*|_total)" popovertarget="confidence-of-\1">(.*?)</button>\s*'
+        r'id="confidence-(\w[\w-]*|_total)" popovertarget="confidence-of-\1">(.*?)</button>[^\n]*\s*'
         r'<div class="popover" id="confidence-of-\1" popover>(.*?)</div>\s*</td>',
         html,
         re.DOTALL,
@@ -212,6 +212,15 @@ def test_each_cost_says_how_far_it_can_be_trusted(reader: Client, sample: Instan
         "_total": "partial 82.8%",
     }
     assert sum(row.startswith("account") for row in found) == 3
+
+
+def test_what_is_only_an_icon_stands_before_the_amount(reader: Client, sample: Instance) -> None:
+    cells = re.findall(r'<td class="cost"[^>]*>(.*?)<div class="popover"', page(reader), re.DOTALL)
+    amounts = {words(cell): cell.strip().startswith("<button") for cell in cells}
+    assert amounts == {
+        "Prices cover it $15.30": True, "partial 75.0% ≥ $4.50": True, "unpriced": True, "Prices cover it $1.80": True,
+        "≥ $21.60 partial 82.8%": False,
+    }  # fmt: skip
 
 
 COVERAGE = "Price coverage: tokens that have a price ÷ all tokens. The others: requests ÷ all requests."

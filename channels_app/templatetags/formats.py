@@ -165,7 +165,7 @@ def cost(usage: Usage, models: Iterable[ModelRow] | None = None, key: str = "") 
         "amount": money(None) if nothing_to_price else _amount(usage, confidence.level, has_badge=has_badge),
         "confidence": confidence if has_badge else None,
         "key": key,
-        "is_total": key.endswith("total"),
+        "is_icon": confidence.level == "sure" or (confidence.level == "partial" and not key.endswith("total")),
     }
 
 
