@@ -190,6 +190,23 @@ def test_on_a_wide_screen_the_header_stays(open_page: Open, sample: Instance) ->
     expect(page.locator("#sort-tokens")).to_be_in_viewport()
 
 
+def test_where_a_table_scrolls_sideways_its_header_stays_and_so_does_its_place(
+    open_page: Open, sample: Instance
+) -> None:
+    page = open_page("/channels/?open=claude,codex,unknown", width=1100)
+    page.set_viewport_size({"width": 1100, "height": 500})
+    table, toggle = page.locator(".table"), page.locator("#toggle-codex")
+    table.scroll_into_view_if_needed()
+    table.evaluate("e => { e.scrollLeft = 120; e.scrollTop = 150; }")
+    for part in ("#sort-name", "#sort-tokens", "tfoot th", "#toggle-codex"):
+        expect(page.locator(part)).to_be_in_viewport()
+    before = toggle.get_attribute("href")
+    toggle.focus()
+    page.keyboard.press("ArrowLeft")
+    expect(toggle).not_to_have_attribute("href", before or "")
+    assert table.evaluate("e => [e.scrollLeft, e.scrollTop > 0]") == [120, True]
+
+
 def test_figures_that_grow_renew_themselves(open_page: Open, sample: Instance) -> None:
     page = open_page("/channels/?open=claude")
     page.clock.install()

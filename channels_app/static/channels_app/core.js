@@ -18,7 +18,7 @@ async function swap(address, { push = false, quiet = false } = {}) {
     version = answer.headers.get("X-Live") ?? "";
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (!answer.ok || !page.getElementById("report")) throw new Error("not this page any more");
-    replaceLive(page);
+    replaceLive(page, quiet || address.includes("#"));
     if (push) history.pushState(null, "", answer.url.split("#")[0]); // a form is sent on to the address that says the same
     return true;
   } catch {
@@ -28,12 +28,22 @@ async function swap(address, { push = false, quiet = false } = {}) {
   }
 }
 
-function replaceLive(page) {
+// A table that scrolls by itself stays where it is; what is in another order, or of another page, begins at its top.
+const regions = () => [...document.querySelectorAll("[data-live] [role=region]")];
+const nameOf = (region) => region.getAttribute("aria-labelledby") ?? region.getAttribute("aria-label");
+
+function replaceLive(page, isSame) {
+  const places = new Map(regions().map((region) => [nameOf(region), [region.scrollLeft, isSame && region.scrollTop]]));
   const focused = document.activeElement?.id;
   const searched = document.querySelector("[data-filter]")?.value;
   for (const old of document.querySelectorAll("[data-live]")) {
     const fresh = page.getElementById(old.id);
     if (fresh) old.replaceWith(document.adoptNode(fresh));
+  }
+  for (const region of regions()) {
+    const [left, top] = places.get(nameOf(region)) ?? [];
+    if (left) region.scrollLeft = left;
+    if (top) region.scrollTop = top;
   }
   enhance();
   document.dispatchEvent(new Event("renewed"));
