@@ -33,7 +33,7 @@ from channels_app.interval import offered
 from channels_app.stats import name_groups, totals
 from channels_app.volume_strip import VolumeStrip, volume_strip
 from usage.meaning import Meaning
-from usage.models import Instance, SavedView, UsageRecord
+from usage.models import Instance, SavedView
 
 _LABELS: dict[str, Promise] = {
     "metric": gettext_lazy("Metric"),
@@ -111,7 +111,7 @@ class ExplorePage(DataPage):
         """Why there is nothing to show: `no_server`, `no_records` or `no_match`; empty where there is."""
         if self.answers.weights or totals(self.answers.span, self.answers.conditions).requests:
             return ""
-        if UsageRecord.objects.exists():
+        if self.has_records:
             return "no_match"
         return "no_records" if Instance.objects.exists() else "no_server"
 

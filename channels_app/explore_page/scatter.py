@@ -40,7 +40,7 @@ from channels_app.usage_api import since_the_first_record
 from channels_app.volume_strip import NOT_APPLIED, VolumeStrip, volume_strip, window_of
 from usage import formats
 from usage.meaning import Meaning, meanings
-from usage.models import Channel, Instance, SavedView, Source, UsageRecord
+from usage.models import Channel, Instance, SavedView, Source
 from usage.models.fields import from_micros
 
 _UNITS: dict[str, Unit] = {
@@ -108,7 +108,7 @@ class ScatterPage(DataPage):
         """Why there is nothing to show: `no_server`, `no_records` or `no_match`; empty where there is."""
         if self.sample.points:
             return ""
-        if UsageRecord.objects.exists():
+        if self.has_records:
             return "no_match"
         return "no_records" if Instance.objects.exists() else "no_server"
 
@@ -283,12 +283,16 @@ class ScatterPage(DataPage):
         """Of all that the filter bar asks for: bounds narrow the points alone."""
         found = [text for _name, text, _value in self.query.search.in_words(is_current=False)]
         notes = [NOT_APPLIED % {"filters": _(", ").join(map(str, found))}] if found else []
-        timeline = (
-            self._timeline_of(since_the_first_record(self.query.context)) if self.query.around else self._timeline
-        )
+        timeline = self._timeline_of_strip
         strip = volume_strip(timeline, self.scope.conditions, self.query.anywhen, notes, links_to_files(self.address))
         strip.window = window_of(timeline, self.scope.span, str(self.query.whole))
         return strip
+
+    @cached_property
+    def _timeline_of_strip(self) -> Timeline:
+        """Of what is around the points, where that is asked for."""
+        query = self.query
+        return self._timeline_of(since_the_first_record(query.context)) if query.around else self._timeline
 
     @property
     def y_unit(self) -> Unit:
@@ -333,7 +337,7 @@ class ScatterPage(DataPage):
     @property
     def axes(self) -> dict[str, str]:
         """What the script needs to turn a box into bounds."""
-        query, x, y, edges = self.query, self.x_scale, self.y_scale, self.strip.timeline.micros
+        query, x, y, edges = self.query, self.x_scale, self.y_scale, self._timeline_of_strip.micros
         units = {"x": SIZE_OF[query.x].per_unit if query.x in SIZE_OF else 1, "y": SIZE_OF[query.y].per_unit}
         ends = {"x": (x.low, x.high, x.is_log), "y": (y.low, y.high, y.is_log)}
         return {

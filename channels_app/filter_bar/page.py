@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import NamedTuple, Protocol
 
 from django.utils.functional import Promise
@@ -9,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from channels_app.address import Address
 from channels_app.filter_bar.scope import Scope
+from usage.models import UsageRecord
 
 
 class Query(Protocol):
@@ -44,6 +46,11 @@ class DataPage:
     @property
     def warnings(self) -> tuple[str, ...]:
         return self.query.warnings
+
+    @cached_property
+    def has_records(self) -> bool:
+        """Whether there is anything to ask about."""
+        return UsageRecord.objects.exists()
 
     @property
     def is_live(self) -> bool:

@@ -98,6 +98,10 @@ class KeysPage(ListPage):
         }
         return rows_of("model", of_it, row.usage, self.scope.address.setting("key", row.value), f"{row.key}-")
 
+    @property
+    def matrix_title(self) -> str:
+        return _("%(metric)s by API key and model") % {"metric": METRICS[self.query.metric].label}
+
     @cached_property
     def matrix(self) -> Matrix:
         """The metric of each key and model; what has no price is nothing."""
@@ -106,7 +110,7 @@ class KeysPage(ListPage):
         keys = name_groups(["key"], {(key,) for key, _model in values})
         models = name_groups(["model"], {(model,) for _key, model in values})
         return Matrix(
-            title=_("%(metric)s by API key and model") % {"metric": metric.label},
+            title=self.matrix_title,
             unit=metric.unit,
             down=Axis(
                 _("API key"), {group[0]: (str(name["key"]["id"]), name["key"]["name"]) for group, name in keys.items()}

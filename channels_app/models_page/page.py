@@ -115,6 +115,6 @@ class ModelsPage(ListPage):
         """How fast models are, and what they cost."""
         some = [
             Bubble(row.name, row.look.fill if row.look else "", row.usage.total_tokens, row.usage.speed, row.usage.blended_price)
-            for row in self._rows
+            for row in self.named
         ]  # fmt: skip
         return Bubbles(some)

@@ -148,12 +148,16 @@ class ListPage(TablePage):
     def is_empty(self) -> bool:
         return not self.groups
 
+    @cached_property
+    def named(self) -> list[Row]:
+        """The rows by their names and sums alone."""
+        return rows_of(self.by, self.groups, self.usage, self.query.scope.address)
+
     def rows(self) -> list[Row]:
-        rows = rows_of(self.by, self.groups, self.usage, self.query.scope.address)
-        self.tell(rows, [self.by])
-        for row in rows:
+        self.tell(self.named, [self.by])
+        for row in self.named:
             row.toggle, row.is_open = self.query.toggling(row.key), row.key in self.query.open
-        return rows
+        return self.named
 
     @property
     def opened(self) -> frozenset[int]:
