@@ -207,6 +207,19 @@ def test_where_a_table_scrolls_sideways_its_header_stays_and_so_does_its_place(
     assert table.evaluate("e => [e.scrollLeft, e.scrollTop > 0]") == [120, True]
 
 
+def test_sections_of_the_settings_stand_beside_them_where_there_is_room(open_page: Open, site: str) -> None:
+    page = open_page("/settings/channels/")
+    for width, is_beside in ((1440, True), (1100, True), (1099, False), (390, False)):
+        page.set_viewport_size({"width": width, "height": 900})
+        nav, section = (page.locator(one).bounding_box() for one in (".settings-nav", "#section-title"))
+        assert nav and section
+        assert (nav["x"] + nav["width"] < section["x"], nav["y"] + nav["height"] < section["y"]) == (
+            is_beside,
+            not is_beside,
+        )
+        assert overflow(page) == 0
+
+
 def test_figures_that_grow_renew_themselves(open_page: Open, sample: Instance) -> None:
     page = open_page("/channels/?open=claude")
     page.clock.install()
