@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.core.cache import cache
 from django.utils.translation import gettext as _
@@ -24,8 +24,7 @@ MOST = 50
 _KEPT_SECONDS = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """`value` is what the address says. A channel has a colour, a shape and a place among channels (`position`); accounts are
     listed under their channel's name.
     """

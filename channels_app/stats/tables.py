@@ -41,6 +41,7 @@ from usage.ingest.grains import (
     RECORDS,
     SUM_OF_RECORDS,
     SUMS,
+    TOTALS,
     WEEKLY,
     WEEKLY_BY_KEY_CHANNEL_MODEL,
     WEEKLY_BY_SOURCE,
@@ -66,7 +67,7 @@ DAYS = (
 HOURS = (
     HOURLY_BY_CHANNEL, HOURLY_BY_MODEL, HOURLY_BY_CHANNEL_MODEL, HOURLY_BY_KEY, HOURLY_BY_SOURCE, HOURLY,
 )  # fmt: skip
-_DAYS_FAILED = (DAILY_FAILURE_KINDS, DAILY_FAILURES_BY_CHANNEL_MODEL, DAILY_FAILURES_BY_KEY, DAILY_FAILURES)
+_DAYS_FAILED = (DAILY_FAILURES_BY_CHANNEL_MODEL, DAILY_FAILURES_BY_KEY, DAILY_FAILURE_KINDS, DAILY_FAILURES)
 _HOURS_FAILED = (FAILURES_BY_CHANNEL, FAILURES)
 
 # Of what succeeded: what each sum of all says of it by itself, and from which those of the failed must be taken.
@@ -76,7 +77,9 @@ _OF_SUCCEEDED = {
     "priced_requests": "priced_succeeded",
     "unused_failures": "0",
 }
-_OF_BOTH = {*SUMS} - {*_OF_SUCCEEDED, "priced_succeeded", "timed_output", "timed_ms", "without_usage"}
+_OF_BOTH = {*SUMS, *TOTALS} - {*_OF_SUCCEEDED, "priced_succeeded", "timed_output", "timed_ms", "without_usage"}
+
+_SUM_OF_RECORDS = SUM_OF_RECORDS | {name: f"SUM({figure})" for name, figure in TOTALS.items()}
 
 # What a record may be without; 0 then (NO_KEY, NO_MESSAGE).
 _MAY_BE_MISSING = ("api_key_id", "message_id")
@@ -158,7 +161,7 @@ def aggregate(
     """Return the `sums` of all records in `span` for each value of the dimensions `by`: (*values, *sums).
 
     Dimensions are `source_id` and what a source means now (`instance_id`, `channel_id`, `account_id`; None: unknown),
-    `model_id`, `api_key_id`, and `status_code` and `message_id` of failures alone.
+    `model_id`, `api_key_id`, and `status_code` and `message_id` of failures alone. Sums may be TOTALS, too.
     """
     return [row[1:] for row in aggregate_each([span], conditions, by, sums)]
 
@@ -251,12 +254,18 @@ class _Question:
         # would be a row even of nothing.
         is_needed = only is None or not self._by
         places = ", ".join(str(place) for place in range(1 if is_needed else 2, len(self._by) + 2))
+        pieces = f"({' UNION ALL '.join(queries)}) AS pieces"
+        if joined:
+            pieces = f"({self._added_up(pieces, [] if only is not None else ['span'])}) AS pieces {WITH_SOURCES}"
         with database().cursor() as cursor:
-            cursor.execute(
-                f"SELECT {key}, {totals} FROM ({' UNION ALL '.join(queries)}) AS pieces "
-                f"{WITH_SOURCES if joined else ''} GROUP BY {places}"
-            )
+            cursor.execute(f"SELECT {key}, {totals} FROM {pieces} GROUP BY {places}")
             return list(cursor.fetchall())
+
+    def _added_up(self, pieces: str, place: Sequence[str]) -> str:
+        """Of a thousand sources each is then looked up once, and not each day."""
+        key = ", ".join((*place, *self._asked))
+        sums = ", ".join(f"SUM({name}) AS {name}" for name in self._sums)
+        return f"SELECT {key}, {sums} FROM {pieces} GROUP BY {key}"
 
     def _pieces(self, spans: _Spans) -> Iterator[Piece]:
         for number, span in spans:
@@ -278,8 +287,8 @@ class _Question:
         yield self._of_sums(run, run.grain, _OF_SUCCEEDED)
         if taken := [name for name in self._sums if name in _OF_BOTH]:
             failures = _failures(self._conditions, self._asked)[0 if run.grain.width > HOUR else -1]
-            figures = {name: f"-{name}" if name in taken else "0" for name in self._sums}
-            yield self._of_sums(run, failures, figures, f"({' OR '.join(f'{name} <> 0' for name in taken)})")
+            figures = {name: f"-({TOTALS.get(name, name)})" if name in taken else "0" for name in self._sums}
+            yield self._of_sums(run, failures, figures, f"({' OR '.join(f'{figures[name]} <> 0' for name in taken)})")
 
     def _of_sums(self, run: Run, grain: Grain, figures: Mapping[str, str], *conditions: str) -> str:
         """Return the query of a table; `figures` are what it says of sums in other words than their names."""
@@ -294,7 +303,7 @@ class _Question:
         is_by_channel = "channel_id" in grain.dimensions
         dimensions = (_UNKNOWN_AS_NULL.get(name, name) for name in self._asked) if is_by_channel else self._of_sources
         # Not grouped: to do that once, for all pieces together, takes SQLite half as long.
-        sums = (f"{figures.get(name, name)} AS {name}" for name in self._sums)
+        sums = (f"{figures.get(name) or TOTALS.get(name, name)} AS {name}" for name in self._sums)
         columns = ", ".join((f"{run.place_of('bucket')} AS span", *dimensions, *sums))
         query = f"SELECT {columns} FROM {grain.table} WHERE {' AND '.join(where)}"
         return query if is_by_channel else self._by_channel(query)
@@ -303,7 +312,7 @@ class _Question:
         """Grouped even where no dimension is asked for: without groups there would be a row even of nothing."""
         where = [f"requested_at >= {run.span.since}", f"requested_at < {run.span.until}", *of_records(self._conditions)]
         values = [f"{OF_RECORDS[name]} AS {name}" for name in self._of_sources]
-        figures = [f"{SUM_OF_RECORDS[name]} AS {name}" for name in self._sums]
+        figures = [f"{_SUM_OF_RECORDS[name]} AS {name}" for name in self._sums]
         columns = ", ".join((f"{run.place_of('requested_at')} AS span", *values, *figures))
         places = ", ".join(str(place) for place in range(1, len(self._of_sources) + 2))
         return f"SELECT {columns} FROM {RECORDS} WHERE {' AND '.join(where)} GROUP BY {places}"
@@ -406,6 +415,9 @@ def cut(span: Span, grains: Sequence[Grain]) -> Iterator[tuple[Grain | None, Spa
         yield None, span
         return
     grain, *finer = grains
+    if span.until - span.since < grain.width:  # as the hours of a month are, of which there are hundreds
+        yield from cut(span, finer)
+        return
     first, last = grain.end_of(span.since), grain.start_of(span.until)
     if first >= last:
         yield from cut(span, finer)

@@ -24,7 +24,7 @@ def series_by_trait(edges: Sequence[int], conditions: Conditions, trait: str, su
     """
     rows = list(_rows(edges, conditions, sums))
     lowest = _lowest({traits for _place, traits, *_sums in rows}, trait)
-    groups: dict[Group, list[list[int]]] = {}
+    groups: dict[Group, list[Sequence[int]]] = {}
     for place, traits, *figures in rows:
         line = groups.setdefault((lowest[traits],), [[0] * len(sums) for _interval in pairwise(edges)])
         line[place] = [one + other for one, other in zip(line[place], figures, strict=True)]
