@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from heapq import nlargest
 from typing import Any, NamedTuple
 
 from django.core.cache import cache
@@ -65,14 +66,26 @@ class AllChoices:
     def of(self, name: str, search: str = "") -> Choices:
         """Return the choices of a filter whose name holds `search`."""
         wanted = search.strip().casefold()
+        if name == "account" and not wanted:
+            return self._largest_accounts
         found = [one for one in self._all(name) if wanted in one.name.casefold()]
-        found.sort(key=lambda one: (not one.is_chosen, -one.requests, one.position, one.name.casefold()))
+        found.sort(key=_first_chosen)
         rows = [one for at, one in enumerate(found) if at < MOST or one.is_chosen]
         if name == "account":
             rows = _by_group(rows)
         return Choices(rows, len(found) - len(rows))
 
+    @cached_property
+    def _largest_accounts(self) -> Choices:
+        """Of a thousand accounts only these are read."""
+        requests, chosen = self._of_accounts, self._scope.filters.accounts
+        largest = nlargest(MOST, requests, key=lambda pk: (pk in chosen, requests[pk], -pk))
+        rows = sorted(self._named_accounts({*largest, *chosen}), key=_first_chosen)
+        return Choices(_by_group(rows), len({*requests, *chosen}) - len(rows))
+
     def chosen(self, name: str) -> list[Choice]:
+        if name == "account":
+            return self._named_accounts(self._scope.filters.accounts)
         return [one for one in self._all(name) if one.is_chosen]
 
     def _all(self, name: str) -> list[Choice]:
@@ -130,15 +143,23 @@ class AllChoices:
             found.append(self._choice("channel", UNKNOWN_CHANNEL, _("Unknown channel"), requests[None]))
         return found
 
+    @cached_property
+    def _of_accounts(self) -> Counter[int]:
+        """The requests of each account of the channels that are chosen."""
+        asked, counter = self._scope.filters.channels, Counter[int]()
+        for _server, channel, account, requests in self._used:
+            if account is not None and (not asked or channel in asked):
+                counter[account] += requests
+        return counter
+
     def _accounts(self) -> list[Choice]:
-        requests, asked = self._counted(2), self._scope.filters
-        found = []
+        return self._named_accounts({*self._of_accounts, *self._scope.filters.accounts})
+
+    def _named_accounts(self, ids: Collection[int]) -> list[Choice]:
+        requests, found = self._counted(2), []
+        rows = Account.objects.filter(pk__in=ids) if ids else Account.objects.none()
         # Of a thousand rows, objects would take three times as long.
-        for channel_id, pk, *named in Account.objects.values_list("channel_id", *Account.NAMED_BY):
-            if pk not in requests and pk not in asked.accounts:
-                continue
-            if asked.channels and channel_id not in asked.channels and pk not in asked.accounts:
-                continue
+        for channel_id, pk, *named in rows.values_list("channel_id", *Account.NAMED_BY):
             channel = self._all_channels[channel_id]
             marks = (channel.color_slot, channel.shape, channel.name)
             found.append(self._choice("account", str(pk), Account.name_of(pk, *named), requests[pk], *marks))
@@ -169,6 +190,11 @@ class AllChoices:
 
 
 _FAILED = Conditions(failed=True)
+
+
+def _first_chosen(one: Choice) -> tuple[bool, int, int, str]:
+    """What is chosen stands before the most requests."""
+    return not one.is_chosen, -one.requests, one.position, one.name.casefold()
 
 
 def _by_group(rows: list[Choice]) -> list[Choice]:
