@@ -15,8 +15,8 @@ from django.utils.translation import gettext as _
 from channels_app.filter_bar.scope import Scope
 from channels_app.filters import UNKNOWN_CHANNEL
 from channels_app.stats import EVERYTHING, Conditions, aggregate
-from channels_app.stats.names import model_names
-from usage.models import Account, ApiKey, Channel, Instance
+from channels_app.stats.names import key_names, model_names
+from usage.models import Account, Channel, Instance
 from usage.models.record import NO_KEY, NO_STATUS
 
 # Of each filter; the others are found by typing.
@@ -172,8 +172,8 @@ class AllChoices:
 
     def _keys(self) -> list[Choice]:
         requests = self._by("api_key_id")
-        rows = ApiKey.objects.in_bulk({*requests, *self._scope.filters.keys} - {NO_KEY})
-        found = [self._choice("key", str(pk), str(row), requests.get(pk, 0)) for pk, row in rows.items()]
+        names = key_names({*requests, *self._scope.filters.keys} - {NO_KEY})
+        found = [self._choice("key", str(pk), name, requests.get(pk, 0)) for pk, name in names.items()]
         if NO_KEY in requests or NO_KEY in self._scope.filters.keys:
             found.append(self._choice("key", str(NO_KEY), _("No key"), requests.get(NO_KEY, 0)))
         return found

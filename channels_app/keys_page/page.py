@@ -72,17 +72,18 @@ class KeysPage(ListPage):
         )
 
     @cached_property
-    def _by_model(self) -> Counter[Group]:
+    def _by_model(self) -> dict[Group, int]:
         """By key and model, the metric of the matrix."""
-        values = Counter[Group]()
-        for key, _channel, model, *_requests, value in self._cells:
-            values[key, model] += value
+        values: dict[Group, int] = {}
+        for row in self._cells:
+            key, _channel, model = row[:3]
+            values[key, model] = values.get((key, model), 0) + row[-1]
         return values
 
     @cached_property
     def _channels(self) -> set[tuple[int, int]]:
         """Keys with the channels that answered them; what is unknown is none of them."""
-        return {(key, channel) for key, channel, *_ in self._cells if channel is not None}
+        return {row[:2] for row in self._cells if row[1] is not None}
 
     @cached_property
     def _parts_by_model(self) -> dict[Group, Usage]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import ClassVar, Self
 
 from django.http import QueryDict
@@ -29,9 +30,9 @@ class ListQuery:
     limit: int = LIMITS[0]
     warnings: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def address(self) -> Address:
-        """This very state."""
+        """This very state; each row has some of its neighbours."""
         address = self.scope.address.setting("sort", "" if self.sort == DEFAULT_SORT else self.sort)
         address = address.setting("limit", "" if self.limit == LIMITS[0] else str(self.limit))
         return address.setting("open", ",".join(sorted(self.open))).setting(
