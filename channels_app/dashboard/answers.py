@@ -32,11 +32,11 @@ from channels_app.stats import (
     totals,
 )
 from channels_app.stats.client_requests import Calls, calls
+from channels_app.stats.conditions import EVERYTHING, NOTHING
 from channels_app.stats.cost_mix import cost_by_kind
 from channels_app.stats.elapsed import Elapsed, elapsed, gaps, length
 from channels_app.stats.peaks import Peaks, peaks
 from channels_app.stats.questions import DIMENSIONS, Group, aggregate
-from channels_app.stats.tables import EVERYTHING, NOTHING
 from channels_app.usage_api import since_the_first_record
 from usage.ingest.grains import TOKENS
 from usage.models import UsageRecord

@@ -10,19 +10,11 @@ from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple
 
+from channels_app.stats.conditions import NOTHING, Conditions, Span, listed, of_records, one_of
 from channels_app.stats.database import database
 from channels_app.stats.remembering import once
-from channels_app.stats.tables import (
-    NOTHING,
-    OF_SOURCES,
-    WITH_SOURCES,
-    Conditions,
-    Span,
-    cut,
-    listed,
-    of_records,
-    one_of,
-)
+from channels_app.stats.sources import OF_SOURCES, WITH_SOURCES
+from channels_app.stats.tables import cut
 from usage.ingest.grains import FAILURES, HOUR, OF_RECORDS, RECORDS
 from usage.ingest.rollup import records_since
 from usage.models import Source

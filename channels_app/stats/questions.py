@@ -8,8 +8,8 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from channels_app.stats import current, tables
+from channels_app.stats.conditions import NOTHING, Conditions, Span
 from channels_app.stats.current import Basis
-from channels_app.stats.tables import NOTHING, Conditions, Span
 from channels_app.stats.usage import Usage
 from usage.ingest.grains import SUMS
 

@@ -7,12 +7,13 @@ from the sums, so that any span is exact to the microsecond in any time zone, an
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
-from channels_app.period import Period
+from channels_app.stats.conditions import Conditions, Span, listed, of_records, one_of
 from channels_app.stats.database import database
 from channels_app.stats.remembering import once
+from channels_app.stats.sources import OF_SOURCES, WITH_SOURCES
 from usage.ingest.grains import (
     DAILY,
     DAILY_BY_CHANNEL,
@@ -49,8 +50,7 @@ from usage.ingest.grains import (
 )
 from usage.ingest.placing import displaced
 from usage.ingest.rollup import records_since
-from usage.models import Account, Source
-from usage.models.fields import to_micros
+from usage.models import Source
 from usage.models.rollup import NO_CHANNEL
 
 # SQLite takes 500 parts of a query.
@@ -78,81 +78,10 @@ _OF_SUCCEEDED = {
     "unused_failures": "0",
 }
 _OF_BOTH = {*SUMS, *TOTALS} - {*_OF_SUCCEEDED, "priced_succeeded", "timed_output", "timed_ms", "without_usage"}
-
 _SUM_OF_RECORDS = SUM_OF_RECORDS | {name: f"SUM({figure})" for name, figure in TOTALS.items()}
 
-# What a record may be without; 0 then (NO_KEY, NO_MESSAGE).
-_MAY_BE_MISSING = ("api_key_id", "message_id")
-
-# From first to last, both included.
-CodeRange = tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Conditions:
-    """What records must fulfil: one of these ids (None: any), and failed or not (None: either) with one of these codes and
-    `messages`, which only failures have.
-
-    `channels` (0: unknown) says the same as `sources`, where these are all that some channels have.
-    """
-
-    sources: frozenset[int] | None = None
-    channels: frozenset[int] | None = None
-    models: frozenset[int] | None = None
-    api_keys: frozenset[int] | None = None
-    failed: bool | None = None
-    codes: tuple[CodeRange, ...] = ()
-    messages: frozenset[int] | None = None
-
-    @property
-    def ids(self) -> dict[str, frozenset[int]]:
-        """The ids of each dimension that is restricted."""
-        every = {
-            "source_id": self.sources,
-            "model_id": self.models,
-            "api_key_id": self.api_keys,
-            "message_id": self.messages,
-        }
-        return {name: ids for name, ids in every.items() if ids is not None}
-
-    def ids_in(self, dimensions: Collection[str]) -> dict[str, frozenset[int]]:
-        """Do the same in terms of a table that has these."""
-        if self.channels is None or "channel_id" not in dimensions:
-            return self.ids
-        return {name: ids for name, ids in self.ids.items() if name != "source_id"} | {"channel_id": self.channels}
-
-    @property
-    def only_failed(self) -> bool:
-        return self.failed is True or bool(self.codes) or self.messages is not None
-
-
-# What a source means (Source.known_channel) changes with names that come later. Sums by channel follow them, but not at
-# once (usage/ingest/placing.py), and none are kept by account or server.
-OF_SOURCES = {
-    "instance_id": "sources.instance_id",
-    "channel_id": "COALESCE(accounts.channel_id, sources.channel_id)",
-    "account_id": "sources.account_id",
-}
-WITH_SOURCES = (
-    f"JOIN {Source._meta.db_table} AS sources ON sources.id = pieces.source_id "
-    f"LEFT JOIN {Account._meta.db_table} AS accounts ON accounts.id = sources.account_id"
-)
 # In sums the unknown channel is 0, to be a key.
 _UNKNOWN_AS_NULL = {"channel_id": f"NULLIF(channel_id, {NO_CHANNEL}) AS channel_id"}
-
-EVERYTHING, NOTHING = Conditions(), Conditions(sources=frozenset())
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """`[since, until)` in microseconds since 1970 UTC."""
-
-    since: int
-    until: int
-
-
-def span_of(period: Period) -> Span:
-    return Span(to_micros(period.since), to_micros(period.until))
 
 
 def aggregate(
@@ -427,27 +356,3 @@ def cut(span: Span, grains: Sequence[Grain]) -> Iterator[tuple[Grain | None, Spa
     yield grain, Span(first, last)
     if last < span.until:
         yield from cut(Span(last, span.until), finer)
-
-
-def of_records(conditions: Conditions) -> list[str]:
-    """Return what records must fulfil, in terms of their columns alone: an index may know them."""
-    where = []
-    for name, ids in conditions.ids.items():
-        one = f"{name} IN {listed(ids)}"
-        where.append(f"({one} OR {name} IS NULL)" if name in _MAY_BE_MISSING and 0 in ids else one)
-    if conditions.only_failed or conditions.failed is False:
-        where.append("failed" if conditions.only_failed else "NOT failed")
-    if conditions.codes:
-        where.append(one_of(conditions.codes, OF_RECORDS["status_code"]))
-    return where
-
-
-def listed(ids: Iterable[int]) -> str:
-    """Ids are our own integers, and may be more than a statement takes parameters. Nothing is in an empty list, which
-    PostgreSQL would not read.
-    """
-    return f"({', '.join(str(int(one)) for one in sorted(ids)) or 'NULL'})"
-
-
-def one_of(codes: Iterable[CodeRange], column: str = "status_code") -> str:
-    return f"({' OR '.join(f'{column} BETWEEN {int(first)} AND {int(last)}' for first, last in codes)})"

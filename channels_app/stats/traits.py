@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
+from channels_app.stats.conditions import Conditions, Span, of_records
 from channels_app.stats.database import database
 from channels_app.stats.questions import Group, Series
-from channels_app.stats.tables import PARTS_PER_QUERY, Conditions, Span, of_records
+from channels_app.stats.tables import PARTS_PER_QUERY
 from usage.ingest.grains import RECORDS, SUM_OF_RECORDS
 from usage.models import RequestTraits
 
