@@ -79,6 +79,8 @@ _OF_SUCCEEDED = {
 }
 _OF_BOTH = {*SUMS, *TOTALS} - {*_OF_SUCCEEDED, "priced_succeeded", "timed_output", "timed_ms", "without_usage"}
 _SUM_OF_RECORDS = SUM_OF_RECORDS | {name: f"SUM({figure})" for name, figure in TOTALS.items()}
+# What is taken from sums of all for each failure.
+_TAKEN = {name: f"-({figure})" if name in _OF_BOTH else "0" for name, figure in _SUM_OF_RECORDS.items()}
 
 # In sums the unknown channel is 0, to be a key.
 _UNKNOWN_AS_NULL = {"channel_id": f"NULLIF(channel_id, {NO_CHANNEL}) AS channel_id"}
@@ -208,12 +210,15 @@ class _Question:
 
     def _of_run(self, run: Run) -> Iterator[str]:
         if run.grain is None:
-            yield self._by_channel(self._of_records(run))
+            yield self._by_channel(self._of_records(run, self._conditions, _SUM_OF_RECORDS))
             return
         if self._conditions.failed is not False:
             yield self._of_sums(run, run.grain, {})
             return
         yield self._of_sums(run, run.grain, _OF_SUCCEEDED)
+        if run.grain is QUARTER_HOURLY:  # of which failures have no sums: an index finds their records
+            yield self._by_channel(self._of_records(run, replace(self._conditions, failed=True), _TAKEN))
+            return
         if taken := [name for name in self._sums if name in _OF_BOTH]:
             failures = _failures(self._conditions, self._asked)[0 if run.grain.width > HOUR else -1]
             figures = {name: f"-({TOTALS.get(name, name)})" if name in taken else "0" for name in self._sums}
@@ -237,11 +242,11 @@ class _Question:
         query = f"SELECT {columns} FROM {grain.table} WHERE {' AND '.join(where)}"
         return query if is_by_channel else self._by_channel(query)
 
-    def _of_records(self, run: Run) -> str:
+    def _of_records(self, run: Run, conditions: Conditions, figure_of: Mapping[str, str]) -> str:
         """Grouped even where no dimension is asked for: without groups there would be a row even of nothing."""
-        where = [f"requested_at >= {run.span.since}", f"requested_at < {run.span.until}", *of_records(self._conditions)]
+        where = [f"requested_at >= {run.span.since}", f"requested_at < {run.span.until}", *of_records(conditions)]
         values = [f"{OF_RECORDS[name]} AS {name}" for name in self._of_sources]
-        figures = [f"{_SUM_OF_RECORDS[name]} AS {name}" for name in self._sums]
+        figures = [f"{figure_of[name]} AS {name}" for name in self._sums]
         columns = ", ".join((f"{run.place_of('requested_at')} AS span", *values, *figures))
         places = ", ".join(str(place) for place in range(1, len(self._of_sources) + 2))
         return f"SELECT {columns} FROM {RECORDS} WHERE {' AND '.join(where)} GROUP BY {places}"
@@ -303,9 +308,8 @@ def _grains(conditions: Conditions, by: Sequence[str]) -> tuple[Grain, ...]:
 
 
 def _are_in_quarter_hours(conditions: Conditions, by: Sequence[str]) -> bool:
-    """Whether the sums by quarter of an hour know all that is asked; what failed of them, they do not."""
-    is_of_all = conditions.failed is None and not conditions.only_failed
-    return is_of_all and _knows(QUARTER_HOURLY, {*by, *conditions.ids_in(["channel_id"])})
+    """Whether the sums by quarter of an hour know all that is asked; only of what failed they do not."""
+    return not conditions.only_failed and _knows(QUARTER_HOURLY, {*by, *conditions.ids_in(["channel_id"])})
 
 
 def are_quarters_known(conditions: Conditions, by: Sequence[str]) -> bool:
