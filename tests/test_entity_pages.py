@@ -103,6 +103,12 @@ def test_the_figures_are_those_of_its_records(
     assert int(total["requests"]) == requests == sum(exact(html, "requests")[:-1])
 
 
+def test_requests_without_a_key_have_the_mark_that_lists_give_them(reader: Client, sample: Instance) -> None:
+    own = re.search(r'id="entity-title"[^>]*>(<svg.*?</svg>)', page(reader, "/keys/0/"))
+    listed = re.search(r'</a>(<svg.*?</svg>)<a class="name" href="/keys/0/', page(reader, "/keys/?key=0"))
+    assert own and listed and own[1] == listed[1]
+
+
 def test_there_is_no_page_of_what_is_not_there(reader: Client, sample: Instance) -> None:
     for address in ("/channels/nothing/", "/accounts/987654/", "/models/987654/", "/keys/987654/"):
         assert reader.get(address).status_code == 404

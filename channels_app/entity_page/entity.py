@@ -63,9 +63,10 @@ def find_model(pk: int) -> Entity:
 
 
 def find_key(pk: int) -> Entity:
+    its_look = look.of_names([str(pk)])[0]
     if pk == NO_KEY:
-        return Entity(KEY, str(pk), _("No key"), look.OTHER)
+        return Entity(KEY, str(pk), _("No key"), its_look)
     row = ApiKey.objects.filter(pk=pk).first()
     if row is None:
         raise Http404(_("There is no API key %(value)s") % {"value": pk})
-    return Entity(KEY, str(pk), str(row), look.of_names([str(pk)])[0], row, reverse("channels_app:alias", args=[pk]))
+    return Entity(KEY, str(pk), str(row), its_look, row, reverse("channels_app:alias", args=[pk]))
