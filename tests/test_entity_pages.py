@@ -308,7 +308,9 @@ def test_the_chart_is_by_the_next_dimension(reader: Client, sample: Instance, ad
 def test_costs_at_current_prices(reader: Client, sample: Instance) -> None:
     ModelPrice.objects.create(pattern="*", input=0, output=0, per_request=Decimal("0.5"))
     html = page(reader, account("alice") + "?basis=current")
-    assert "$35.00" in card(html, "cost") and [row["cost"] for row in rows(html)][-1].startswith("Prices cover it $35.00")
+    assert "$35.00" in card(html, "cost") and [row["cost"] for row in rows(html)][-1].startswith(
+        "Prices cover it $35.00"
+    )
 
 
 def test_the_table_as_a_file(reader: Client, sample: Instance) -> None:
