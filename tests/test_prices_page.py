@@ -183,7 +183,7 @@ def test_what_is_typed_is_never_taken_for_html(reader: Client, sample: Instance)
 def test_the_page_is_reached_from_every_page_and_from_what_has_no_price(reader: Client, sample: Instance) -> None:
     assert '<a class="seldom" href="/prices/" title="Prices" aria-current="page">' in page(reader)
     channels = page(reader, "/channels/?range=24h")
-    assert "2 models without a price" in text_of(channels) and 'class="confidence unpriced"' in channels
+    assert "2 models without a price" in text_of(channels) and 'class="confidence unpriced in-words"' in channels
     assert '<a href="/prices/?show=unpriced">Prices</a>' in channels
     assert '<a href="/prices/">Prices</a>' in page(reader, "/collector/")
 
