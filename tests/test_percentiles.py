@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from collections import Counter
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -205,6 +206,18 @@ def test_what_failed_has_no_times(ledger: Instance) -> None:
 def test_nothing_has_no_percentile() -> None:
     found = timing(Span(0, 10**15), EVERYTHING)
     assert (found.latency.samples, found.latency.percentile(95)) == (0, None)
+
+
+@pytest.mark.django_db
+def test_of_all_time_no_list_of_hours_is_made() -> None:
+    """There are half a million since 1970; with one, each page of all time would take seconds."""
+    tracemalloc.start()
+    try:
+        timing(Span(0, to_micros(NOON)), EVERYTHING)
+        _now, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 5_000_000  # bytes
 
 
 @pytest.mark.django_db
