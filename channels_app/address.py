@@ -27,7 +27,8 @@ class Address:
 
     def setting(self, name: str, *values: str) -> Address:
         """The same with these values of a parameter alone; without any, it asks for nothing."""
-        return Address((*self.without(name).parameters, *((name, value) for value in values if value)))
+        kept = [one for one in self.parameters if one[0] != name]
+        return Address((*kept, *[(name, value) for value in values if value]))
 
     def adding(self, name: str, value: str) -> Address:
         return Address((*self.removing(name, value).parameters, (name, value)))

@@ -14,7 +14,7 @@ from django.db.models import Model, Q
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
-from channels_app.stats.tables import NOTHING, CodeRange, Conditions
+from channels_app.stats.conditions import NOTHING, CodeRange, Conditions
 from channels_app.wrong import Wrong
 from usage.models import Account, ApiKey, Channel, ChannelName, Instance, ModelName, Source
 from usage.models.record import NO_KEY

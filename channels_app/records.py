@@ -13,9 +13,9 @@ from typing import NamedTuple
 from django.db.models import Prefetch, QuerySet
 from django.utils.translation import gettext as _
 
+from channels_app.stats.conditions import Conditions, Span, of_records
 from channels_app.stats.database import database
 from channels_app.stats.occurrences import stretches
-from channels_app.stats.tables import Conditions, Span, of_records
 from usage.ingest.grains import RECORDS, TOTAL
 from usage.models import Source, UsageRecord
 from usage.models.fields import to_micros

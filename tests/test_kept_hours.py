@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from channels_app.stats import percentiles
+from channels_app.stats.conditions import EVERYTHING, Conditions, Span
 from channels_app.stats.kept_hours import KeptHours, Times, times
 from channels_app.stats.percentiles import timing
-from channels_app.stats.tables import EVERYTHING, Conditions, Span
 from tests.factories import NOON, book, payload
 from usage.accounting.payload import Payload
 from usage.ingest.grains import HOUR

@@ -195,9 +195,15 @@ def test_of_very_many_models_the_first_are_shown_and_the_others_added_up(reader:
     use_very_many_models()
     html = page(reader)
     found = rows(html)
-    assert len(found) == 102 and found[-2]["name"] == "Other (124)"
+    assert len(found) == 52 and found[-2]["name"] == "Other (174)"
     values = exact(html, "requests")
     assert sum(values[:-1]) == values[-1] == 394
+    more = re.search(r'id="more-rows" href="([^"]*)"', html)
+    assert more and more[1] == "?limit=500"
+    whole = page(reader, f"{more[1]}&sort=name")
+    assert len(rows(whole)) == 225 and "more-rows" not in whole
+    assert sum(exact(whole, "requests")[:-1]) == 394
+    assert 'id="sort-name" href="?limit=500&amp;sort=-name"' in whole
     assert len(b"".join(reader.get("/models/?format=csv")).splitlines()) == 225  # type: ignore[arg-type]
 
 

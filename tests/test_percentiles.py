@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from channels_app.filters import read_filters
 from channels_app.stats import percentiles
+from channels_app.stats.conditions import EVERYTHING, Conditions, Span
 from channels_app.stats.percentiles import Spread, timing, timing_by, timing_series
-from channels_app.stats.tables import EVERYTHING, Conditions, Span
 from tests.factories import NOON, auth_file, auth_files, before_next, book, examples, list_names, payload, zones
 from usage.ingest import compaction, distribution
 from usage.ingest.compaction import compact

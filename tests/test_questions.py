@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from channels_app.filters import read_filters
 from channels_app.stats import Conditions, Span, breakdown, series, tables, totals
+from channels_app.stats.questions import DIMENSIONS, narrowed
 from channels_app.stats.tables import cut
 from tests.factories import (
     CLIENT_KEY,
@@ -208,6 +209,9 @@ def compare(ledger: list[UsageRecord], since: int, until: int, asked: dict[str, 
     assert {group: asdict(usage) for group, usage in answers.items()} == {
         group: sums_of(rows) for group, rows in groups.items()
     }
+    dimensions, asked_sums = [DIMENSIONS[name] for name in by], ("requests", "total_tokens")
+    rows = tables.aggregate(Span(since, until), narrowed(conditions, by), dimensions, asked_sums)
+    assert {row[:-2]: row[-1] for row in rows} == {group: usage.total_tokens for group, usage in answers.items()}
 
 
 @settings(with_database, max_examples=examples(5))

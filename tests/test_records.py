@@ -15,7 +15,7 @@ from rest_framework.test import APIClient
 
 from channels_app.records import DEFAULT_SORT, SORTS, Cursor, CursorError, Page, Place, read_cursor, records
 from channels_app.stats import EVERYTHING, Conditions, Span
-from channels_app.stats.tables import NOTHING
+from channels_app.stats.conditions import NOTHING
 from tests.factories import CLIENT_KEY, NOON, TOKENS, auth_file, auth_files, book, examples, list_names, payload, zones
 from tests.test_questions import ask, inside, questions
 from usage.models import FailureText, Instance, UsageRecord

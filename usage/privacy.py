@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from ipaddress import ip_address
 
+from django.utils.functional import Promise
+
 _is_on: ContextVar[Callable[[], bool]] = ContextVar("privacy", default=lambda: False)
 _DOTS = "\u2022\u2022\u2022"
 
@@ -37,7 +39,7 @@ def decided_by(decide: Callable[[], bool]) -> Iterator[None]:
         _is_on.reset(token)
 
 
-def alias(name: str, kind: str, number: int | None) -> str:
+def alias(name: str, kind: Promise | str, number: int | None) -> str:
     """Return `name` or, in privacy mode, something like `claude #3`, which is always the same."""
     return f"{kind} #{number}" if is_on() else name
 

@@ -53,6 +53,10 @@ class StatusStrip:
     def _requests(self) -> str:
         return _("Requests")
 
+    @cached_property
+    def _from_to(self) -> str:
+        return _("%(first)s to %(last)s")
+
     @property
     def _width(self) -> int:
         """How many intervals are one cell."""
@@ -75,7 +79,7 @@ class StatusStrip:
     def _title(self, span: range, requests: int, failed: int, gaps: Sequence[object]) -> str:
         labels = self.timeline.labels
         first, last = labels[span.start], labels[min(span.stop, len(labels)) - 1]
-        parts = [first if first == last else _("%(first)s to %(last)s") % {"first": first, "last": last}]
+        parts = [first if first == last else self._from_to % {"first": first, "last": last}]
         parts.append(f"{self._requests}: {formats.grouped(requests)}")
         if requests:
             parts.append(formats.percent((requests - failed) / requests))

@@ -32,17 +32,18 @@ from channels_app.stats import (
     totals,
 )
 from channels_app.stats.client_requests import Calls, calls
+from channels_app.stats.conditions import EVERYTHING, NOTHING
 from channels_app.stats.cost_mix import cost_by_kind
 from channels_app.stats.elapsed import Elapsed, elapsed, gaps, length
 from channels_app.stats.peaks import Peaks, peaks
 from channels_app.stats.questions import DIMENSIONS, Group, aggregate
-from channels_app.stats.tables import EVERYTHING, NOTHING
 from channels_app.usage_api import since_the_first_record
 from usage.ingest.grains import TOKENS
 from usage.models import UsageRecord
 from usage.models.fields import to_micros
 
-# What the small drawings are made of, and the main one unless it is by model or key.
+# What the small drawings are made of, and the main one unless it is by model or key; and what a sum that is not there is of.
+_PARTS = {"total_tokens": TOKENS}
 _DRAWN = ("requests", "failed", *TOKENS, "cost_nanousd", "timed_output", "timed_ms")
 # What lists of the largest are of. So short a time is read from the records: once for all of them.
 _RANKED, _READ_ONCE = ("channel", "account", "key"), timedelta(hours=1)
@@ -116,8 +117,10 @@ class Answers:
     def _ranked_by(self, by: Sequence[str]) -> dict[Group, Usage]:
         metric = METRICS[self.query.metric]
         sums = (*metric.sums, *metric.besides)
+        # All tokens rank alike, whatever their kinds.
+        figures = ["unclassified" if name == "total_tokens" else name for name in sums]
         rows = aggregate(self.span, self.conditions, [DIMENSIONS[name] for name in by], self._basis, sums)
-        return {tuple(row[: len(by)]): Usage(**dict(zip(sums, row[len(by) :], strict=True))) for row in rows}
+        return {tuple(row[: len(by)]): Usage(**dict(zip(figures, row[len(by) :], strict=True))) for row in rows}
 
     @cached_property
     def by_model(self) -> dict[Group, Usage]:
@@ -158,7 +161,8 @@ class Answers:
         )
 
     def _lines(self, found: Series, names: Sequence[str]) -> dict[Group, list[int]]:
-        places, begun = [found.sums.index(name) for name in names], self.timeline.begun
+        summed = [one for name in names for one in ([name] if name in found.sums else _PARTS[name])]
+        places, begun = [found.sums.index(name) for name in summed], self.timeline.begun
         return {
             group: [sum([interval[place] for place in places]) for interval in line[:begun]]
             for group, line in found.groups.items()

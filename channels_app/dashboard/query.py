@@ -24,7 +24,6 @@ from channels_app.filter_bar.scope import PERIOD_PARAMETERS, Scope
 from channels_app.filter_bar.shift import written
 from channels_app.interval import options, read_interval
 from channels_app.stats import Usage
-from usage.ingest.grains import TOKENS as TOKEN_KINDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class Metric:
 
 
 METRICS = {
-    "tokens": Metric(gettext_lazy("Tokens"), TOKENS, TOKEN_KINDS, lambda usage: usage.total_tokens),
+    "tokens": Metric(gettext_lazy("Tokens"), TOKENS, ("total_tokens",), lambda usage: usage.total_tokens),
     "cost": Metric(
         gettext_lazy("Est. cost"),
         NANOUSD,

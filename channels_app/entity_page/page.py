@@ -290,8 +290,10 @@ class EntityPage(DataPage):
             whole.add(usage)
         rows = rows_of(view, groups, whole, self.query.elsewhere)
         columns = columns_of(_OF_CODES if view == "code" else COLUMNS, sort, whole)
-        usual = self.query.usual_sort
-        return Table(f"by-{view}", TITLES[view], columns, rows, whole, sort, self.address, usual_sort=usual)
+        return Table(
+            f"by-{view}", TITLES[view], columns, rows, whole, sort, self.address, usual_sort=self.query.usual_sort,
+            limit=self.query.limit,
+        )  # fmt: skip
 
     @cached_property
     def endpoints(self) -> list[Counted]:

@@ -12,7 +12,7 @@ from channels_app.dashboard.query import DashboardQuery, one_of
 from channels_app.entity_page.entity import Entity
 from channels_app.filter_bar.scope import read_scope
 from channels_app.usage_table.row import implied
-from channels_app.usage_table.table import DEFAULT_SORT, read_sort
+from channels_app.usage_table.table import DEFAULT_SORT, LIMITS, read_limit, read_sort
 
 COLUMNS = ("requests", "success", "tokens", "share", "input", "cached", "written", "output", "reasoning", "hit", "cost")
 
@@ -24,6 +24,7 @@ class EntityQuery(DashboardQuery):
     entity: Entity
     view: str = ""
     sort: str = DEFAULT_SORT
+    limit: int = LIMITS[0]
 
     @property
     def usual_sort(self) -> str:
@@ -37,11 +38,12 @@ class EntityQuery(DashboardQuery):
     def address(self) -> Address:
         first = self.entity.dimension.tabs[0]
         address = super().address.setting("view", "" if self.view == first else self.view)
+        address = address.setting("limit", "" if self.limit == LIMITS[0] else str(self.limit))
         return address.setting("sort", "" if self.sort == self.usual_sort else self.sort)
 
     def viewing(self, view: str) -> EntityQuery:
         sort = _usual_sort(view) if self.sort == self.usual_sort else self.sort
-        return replace(self, view=view, sort=sort)
+        return replace(self, view=view, sort=sort, limit=LIMITS[0])
 
 
 def read_entity_query(entity: Entity, query: QueryDict, now: datetime) -> EntityQuery:
@@ -53,7 +55,10 @@ def read_entity_query(entity: Entity, query: QueryDict, now: datetime) -> Entity
     warnings = [*scope.warnings]
     view = one_of(query, "view", dimension.tabs, warnings)
     sort = read_sort(query.get("sort", ""), COLUMNS, warnings, _usual_sort(view))
-    found = EntityQuery(scope, dimension.groupings, entity=entity, view=view, sort=sort, warnings=tuple(warnings))
+    limit = read_limit(query, warnings)
+    found = EntityQuery(
+        scope, dimension.groupings, entity=entity, view=view, sort=sort, limit=limit, warnings=tuple(warnings)
+    )
     return found.read(query)
 
 

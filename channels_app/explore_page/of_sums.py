@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from channels_app.charts.mix import KINDS
@@ -73,7 +73,7 @@ class OfSums:
         return Usage(**dict(zip(self._metric.sums, sums, strict=True)))
 
     @cached_property
-    def _sums(self) -> dict[Group, list[list[int]]]:
+    def _sums(self) -> Mapping[Group, Sequence[Sequence[int]]]:
         """Of each group in each interval."""
         asked, by, names = self._asked, self._asked.by, self._metric.sums
         if by == "status":

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from heapq import nlargest
+from typing import Any, NamedTuple
 
 from django.core.cache import cache
 from django.utils.translation import gettext as _
@@ -14,8 +15,8 @@ from django.utils.translation import gettext as _
 from channels_app.filter_bar.scope import Scope
 from channels_app.filters import UNKNOWN_CHANNEL
 from channels_app.stats import EVERYTHING, Conditions, aggregate
-from channels_app.stats.names import model_names
-from usage.models import Account, ApiKey, Channel, Instance
+from channels_app.stats.names import key_names, model_names
+from usage.models import Account, Channel, Instance
 from usage.models.record import NO_KEY, NO_STATUS
 
 # Of each filter; the others are found by typing.
@@ -24,8 +25,7 @@ MOST = 50
 _KEPT_SECONDS = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """`value` is what the address says. A channel has a colour, a shape and a place among channels (`position`); accounts are
     listed under their channel's name.
     """
@@ -66,14 +66,26 @@ class AllChoices:
     def of(self, name: str, search: str = "") -> Choices:
         """Return the choices of a filter whose name holds `search`."""
         wanted = search.strip().casefold()
+        if name == "account" and not wanted:
+            return self._largest_accounts
         found = [one for one in self._all(name) if wanted in one.name.casefold()]
-        found.sort(key=lambda one: (not one.is_chosen, -one.requests, one.position, one.name.casefold()))
+        found.sort(key=_first_chosen)
         rows = [one for at, one in enumerate(found) if at < MOST or one.is_chosen]
         if name == "account":
             rows = _by_group(rows)
         return Choices(rows, len(found) - len(rows))
 
+    @cached_property
+    def _largest_accounts(self) -> Choices:
+        """Of a thousand accounts only these are read."""
+        requests, chosen = self._of_accounts, self._scope.filters.accounts
+        largest = nlargest(MOST, requests, key=lambda pk: (pk in chosen, requests[pk], -pk))
+        rows = sorted(self._named_accounts({*largest, *chosen}), key=_first_chosen)
+        return Choices(_by_group(rows), len({*requests, *chosen}) - len(rows))
+
     def chosen(self, name: str) -> list[Choice]:
+        if name == "account":
+            return self._named_accounts(self._scope.filters.accounts)
         return [one for one in self._all(name) if one.is_chosen]
 
     def _all(self, name: str) -> list[Choice]:
@@ -131,15 +143,23 @@ class AllChoices:
             found.append(self._choice("channel", UNKNOWN_CHANNEL, _("Unknown channel"), requests[None]))
         return found
 
+    @cached_property
+    def _of_accounts(self) -> Counter[int]:
+        """The requests of each account of the channels that are chosen."""
+        asked, counter = self._scope.filters.channels, Counter[int]()
+        for _server, channel, account, requests in self._used:
+            if account is not None and (not asked or channel in asked):
+                counter[account] += requests
+        return counter
+
     def _accounts(self) -> list[Choice]:
-        requests, asked = self._counted(2), self._scope.filters
-        found = []
+        return self._named_accounts({*self._of_accounts, *self._scope.filters.accounts})
+
+    def _named_accounts(self, ids: Collection[int]) -> list[Choice]:
+        requests, found = self._counted(2), []
+        rows = Account.objects.filter(pk__in=ids) if ids else Account.objects.none()
         # Of a thousand rows, objects would take three times as long.
-        for channel_id, pk, *named in Account.objects.values_list("channel_id", *Account.NAMED_BY):
-            if pk not in requests and pk not in asked.accounts:
-                continue
-            if asked.channels and channel_id not in asked.channels and pk not in asked.accounts:
-                continue
+        for channel_id, pk, *named in rows.values_list("channel_id", *Account.NAMED_BY):
             channel = self._all_channels[channel_id]
             marks = (channel.color_slot, channel.shape, channel.name)
             found.append(self._choice("account", str(pk), Account.name_of(pk, *named), requests[pk], *marks))
@@ -152,8 +172,8 @@ class AllChoices:
 
     def _keys(self) -> list[Choice]:
         requests = self._by("api_key_id")
-        rows = ApiKey.objects.in_bulk({*requests, *self._scope.filters.keys} - {NO_KEY})
-        found = [self._choice("key", str(pk), str(row), requests.get(pk, 0)) for pk, row in rows.items()]
+        names = key_names({*requests, *self._scope.filters.keys} - {NO_KEY})
+        found = [self._choice("key", str(pk), name, requests.get(pk, 0)) for pk, name in names.items()]
         if NO_KEY in requests or NO_KEY in self._scope.filters.keys:
             found.append(self._choice("key", str(NO_KEY), _("No key"), requests.get(NO_KEY, 0)))
         return found
@@ -170,6 +190,11 @@ class AllChoices:
 
 
 _FAILED = Conditions(failed=True)
+
+
+def _first_chosen(one: Choice) -> tuple[bool, int, int, str]:
+    """What is chosen stands before the most requests."""
+    return not one.is_chosen, -one.requests, one.position, one.name.casefold()
 
 
 def _by_group(rows: list[Choice]) -> list[Choice]:

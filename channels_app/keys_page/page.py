@@ -40,7 +40,7 @@ class KeysPage(ListPage):
     def table(self) -> Table:
         return Table(
             "keys", _("API key"), self.table_columns, self._rows, self.usage, self.query.sort, self.address,
-            "keys/_name.html",
+            "keys/_name.html", limit=self.query.limit,
         )  # fmt: skip
 
     @cached_property
@@ -61,7 +61,7 @@ class KeysPage(ListPage):
 
     @cached_property
     def _cells(self) -> list[tuple[Any, ...]]:
-        """Key, channel, model, the requests and the sums of the metric; only these, since there are thousands."""
+        """Key, channel, model, the requests and the sum of the metric, if that is another; only these, since there are thousands."""
         scope, sums = self.scope, ("requests", *METRICS[self.query.metric].sums)
         return aggregate(
             scope.span,
@@ -72,17 +72,18 @@ class KeysPage(ListPage):
         )
 
     @cached_property
-    def _by_model(self) -> Counter[Group]:
+    def _by_model(self) -> dict[Group, int]:
         """By key and model, the metric of the matrix."""
-        values = Counter[Group]()
-        for key, _channel, model, requests, *sums in self._cells:
-            values[key, model] += sum(sums) if sums else requests
+        values: dict[Group, int] = {}
+        for row in self._cells:
+            key, _channel, model = row[:3]
+            values[key, model] = values.get((key, model), 0) + row[-1]
         return values
 
     @cached_property
     def _channels(self) -> set[tuple[int, int]]:
         """Keys with the channels that answered them; what is unknown is none of them."""
-        return {(key, channel) for key, channel, *_ in self._cells if channel is not None}
+        return {row[:2] for row in self._cells if row[1] is not None}
 
     @cached_property
     def _parts_by_model(self) -> dict[Group, Usage]:
@@ -119,4 +120,8 @@ class KeysPage(ListPage):
         )
 
     def _records(self, key: str, model: str) -> str:
-        return f"{reverse('records')}{self.scope.address.setting('key', key).setting('model', model)}"
+        return f"{self._path_of_records}{self.scope.address.setting('key', key).setting('model', model)}"
+
+    @cached_property
+    def _path_of_records(self) -> str:
+        return reverse("records")

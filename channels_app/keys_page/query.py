@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 
 from django.http import QueryDict
 
@@ -26,7 +27,7 @@ class KeysQuery(ListQuery):
     metric: str = "tokens"
     edit: str = ""
 
-    @property
+    @cached_property
     def address(self) -> Address:
         return super().address.setting("metric", "" if self.metric == "tokens" else self.metric)
 

@@ -45,7 +45,7 @@ class ModelsPage(ListPage):
     def table(self) -> Table:
         return Table(
             "models", _("Model"), self.table_columns, self._rows, self.usage, self.query.sort, self.address,
-            "models/_name.html", self.timing,
+            "models/_name.html", self.timing, limit=self.query.limit,
         )  # fmt: skip
 
     @cached_property

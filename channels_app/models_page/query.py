@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 
 from django.http import QueryDict
 
@@ -22,7 +23,7 @@ class ModelsQuery(ListQuery):
     table = "models"
     unpriced: bool = False
 
-    @property
+    @cached_property
     def address(self) -> Address:
         return super().address.setting("unpriced", "1" if self.unpriced else "")
 

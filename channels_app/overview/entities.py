@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -84,7 +85,7 @@ class Entities:
         return rows
 
     def _channel_row(self, channel: Channel, usage: Usage) -> Row:
-        accounts = {group: one for group, one in self._by_account.items() if group[0] == channel.pk}
+        accounts = self._by_channel[channel.pk]
         its_look, is_open = look.of_slot(channel.color_slot, channel.shape), channel.slug in self.open
         return replace(
             self._row(channel.slug, channel.name, its_look, usage, self.answers.usage),
@@ -95,6 +96,13 @@ class Entities:
             page=self._page("channel", channel.slug),
             condition=("channel", channel.slug),
         )
+
+    @cached_property
+    def _by_channel(self) -> Mapping[int | None, dict[Group, Usage]]:
+        found = defaultdict[int | None, dict[Group, Usage]](dict)
+        for group, usage in self._by_account.items():
+            found[group[0]][group] = usage
+        return found
 
     @cached_property
     def _by_account(self) -> dict[Group, Usage]:

@@ -16,7 +16,7 @@ from channels_app.address import Parameters
 from channels_app.records import Narrowing
 from channels_app.stats import Span
 from channels_app.stats.client_requests import fresh_attempts
-from channels_app.stats.tables import listed
+from channels_app.stats.conditions import listed
 from channels_app.wrong import Wrong, texts_of
 from usage.ingest.grains import RECORDS, SPEED, TOTAL
 from usage.models import Attempt, FailureText, ModelName, RequestTraits

@@ -10,11 +10,12 @@ from channels_app.stats.channels import (
     ModelRow,
     channel_report,
 )
+from channels_app.stats.conditions import EVERYTHING, Conditions, Span, span_of
 from channels_app.stats.current import Basis, taken_as_ordinary
 from channels_app.stats.names import name_groups
 from channels_app.stats.percentiles import Spread, Timing, merged, timing, timing_by, timing_series
 from channels_app.stats.questions import DIMENSIONS, Series, breakdown, series, top, totals
-from channels_app.stats.tables import EVERYTHING, Conditions, Span, aggregate, span_of
+from channels_app.stats.tables import aggregate
 from channels_app.stats.usage import Share, Usage
 
 __all__ = [

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from channels_app.stats.conditions import Conditions, Span
 from channels_app.stats.questions import Group, series
-from channels_app.stats.tables import Conditions, Span, aggregate
+from channels_app.stats.tables import aggregate
 from usage.models.record import NO_KEY
 
 

@@ -21,9 +21,10 @@ from channels_app.stats.client_requests import (
     span_of_attempts,
     tally_of,
 )
+from channels_app.stats.conditions import Conditions, Span, of_records
 from channels_app.stats.database import database
 from channels_app.stats.questions import DIMENSIONS, Group, series
-from channels_app.stats.tables import OF_SOURCES, WITH_SOURCES, Conditions, Span, of_records
+from channels_app.stats.sources import OF_SOURCES, WITH_SOURCES
 from usage.ingest.attempts import TABLE, AttemptRow
 from usage.models import Source
 

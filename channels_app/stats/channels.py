@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 from django.utils.translation import gettext as _
 
 from channels_app.period import Period
+from channels_app.stats.conditions import EVERYTHING, Conditions, span_of
 from channels_app.stats.current import Basis, taken_as_ordinary
 from channels_app.stats.questions import aggregate
-from channels_app.stats.tables import EVERYTHING, Conditions, span_of
 from channels_app.stats.usage import Share, Usage
 from usage.models import Account, Channel, Instance, ModelName, Source
 

@@ -12,21 +12,13 @@ from itertools import chain
 from operator import add
 from typing import NamedTuple
 
+from channels_app.stats.conditions import EVERYTHING, NOTHING, Conditions, Span, of_records
 from channels_app.stats.current import Basis
 from channels_app.stats.database import database
 from channels_app.stats.questions import totals
 from channels_app.stats.remembering import once
-from channels_app.stats.tables import (
-    EVERYTHING,
-    NOTHING,
-    OF_SOURCES,
-    WITH_SOURCES,
-    Conditions,
-    Span,
-    aggregate,
-    cut,
-    of_records,
-)
+from channels_app.stats.sources import OF_SOURCES, WITH_SOURCES
+from channels_app.stats.tables import aggregate, cut
 from channels_app.stats.usage import Usage
 from usage.ingest.attempts import (
     FAR,

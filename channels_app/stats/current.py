@@ -19,9 +19,9 @@ from operator import add, itemgetter
 from typing import Any
 
 from channels_app.stats import tables
+from channels_app.stats.conditions import Conditions, Span
 from channels_app.stats.current_prices import CurrentPrices, Owner
 from channels_app.stats.current_records import MONEY, money_of_records
-from channels_app.stats.tables import Conditions, Span
 from usage.accounting.pricing import Price
 from usage.accounting.tokens import Buckets
 from usage.ingest.grains import SUMS, TOKENS

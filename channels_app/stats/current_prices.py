@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
+from channels_app.stats.conditions import Conditions, Span
 from channels_app.stats.database import database
 from channels_app.stats.remembering import once
-from channels_app.stats.tables import Conditions, Span
 from usage.accounting.multipliers import Multiplier
 from usage.accounting.price_book import PriceBook
 from usage.accounting.pricing import LIST_PRICE, Price

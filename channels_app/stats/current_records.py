@@ -13,10 +13,11 @@ from itertools import chain, pairwise, product
 from math import gcd
 from typing import Any, NamedTuple
 
+from channels_app.stats.conditions import Conditions, Span, listed, of_records
 from channels_app.stats.current_prices import CurrentPrices, Owner
 from channels_app.stats.database import database
+from channels_app.stats.sources import OF_SOURCES, WITH_SOURCES
 from channels_app.stats.spans import union
-from channels_app.stats.tables import OF_SOURCES, WITH_SOURCES, Conditions, Span, listed, of_records
 from usage.accounting.multipliers import Multiplier
 from usage.accounting.pricing import PARTS, Price
 from usage.ingest.grains import DAY, HOUR, HOURLY_BY_MODEL, OF_RECORDS, RECORDS, TOKENS, TOTAL

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from django.utils import timezone
 
+from channels_app.stats.conditions import Span
 from channels_app.stats.remembering import once
 from channels_app.stats.spans import both, union
-from channels_app.stats.tables import Span
 from usage.freshness import late
 from usage.models import CollectionGap, Instance
 from usage.models.fields import to_micros

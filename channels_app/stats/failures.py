@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
+from channels_app.stats.conditions import NOTHING, Conditions, Span, listed, of_records, one_of
 from channels_app.stats.database import database
 from channels_app.stats.remembering import once
-from channels_app.stats.tables import (
-    NOTHING,
-    OF_SOURCES,
-    WITH_SOURCES,
-    Conditions,
-    Span,
-    cut,
-    listed,
-    of_records,
-    one_of,
-)
+from channels_app.stats.sources import OF_SOURCES, WITH_SOURCES
+from channels_app.stats.tables import cut
 from usage.ingest.grains import FAILURES, HOUR, OF_RECORDS, RECORDS
 from usage.ingest.rollup import records_since
 from usage.models import Source
@@ -28,6 +22,8 @@ from usage.models import Source
 _DIMENSIONS = ("status_code", "message_id", "source_id", "model_id")
 # SQLite takes 500 parts of a query.
 _HOURS_AT_ONCE = 250
+# A channel and an account.
+_Place = tuple[int | None, int | None]
 _KIND = re.compile(r"(\d{1,3})-(\d{1,9})", re.ASCII)
 
 
@@ -83,36 +79,39 @@ def spreading(span: Span, conditions: Conditions, kinds: Collection[Kind]) -> di
     conditions = replace(of_failures(conditions), messages=frozenset(kind.message for kind in kinds))
     if not all(conditions.ids.values()):
         return {}
-    found: dict[Kind, Spreading] = {}
-    accounts: defaultdict[Kind, set[int]] = defaultdict(set)
     rows = _by_source_and_model(span, conditions)
-    places = _places({source for _code, _message, source, *_ in rows})
-    for code, message, source, model, count, first, last in rows:
-        kind, (channel, account) = Kind(code, message), places[source]
-        met = found.setdefault(kind, Spreading(first, last))
-        met.first, met.last = min(met.first, first), max(met.last, last)
-        met.channels[channel] += count
-        met.models[model] += count
-        if account is not None:
-            accounts[kind].add(account)
-    for kind, met in found.items():
-        met.accounts = len(accounts[kind])
-    wanted = {kind: found[kind] for kind in kinds if kind in found}
-    _find_moments(wanted, span, conditions)
-    return wanted
+    places, asked, found = _places({source for _code, _message, source, *_ in rows}), {*kinds}, dict[Kind, Spreading]()
+    for kind, of_it in groupby(rows, itemgetter(0, 1)):
+        if kind in asked:  # a message comes with other codes, too
+            found[Kind(*kind)] = _spreading(of_it, places)
+    _find_moments(found, span, conditions)
+    return found
+
+
+def _spreading(rows: Iterable[tuple[int, ...]], places: Mapping[int, _Place]) -> Spreading:
+    _codes, _messages, sources, models, counts, firsts, lasts = zip(*rows, strict=True)
+    found, accounts = Spreading(min(firsts), max(lasts)), set[int | None]()
+    for source, count in zip(sources, counts, strict=True):
+        channel, account = places[source]
+        found.channels[channel] += count
+        accounts.add(account)
+    for model, count in zip(models, counts, strict=True):
+        found.models[model] += count
+    found.accounts = len(accounts - {None})
+    return found
 
 
 def _by_source_and_model(span: Span, conditions: Conditions) -> list[tuple[int, ...]]:
-    """Return (*_DIMENSIONS, requests, first, last)."""
+    """Return (*_DIMENSIONS, requests, first, last), in the order of kinds."""
     with database().cursor() as cursor:
         cursor.execute(
             f"SELECT {', '.join(_DIMENSIONS)}, CAST(SUM(requests) AS BIGINT), MIN(moment), MAX(moment) "
-            f"FROM ({' UNION ALL '.join(_moments(span, conditions))}) AS parts GROUP BY 1, 2, 3, 4"
+            f"FROM ({' UNION ALL '.join(_moments(span, conditions))}) AS parts GROUP BY 1, 2, 3, 4 ORDER BY 1, 2"
         )
         return list(cursor.fetchall())
 
 
-def _places(sources: Collection[int]) -> dict[int, tuple[int | None, int | None]]:
+def _places(sources: Collection[int]) -> dict[int, _Place]:
     """Return the channel and the account that each source means now."""
     pieces = f"SELECT id AS source_id FROM {Source._meta.db_table} WHERE id IN {listed(sources)}"
     with database().cursor() as cursor:

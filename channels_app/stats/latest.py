@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from channels_app.stats.conditions import Conditions, Span, of_records
 from channels_app.stats.database import database
 from channels_app.stats.occurrences import stretches
-from channels_app.stats.tables import Conditions, Span, of_records
 from usage.ingest.grains import RECORDS
 
 # To read them takes SQLite 2 to 6 µs each, on each page of a channel, account, model or key.

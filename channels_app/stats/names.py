@@ -68,9 +68,21 @@ def _all_models(using: str) -> dict[int, str]:
 
 
 def _keys(ids: Iterable[int | None]) -> dict[int | None, Name]:
-    rows = ApiKey.objects.filter(pk__in=_known(ids))
-    names: dict[int | None, Name] = {row.pk: {"id": row.pk, "name": str(row)} for row in rows}
+    names: dict[int | None, Name] = {pk: {"id": pk, "name": name} for pk, name in key_names(_known(ids)).items()}
     return names | {NO_KEY: {"id": NO_KEY, "name": _("No key")}}
+
+
+def key_names(ids: Set[int]) -> dict[int, str]:
+    """Return the names of those of these keys that there are: a page asks for them three times."""
+    known = once(_no_names)
+    if missing := ids - known.keys():
+        known.update((row.pk, str(row)) for row in ApiKey.objects.using(database().alias).filter(pk__in=missing))
+    return {pk: known[pk] for pk in ids & known.keys()}
+
+
+def _no_names(using: str) -> dict[int, str]:
+    """What is known of keys before any is asked for: there may be more than a page shows."""
+    return {}
 
 
 def _codes(ids: Iterable[int | None]) -> dict[int | None, Name]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from channels_app.stats.conditions import EVERYTHING, Conditions, Span, listed, one_of
 from channels_app.stats.database import database
 from channels_app.stats.remembering import once
-from channels_app.stats.tables import DAYS, EVERYTHING, HOURS, Conditions, Span, listed, one_of
+from channels_app.stats.tables import DAYS, HOURS
 from usage.ingest.grains import FAILURES, HOUR, Grain
 from usage.ingest.rollup import records_since
 

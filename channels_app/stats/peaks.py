@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
 
+from channels_app.stats.conditions import EVERYTHING, Conditions, Span, listed, of_records, one_of
 from channels_app.stats.database import database
 from channels_app.stats.occurrences import hours_that_know
 from channels_app.stats.remembering import once
-from channels_app.stats.tables import EVERYTHING, Conditions, Span, listed, of_records, one_of
 from usage.ingest.attempts import stale_stretches
 from usage.ingest.grains import FAILURES, HOUR, RECORDS, TOTAL
 from usage.ingest.peaks import MINUTE, TABLE, Kind, grain_of

@@ -13,26 +13,14 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from channels_app.stats.conditions import EVERYTHING, Conditions, Span, listed, of_records
 from channels_app.stats.database import database
 from channels_app.stats.peaks import Target, covers, groups_of
 from channels_app.stats.questions import DIMENSIONS, OF_FAILURES, Group, narrowed
 from channels_app.stats.remembering import once
+from channels_app.stats.sources import OF_SOURCES, WITH_SOURCES
 from channels_app.stats.spans import both, union
-from channels_app.stats.tables import (
-    EVERYTHING,
-    OF_SOURCES,
-    PARTS_PER_QUERY,
-    WITH_SOURCES,
-    Conditions,
-    Piece,
-    Run,
-    Span,
-    aggregate_each,
-    cut,
-    listed,
-    of_records,
-    runs,
-)
+from channels_app.stats.tables import PARTS_PER_QUERY, Piece, Run, aggregate_each, cut, runs
 from usage.ingest.attempts import stale_stretches
 from usage.ingest.grains import HOUR, HOURLY, OF_RECORDS, RECORDS, TOTAL, Grain
 from usage.ingest.peaks import MINUTE, TABLE, Kind, grain_of

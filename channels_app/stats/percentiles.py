@@ -16,27 +16,14 @@ from functools import cached_property, partial
 from itertools import accumulate, chain, pairwise
 from typing import Any
 
+from channels_app.stats.conditions import EVERYTHING, Conditions, Span, listed, of_records
 from channels_app.stats.database import database
 from channels_app.stats.kept_hours import KeptHours, Times, times
 from channels_app.stats.questions import DIMENSIONS, OF_FAILURES, Group
 from channels_app.stats.remembering import once
+from channels_app.stats.sources import OF_SOURCES, WITH_SOURCES
 from channels_app.stats.spans import union
-from channels_app.stats.tables import (
-    EVERYTHING,
-    OF_SOURCES,
-    PARTS_PER_QUERY,
-    WITH_SOURCES,
-    Conditions,
-    Piece,
-    Run,
-    Span,
-    aggregate,
-    aggregate_each,
-    cut,
-    listed,
-    of_records,
-    runs,
-)
+from channels_app.stats.tables import PARTS_PER_QUERY, Piece, Run, aggregate, aggregate_each, cut, runs
 from usage.ingest.distribution import COUNTED, GRAINS, KINDS, MIDDLES, TABLE, at_rest, bins_of, decode
 from usage.ingest.grains import HOUR, HOURLY, OF_RECORDS, RECORDS, Grain
 from usage.ingest.rollup import records_since

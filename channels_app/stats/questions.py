@@ -8,8 +8,8 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from channels_app.stats import current, tables
+from channels_app.stats.conditions import NOTHING, Conditions, Span
 from channels_app.stats.current import Basis
-from channels_app.stats.tables import NOTHING, Conditions, Span
 from channels_app.stats.usage import Usage
 from usage.ingest.grains import SUMS
 
@@ -83,7 +83,7 @@ class Series(NamedTuple):
 
     edges: Sequence[int]
     sums: Sequence[str]
-    groups: dict[Group, list[list[int]]]
+    groups: dict[Group, list[Sequence[int]]]
 
 
 def series(
@@ -95,11 +95,11 @@ def series(
 ) -> Series:
     """Return usage by time for any `edges`, exact where they cut an hour too."""
     intervals = [Span(*ends) for ends in pairwise(edges)]
-    groups: dict[Group, list[list[int]]] = {}
-    dimensions = [DIMENSIONS[name] for name in by]
-    for number, *row in _OF_BASIS[basis](intervals, narrowed(conditions, by), dimensions, sums):
-        group = tuple(row[: len(by)])
+    groups: dict[Group, list[Sequence[int]]] = {}
+    dimensions, nothing, first_sum = [DIMENSIONS[name] for name in by], (0,) * len(sums), 1 + len(by)
+    for row in _OF_BASIS[basis](intervals, narrowed(conditions, by), dimensions, sums):
+        group = row[1:first_sum]
         if group not in groups:
-            groups[group] = [[0] * len(sums) for _interval in intervals]
-        groups[group][number] = row[len(by) :]
+            groups[group] = [nothing] * len(intervals)
+        groups[group][row[0]] = row[first_sum:]
     return Series(edges, sums, groups)

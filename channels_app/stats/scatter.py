@@ -8,10 +8,11 @@ from itertools import chain
 from typing import NamedTuple
 from zlib import crc32
 
+from channels_app.stats.conditions import NOTHING, Conditions, Span, listed, of_records, one_of
 from channels_app.stats.database import database
 from channels_app.stats.occurrences import hours_that_know, stretches
 from channels_app.stats.remembering import once
-from channels_app.stats.tables import NOTHING, Conditions, Span, aggregate, listed, of_records, one_of
+from channels_app.stats.tables import aggregate
 from usage.ingest.grains import FAILURES, HOUR, OF_RECORDS, RECORDS, SPEED, TOTAL
 from usage.ingest.rollup import records_since
 

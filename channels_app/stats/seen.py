@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
+from channels_app.stats.conditions import EVERYTHING, Conditions, listed
 from channels_app.stats.database import database
 from channels_app.stats.questions import DIMENSIONS
 from channels_app.stats.remembering import once
-from channels_app.stats.tables import EVERYTHING, OF_SOURCES, WITH_SOURCES, Conditions, listed
+from channels_app.stats.sources import OF_SOURCES, WITH_SOURCES
 from usage.ingest.grains import (
     DAILY_BY_KEY,
     DAILY_BY_MODEL,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from channels_app.stats.tables import Span
+from channels_app.stats.conditions import Span
 
 
 def union(spans: Iterable[Span]) -> list[Span]:

@@ -7,12 +7,13 @@ from the sums, so that any span is exact to the microsecond in any time zone, an
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
-from channels_app.period import Period
+from channels_app.stats.conditions import Conditions, Span, listed, of_records, one_of
 from channels_app.stats.database import database
 from channels_app.stats.remembering import once
+from channels_app.stats.sources import OF_SOURCES, WITH_SOURCES
 from usage.ingest.grains import (
     DAILY,
     DAILY_BY_CHANNEL,
@@ -41,6 +42,7 @@ from usage.ingest.grains import (
     RECORDS,
     SUM_OF_RECORDS,
     SUMS,
+    TOTALS,
     WEEKLY,
     WEEKLY_BY_KEY_CHANNEL_MODEL,
     WEEKLY_BY_SOURCE,
@@ -48,8 +50,7 @@ from usage.ingest.grains import (
 )
 from usage.ingest.placing import displaced
 from usage.ingest.rollup import records_since
-from usage.models import Account, Source
-from usage.models.fields import to_micros
+from usage.models import Source
 from usage.models.rollup import NO_CHANNEL
 
 # SQLite takes 500 parts of a query.
@@ -66,7 +67,7 @@ DAYS = (
 HOURS = (
     HOURLY_BY_CHANNEL, HOURLY_BY_MODEL, HOURLY_BY_CHANNEL_MODEL, HOURLY_BY_KEY, HOURLY_BY_SOURCE, HOURLY,
 )  # fmt: skip
-_DAYS_FAILED = (DAILY_FAILURE_KINDS, DAILY_FAILURES_BY_CHANNEL_MODEL, DAILY_FAILURES_BY_KEY, DAILY_FAILURES)
+_DAYS_FAILED = (DAILY_FAILURES_BY_CHANNEL_MODEL, DAILY_FAILURES_BY_KEY, DAILY_FAILURE_KINDS, DAILY_FAILURES)
 _HOURS_FAILED = (FAILURES_BY_CHANNEL, FAILURES)
 
 # Of what succeeded: what each sum of all says of it by itself, and from which those of the failed must be taken.
@@ -76,80 +77,13 @@ _OF_SUCCEEDED = {
     "priced_requests": "priced_succeeded",
     "unused_failures": "0",
 }
-_OF_BOTH = {*SUMS} - {*_OF_SUCCEEDED, "priced_succeeded", "timed_output", "timed_ms", "without_usage"}
+_OF_BOTH = {*SUMS, *TOTALS} - {*_OF_SUCCEEDED, "priced_succeeded", "timed_output", "timed_ms", "without_usage"}
+_SUM_OF_RECORDS = SUM_OF_RECORDS | {name: f"SUM({figure})" for name, figure in TOTALS.items()}
+# What is taken from sums of all for each failure.
+_TAKEN = {name: f"-({figure})" if name in _OF_BOTH else "0" for name, figure in _SUM_OF_RECORDS.items()}
 
-# What a record may be without; 0 then (NO_KEY, NO_MESSAGE).
-_MAY_BE_MISSING = ("api_key_id", "message_id")
-
-# From first to last, both included.
-CodeRange = tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Conditions:
-    """What records must fulfil: one of these ids (None: any), and failed or not (None: either) with one of these codes and
-    `messages`, which only failures have.
-
-    `channels` (0: unknown) says the same as `sources`, where these are all that some channels have.
-    """
-
-    sources: frozenset[int] | None = None
-    channels: frozenset[int] | None = None
-    models: frozenset[int] | None = None
-    api_keys: frozenset[int] | None = None
-    failed: bool | None = None
-    codes: tuple[CodeRange, ...] = ()
-    messages: frozenset[int] | None = None
-
-    @property
-    def ids(self) -> dict[str, frozenset[int]]:
-        """The ids of each dimension that is restricted."""
-        every = {
-            "source_id": self.sources,
-            "model_id": self.models,
-            "api_key_id": self.api_keys,
-            "message_id": self.messages,
-        }
-        return {name: ids for name, ids in every.items() if ids is not None}
-
-    def ids_in(self, dimensions: Collection[str]) -> dict[str, frozenset[int]]:
-        """Do the same in terms of a table that has these."""
-        if self.channels is None or "channel_id" not in dimensions:
-            return self.ids
-        return {name: ids for name, ids in self.ids.items() if name != "source_id"} | {"channel_id": self.channels}
-
-    @property
-    def only_failed(self) -> bool:
-        return self.failed is True or bool(self.codes) or self.messages is not None
-
-
-# What a source means (Source.known_channel) changes with names that come later. Sums by channel follow them, but not at
-# once (usage/ingest/placing.py), and none are kept by account or server.
-OF_SOURCES = {
-    "instance_id": "sources.instance_id",
-    "channel_id": "COALESCE(accounts.channel_id, sources.channel_id)",
-    "account_id": "sources.account_id",
-}
-WITH_SOURCES = (
-    f"JOIN {Source._meta.db_table} AS sources ON sources.id = pieces.source_id "
-    f"LEFT JOIN {Account._meta.db_table} AS accounts ON accounts.id = sources.account_id"
-)
 # In sums the unknown channel is 0, to be a key.
 _UNKNOWN_AS_NULL = {"channel_id": f"NULLIF(channel_id, {NO_CHANNEL}) AS channel_id"}
-
-EVERYTHING, NOTHING = Conditions(), Conditions(sources=frozenset())
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """`[since, until)` in microseconds since 1970 UTC."""
-
-    since: int
-    until: int
-
-
-def span_of(period: Period) -> Span:
-    return Span(to_micros(period.since), to_micros(period.until))
 
 
 def aggregate(
@@ -158,7 +92,7 @@ def aggregate(
     """Return the `sums` of all records in `span` for each value of the dimensions `by`: (*values, *sums).
 
     Dimensions are `source_id` and what a source means now (`instance_id`, `channel_id`, `account_id`; None: unknown),
-    `model_id`, `api_key_id`, and `status_code` and `message_id` of failures alone.
+    `model_id`, `api_key_id`, and `status_code` and `message_id` of failures alone. Sums may be TOTALS, too.
     """
     return [row[1:] for row in aggregate_each([span], conditions, by, sums)]
 
@@ -251,12 +185,18 @@ class _Question:
         # would be a row even of nothing.
         is_needed = only is None or not self._by
         places = ", ".join(str(place) for place in range(1 if is_needed else 2, len(self._by) + 2))
+        pieces = f"({' UNION ALL '.join(queries)}) AS pieces"
+        if joined:
+            pieces = f"({self._added_up(pieces, [] if only is not None else ['span'])}) AS pieces {WITH_SOURCES}"
         with database().cursor() as cursor:
-            cursor.execute(
-                f"SELECT {key}, {totals} FROM ({' UNION ALL '.join(queries)}) AS pieces "
-                f"{WITH_SOURCES if joined else ''} GROUP BY {places}"
-            )
+            cursor.execute(f"SELECT {key}, {totals} FROM {pieces} GROUP BY {places}")
             return list(cursor.fetchall())
+
+    def _added_up(self, pieces: str, place: Sequence[str]) -> str:
+        """Of a thousand sources each is then looked up once, and not each day."""
+        key = ", ".join((*place, *self._asked))
+        sums = ", ".join(f"SUM({name}) AS {name}" for name in self._sums)
+        return f"SELECT {key}, {sums} FROM {pieces} GROUP BY {key}"
 
     def _pieces(self, spans: _Spans) -> Iterator[Piece]:
         for number, span in spans:
@@ -270,16 +210,19 @@ class _Question:
 
     def _of_run(self, run: Run) -> Iterator[str]:
         if run.grain is None:
-            yield self._by_channel(self._of_records(run))
+            yield self._by_channel(self._of_records(run, self._conditions, _SUM_OF_RECORDS))
             return
         if self._conditions.failed is not False:
             yield self._of_sums(run, run.grain, {})
             return
         yield self._of_sums(run, run.grain, _OF_SUCCEEDED)
+        if run.grain is QUARTER_HOURLY:  # of which failures have no sums: an index finds their records
+            yield self._by_channel(self._of_records(run, replace(self._conditions, failed=True), _TAKEN))
+            return
         if taken := [name for name in self._sums if name in _OF_BOTH]:
             failures = _failures(self._conditions, self._asked)[0 if run.grain.width > HOUR else -1]
-            figures = {name: f"-{name}" if name in taken else "0" for name in self._sums}
-            yield self._of_sums(run, failures, figures, f"({' OR '.join(f'{name} <> 0' for name in taken)})")
+            figures = {name: f"-({TOTALS.get(name, name)})" if name in taken else "0" for name in self._sums}
+            yield self._of_sums(run, failures, figures, f"({' OR '.join(f'{figures[name]} <> 0' for name in taken)})")
 
     def _of_sums(self, run: Run, grain: Grain, figures: Mapping[str, str], *conditions: str) -> str:
         """Return the query of a table; `figures` are what it says of sums in other words than their names."""
@@ -294,16 +237,16 @@ class _Question:
         is_by_channel = "channel_id" in grain.dimensions
         dimensions = (_UNKNOWN_AS_NULL.get(name, name) for name in self._asked) if is_by_channel else self._of_sources
         # Not grouped: to do that once, for all pieces together, takes SQLite half as long.
-        sums = (f"{figures.get(name, name)} AS {name}" for name in self._sums)
+        sums = (f"{figures.get(name) or TOTALS.get(name, name)} AS {name}" for name in self._sums)
         columns = ", ".join((f"{run.place_of('bucket')} AS span", *dimensions, *sums))
         query = f"SELECT {columns} FROM {grain.table} WHERE {' AND '.join(where)}"
         return query if is_by_channel else self._by_channel(query)
 
-    def _of_records(self, run: Run) -> str:
+    def _of_records(self, run: Run, conditions: Conditions, figure_of: Mapping[str, str]) -> str:
         """Grouped even where no dimension is asked for: without groups there would be a row even of nothing."""
-        where = [f"requested_at >= {run.span.since}", f"requested_at < {run.span.until}", *of_records(self._conditions)]
+        where = [f"requested_at >= {run.span.since}", f"requested_at < {run.span.until}", *of_records(conditions)]
         values = [f"{OF_RECORDS[name]} AS {name}" for name in self._of_sources]
-        figures = [f"{SUM_OF_RECORDS[name]} AS {name}" for name in self._sums]
+        figures = [f"{figure_of[name]} AS {name}" for name in self._sums]
         columns = ", ".join((f"{run.place_of('requested_at')} AS span", *values, *figures))
         places = ", ".join(str(place) for place in range(1, len(self._of_sources) + 2))
         return f"SELECT {columns} FROM {RECORDS} WHERE {' AND '.join(where)} GROUP BY {places}"
@@ -365,9 +308,8 @@ def _grains(conditions: Conditions, by: Sequence[str]) -> tuple[Grain, ...]:
 
 
 def _are_in_quarter_hours(conditions: Conditions, by: Sequence[str]) -> bool:
-    """Whether the sums by quarter of an hour know all that is asked; what failed of them, they do not."""
-    is_of_all = conditions.failed is None and not conditions.only_failed
-    return is_of_all and _knows(QUARTER_HOURLY, {*by, *conditions.ids_in(["channel_id"])})
+    """Whether the sums by quarter of an hour know all that is asked; only of what failed they do not."""
+    return not conditions.only_failed and _knows(QUARTER_HOURLY, {*by, *conditions.ids_in(["channel_id"])})
 
 
 def are_quarters_known(conditions: Conditions, by: Sequence[str]) -> bool:
@@ -406,6 +348,9 @@ def cut(span: Span, grains: Sequence[Grain]) -> Iterator[tuple[Grain | None, Spa
         yield None, span
         return
     grain, *finer = grains
+    if span.until - span.since < grain.width:  # as the hours of a month are, of which there are hundreds
+        yield from cut(span, finer)
+        return
     first, last = grain.end_of(span.since), grain.start_of(span.until)
     if first >= last:
         yield from cut(span, finer)
@@ -415,27 +360,3 @@ def cut(span: Span, grains: Sequence[Grain]) -> Iterator[tuple[Grain | None, Spa
     yield grain, Span(first, last)
     if last < span.until:
         yield from cut(Span(last, span.until), finer)
-
-
-def of_records(conditions: Conditions) -> list[str]:
-    """Return what records must fulfil, in terms of their columns alone: an index may know them."""
-    where = []
-    for name, ids in conditions.ids.items():
-        one = f"{name} IN {listed(ids)}"
-        where.append(f"({one} OR {name} IS NULL)" if name in _MAY_BE_MISSING and 0 in ids else one)
-    if conditions.only_failed or conditions.failed is False:
-        where.append("failed" if conditions.only_failed else "NOT failed")
-    if conditions.codes:
-        where.append(one_of(conditions.codes, OF_RECORDS["status_code"]))
-    return where
-
-
-def listed(ids: Iterable[int]) -> str:
-    """Ids are our own integers, and may be more than a statement takes parameters. Nothing is in an empty list, which
-    PostgreSQL would not read.
-    """
-    return f"({', '.join(str(int(one)) for one in sorted(ids)) or 'NULL'})"
-
-
-def one_of(codes: Iterable[CodeRange], column: str = "status_code") -> str:
-    return f"({' OR '.join(f'{column} BETWEEN {int(first)} AND {int(last)}' for first, last in codes)})"

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
+from channels_app.stats.conditions import Conditions, Span, of_records
 from channels_app.stats.database import database
 from channels_app.stats.questions import Group, Series
-from channels_app.stats.tables import PARTS_PER_QUERY, Conditions, Span, of_records
+from channels_app.stats.tables import PARTS_PER_QUERY
 from usage.ingest.grains import RECORDS, SUM_OF_RECORDS
 from usage.models import RequestTraits
 
@@ -24,7 +25,7 @@ def series_by_trait(edges: Sequence[int], conditions: Conditions, trait: str, su
     """
     rows = list(_rows(edges, conditions, sums))
     lowest = _lowest({traits for _place, traits, *_sums in rows}, trait)
-    groups: dict[Group, list[list[int]]] = {}
+    groups: dict[Group, list[Sequence[int]]] = {}
     for place, traits, *figures in rows:
         line = groups.setdefault((lowest[traits],), [[0] * len(sums) for _interval in pairwise(edges)])
         line[place] = [one + other for one, other in zip(line[place], figures, strict=True)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import ClassVar, Self
 
 from django.http import QueryDict
@@ -13,7 +14,7 @@ from channels_app.address import Address
 from channels_app.columns import PARAMETER, read_columns, written
 from channels_app.dashboard.query import listed
 from channels_app.filter_bar.scope import Scope, read_scope
-from channels_app.usage_table.table import DEFAULT_SORT, read_sort
+from channels_app.usage_table.table import DEFAULT_SORT, LIMITS, read_limit, read_sort
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,14 @@ class ListQuery:
     sort: str = DEFAULT_SORT
     open: frozenset[str] = frozenset()
     columns: tuple[str, ...] = ()
+    limit: int = LIMITS[0]
     warnings: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def address(self) -> Address:
-        """This very state."""
+        """This very state; each row has some of its neighbours."""
         address = self.scope.address.setting("sort", "" if self.sort == DEFAULT_SORT else self.sort)
+        address = address.setting("limit", "" if self.limit == LIMITS[0] else str(self.limit))
         return address.setting("open", ",".join(sorted(self.open))).setting(
             PARAMETER, *written(self.table, self.columns)
         )
@@ -52,4 +55,5 @@ class ListQuery:
         warnings = [*scope.warnings]
         sort = read_sort(query.get("sort", ""), (*usual, *optional), warnings)
         columns = read_columns(query, cls.table, usual, optional)
-        return cls(scope, sort, listed(query, "open"), columns, tuple(warnings))
+        limit = read_limit(query, warnings)
+        return cls(scope, sort, listed(query, "open"), columns, limit, tuple(warnings))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
-from django.urls import reverse
+from django.urls import get_script_prefix, reverse
 from django.utils.translation import gettext as _
 
 from channels_app.address import Address
@@ -87,8 +88,22 @@ _IMPLIED = {"account": ("server", "channel", "account")}
 
 def page_of(by: str, value: object, address: Address) -> str:
     """Return the address of the page of one channel (by its slug), account, model or key (by their ids)."""
+    return f"{_path_of(by, str(value), get_script_prefix())}{_kept(by, address)}"
+
+
+# A table has hundreds of addresses, of pages that stay what they are.
+
+
+@lru_cache(maxsize=4096)
+def _path_of(by: str, value: str, prefix: str) -> str:
+    """`prefix` is where the site is, which `reverse` begins with."""
+    return reverse(f"channels_app:{by}", args=[value])
+
+
+@lru_cache(maxsize=64)
+def _kept(by: str, address: Address) -> str:
     kept = address.only(GLOBAL_PARAMETERS).without(*implied(by))
-    return f"{reverse(f'channels_app:{by}', args=[value])}{kept}".rstrip("?")
+    return str(kept) if kept.parameters else ""
 
 
 def implied(by: str) -> Sequence[str]:
@@ -125,9 +140,17 @@ def total_of(usage: Usage, models: Sequence[ModelRow], timing: Timing | None) ->
     return Row("_total", _("Total"), usage, usage, look=look.OTHER, timing=timing, models=models)
 
 
-def others_of(rows: Sequence[Row], whole: Usage) -> Row:
-    """Return the sum of rows that are too many to be shown."""
+def others_of(rows: Sequence[Row], whole: Usage, more: str) -> Row:
+    """Return the sum of rows that are too many to be shown; `more` is where they are, or empty."""
     usage = Usage()
     for row in rows:
         usage.add(row.usage)
-    return Row("_other", _("Other (%(n)s)") % {"n": len(rows)}, usage, whole, look=look.OTHER, is_last=True)
+    return Row(
+        "_other",
+        _("Other (%(n)s)") % {"n": len(rows)},
+        usage,
+        whole,
+        look=look.OTHER,
+        is_last=True,
+        details={"more": more},
+    )

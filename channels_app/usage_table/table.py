@@ -8,19 +8,21 @@ from functools import cached_property
 from html import escape
 from typing import NamedTuple
 
+from django.http import QueryDict
 from django.utils.functional import Promise
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from channels_app.address import Address
+from channels_app.dashboard.query import one_of
 from channels_app.stats import ModelRow, Timing, Usage
 from channels_app.usage_table.columns import COLUMNS, Column, share
 from channels_app.usage_table.row import Row, models_of, others_of, total_of
 
 DEFAULT_SORT = "-tokens"
-# Of more the page shows the first, and the sum of the others; files have all.
-MOST = 100
+# Rows of a page, and of one that shows more: of what is beyond, the sum. Files have all.
+LIMITS = (50, 500)
 _MOST_COLUMNS = 13
 
 
@@ -52,6 +54,7 @@ class Table:
     models: Sequence[ModelRow] = ()
     # What it is sorted by where its address does not say.
     usual_sort: str = DEFAULT_SORT
+    limit: int = LIMITS[1]
 
     @property
     def sorted_by(self) -> str:
@@ -88,9 +91,10 @@ class Table:
     @property
     def shown(self) -> list[Row]:
         rows = self.ordered
-        if len(rows) <= MOST + 1:
+        if len(rows) <= self.limit + 1:
             return rows
-        return [*rows[:MOST], others_of(rows[MOST:], self.usage)]
+        more = str(self.address.setting("limit", str(LIMITS[1]))) if self.limit == LIMITS[0] else ""
+        return [*rows[: self.limit], others_of(rows[self.limit :], self.usage, more)]
 
     @property
     def total(self) -> Row:
@@ -122,6 +126,11 @@ def in_order(rows: Sequence[Row], sort: str) -> list[Row]:
     for row in ordered:
         row.children = in_order(row.children, sort)
     return sorted(ordered, key=lambda row: row.is_last)
+
+
+def read_limit(query: QueryDict, warnings: list[str]) -> int:
+    """Return how many rows are asked for: one of LIMITS."""
+    return int(one_of(query, "limit", tuple(map(str, LIMITS)), warnings))
 
 
 def read_sort(asked: str, columns: Sequence[str], warnings: list[str], usual: str = DEFAULT_SORT) -> str:

@@ -14,7 +14,6 @@ from channels_app.period import Period
 from channels_app.stats import series
 from channels_app.stats.questions import Group
 from channels_app.usage_api import since_the_first_record
-from usage.ingest.grains import TOKENS
 
 _SUMS = {"requests": ("requests",), "failed": ("failed",), "success": ("requests",), "cost": ("cost_nanousd",)}
 _UNITS = {"requests": REQUESTS, "failed": REQUESTS, "success": REQUESTS, "cost": NANOUSD}
@@ -29,7 +28,7 @@ def trends(scope: Scope, now: datetime, by: str, sorted_by: str) -> dict[Group, 
     if len(begun) < 2:
         return {}
     marks = micros([*begun, min(period.until, max(now, begun[-1] + timedelta(seconds=1)))])
-    found = series(marks, scope.conditions, [by], _SUMS.get(sorted_by, TOKENS), scope.basis)
+    found = series(marks, scope.conditions, [by], _SUMS.get(sorted_by, ("total_tokens",)), scope.basis)
     unit = _UNITS.get(sorted_by, IN_TOKENS)
     return {group: _line([sum(interval) for interval in line], unit) for group, line in found.groups.items()}
 

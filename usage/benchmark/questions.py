@@ -34,8 +34,8 @@ from channels_app.stats import (
     totals,
 )
 from channels_app.stats.client_requests import calls, paths
+from channels_app.stats.conditions import of_records
 from channels_app.stats.peaks import peaks
-from channels_app.stats.tables import of_records
 from usage.models import Channel, ModelName, UsageRecord
 
 Ask = Callable[[Period, Conditions], object]

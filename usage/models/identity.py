@@ -8,7 +8,6 @@ from typing import Any
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.text import slugify
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from usage import privacy
@@ -239,6 +238,10 @@ class Source(models.Model):
         return self.account.channel_id if self.account else self.channel_id
 
 
+# What all are called in privacy mode.
+_KEY = _("Key")
+
+
 class ApiKey(models.Model):
     """A client's key, known by its digest and shown by its mask or the name that the operator gave it."""
 
@@ -252,4 +255,4 @@ class ApiKey(models.Model):
         verbose_name_plural = _("API keys")
 
     def __str__(self) -> str:
-        return privacy.alias(self.alias or self.key_mask, gettext("Key"), self.pk)
+        return privacy.alias(self.alias or self.key_mask, _KEY, self.pk)
