@@ -82,10 +82,14 @@ _ASKED_TWICE = {"test_every_page", "test_one_sum", "test_records_page", "test_sc
 # These write and read rows as all others do; what they are about is elsewhere.
 _ABOUT_WORDS = {
     "test_doctor",
+    "test_gaps",
     "test_interval",
+    "test_multipliers_csv",
     "test_prices_csv",
+    "test_privacy",
     "test_sync_faults",
     "test_sync_prices",
+    "test_sync_profiles",
     "test_warnings",
 }
 

@@ -35,6 +35,11 @@ def examples(count: int) -> int:
     return max(3, round(count * _SEARCH))
 
 
+def zones(*names: str) -> list[str]:
+    """Return in which time zones a test shall run: on PostgreSQL in the last one, since no database is told of zones."""
+    return [*names] if connection.vendor == "sqlite" else [names[-1]]
+
+
 # Machines of a CI are slow at times; that is no failure. Examples are found anew each time and leave no files.
 settings.register_profile("tests", deadline=None, max_examples=examples(40), database=None)
 settings.load_profile("tests")

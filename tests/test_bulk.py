@@ -101,9 +101,10 @@ def test_twins_within_a_batch_are_booked_once(like: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "column", ["source_id", "model_id", "alias_id", "api_key_id", "traits_id", "price_id", "client_id"]
+    ("column", "at"),
+    [(name, 49) for name in ("model_id", "alias_id", "api_key_id", "traits_id", "price_id", "client_id")]
+    + [("source_id", at) for at in (0, 49, 119)],
 )
-@pytest.mark.parametrize("at", [0, 49, 119])
 def test_batch_with_a_row_that_points_to_nothing_is_refused_as_a_whole(
     like: dict[str, Any], batches_of_50: int, column: str, at: int
 ) -> None:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
 from channels_app.stats import Basis, Conditions, Span, Usage, breakdown, series, taken_as_ordinary, totals
-from tests.factories import NOON, auth_file, auth_files, book, examples, list_names, payload, sums_of, undone
+from tests.factories import NOON, auth_file, auth_files, book, examples, list_names, payload, sums_of, undone, zones
 from tests.test_pricing import add_price
 from tests.test_questions import OF_RECORD, ask, inside, questions
 from usage.accounting.tokens import Buckets
@@ -37,7 +37,7 @@ MODELS = ("one-FAKE", "two-FAKE", "three-FAKE")
 TIERS = ("", "default", "Priority", "flex")
 
 
-@pytest.fixture(params=["UTC", "Asia/Kathmandu"])
+@pytest.fixture(params=zones("UTC", "Asia/Kathmandu"))
 def report_zone(request: pytest.FixtureRequest, settings: Any) -> str:
     settings.TIME_ZONE = request.param
     return settings.TIME_ZONE

@@ -19,7 +19,7 @@ from channels_app.filters import read_filters
 from channels_app.stats import percentiles
 from channels_app.stats.conditions import EVERYTHING, Conditions, Span
 from channels_app.stats.percentiles import Spread, timing, timing_by, timing_series
-from tests.factories import NOON, auth_file, auth_files, before_next, book, examples, list_names, payload
+from tests.factories import NOON, auth_file, auth_files, before_next, book, examples, list_names, payload, zones
 from usage.ingest import compaction, distribution
 from usage.ingest.compaction import compact
 from usage.ingest.distribution import MIDDLES, bin_of, decode, encode
@@ -59,7 +59,7 @@ def test_the_percentile_is_the_one_of_the_nearest_rank(times: list[int], share: 
     assert Spread(times).percentile(share) == Spread(counts=Counter(times)).percentile(share) == expected
 
 
-@pytest.fixture(params=["Asia/Kathmandu", "America/New_York"])
+@pytest.fixture(params=zones("America/New_York", "Asia/Kathmandu"))
 def report_zone(request: pytest.FixtureRequest, settings: Any) -> str:
     settings.TIME_ZONE = request.param
     return settings.TIME_ZONE

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from channels_app.stats import EVERYTHING, Conditions, Span, breakdown, series, totals
-from tests.factories import CLIENT_KEY, NOON, book, examples, payload, rollup_rows, sums_of, undone
+from tests.factories import CLIENT_KEY, NOON, book, examples, payload, rollup_rows, sums_of, undone, zones
 from usage.accounting.payload import Payload
 from usage.ingest import distribution, grains, rollup
 from usage.ingest.ledger import Ledger
@@ -40,7 +40,7 @@ def payloads(count: int = 120, seed: int = 4) -> list[Payload]:
     ]  # fmt: skip
 
 
-@pytest.fixture(params=["UTC", "Asia/Shanghai", "Asia/Kathmandu"])
+@pytest.fixture(params=zones("UTC", "Asia/Shanghai", "Asia/Kathmandu"))
 def zone(request: pytest.FixtureRequest, settings: Any) -> str:
     settings.TIME_ZONE = request.param
     return settings.TIME_ZONE

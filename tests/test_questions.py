@@ -30,6 +30,7 @@ from tests.factories import (
     payload,
     sums_of,
     undone,
+    zones,
 )
 from usage.ingest import grains, rollup
 from usage.ingest.grains import DAILY, HOURLY, SUMS
@@ -46,7 +47,7 @@ FIELDS = ("input_tokens", "output_tokens", "reasoning_tokens", "cached_tokens", 
 with_database = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(10))
 
 
-@pytest.fixture(params=["UTC", "Asia/Shanghai", "Asia/Kathmandu", "America/New_York"])
+@pytest.fixture(params=zones("UTC", "Asia/Shanghai", "Asia/Kathmandu", "America/New_York"))
 def report_zone(request: pytest.FixtureRequest, settings: Any) -> str:
     """Where the days of the sums are cut."""
     settings.TIME_ZONE = request.param
@@ -286,7 +287,7 @@ def test_a_series_is_exact_whatever_its_edges(ledger: list[UsageRecord], data: s
     assert sum(interval[0] for line in groups.values() for interval in line) == len(everything)
 
 
-@pytest.mark.parametrize("zone", ["Asia/Kolkata", "Asia/Kathmandu", "America/New_York", "Australia/Lord_Howe"])
+@pytest.mark.parametrize("zone", zones("Asia/Kolkata", "Asia/Kathmandu", "America/New_York", "Australia/Lord_Howe"))
 @pytest.mark.parametrize("step", [1, 7, 30])
 def test_days_weeks_and_months_of_any_zone_are_exact(
     report_zone: str, instance: Instance, zone: str, step: int

@@ -16,7 +16,7 @@ from rest_framework.test import APIClient
 from channels_app.records import DEFAULT_SORT, SORTS, Cursor, CursorError, Page, Place, read_cursor, records
 from channels_app.stats import EVERYTHING, Conditions, Span
 from channels_app.stats.conditions import NOTHING
-from tests.factories import CLIENT_KEY, NOON, TOKENS, auth_file, auth_files, book, examples, list_names, payload
+from tests.factories import CLIENT_KEY, NOON, TOKENS, auth_file, auth_files, book, examples, list_names, payload, zones
 from tests.test_questions import ask, inside, questions
 from usage.models import FailureText, Instance, UsageRecord
 from usage.models.fields import to_micros
@@ -27,7 +27,7 @@ EVER = Span(0, to_micros(NOON + 100 * DAY))
 with_database = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(25))
 
 
-@pytest.fixture(params=["UTC", "Asia/Kathmandu"])
+@pytest.fixture(params=zones("UTC", "Asia/Kathmandu"))
 def ledger(request: pytest.FixtureRequest, settings: Any, instance: Instance) -> list[UsageRecord]:
     """A hundred and fifty records of a month, of which many are of one moment or have equal values."""
     settings.TIME_ZONE = request.param

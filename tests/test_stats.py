@@ -19,7 +19,7 @@ from channels_app.period import Period, read_period
 from channels_app.serializers import ChannelReportSerializer, CostSerializer
 from channels_app.stats import SORT_KEYS, UNKNOWN, ChannelReport, Usage, channel_report
 from channels_app.stats.confidence import Confidence
-from tests.factories import NOON, auth_file, auth_files, book, examples, list_names, payload, sums_of
+from tests.factories import NOON, auth_file, auth_files, book, examples, list_names, payload, sums_of, zones
 from usage.ingest.grains import SUMS
 from usage.ingest.sources import heal
 from usage.models import Instance, ModelPrice, UsageRecord
@@ -141,7 +141,7 @@ class TestExact:
         pieces = (channel_report(span(since, until)).usage for since, until in pairwise(cuts))
         assert total(pieces) == whole
 
-    @pytest.mark.parametrize("zone", ["Asia/Shanghai", "Asia/Kolkata", "Asia/Kathmandu", "America/New_York"])
+    @pytest.mark.parametrize("zone", zones("Asia/Shanghai", "Asia/Kolkata", "Asia/Kathmandu", "America/New_York"))
     @pytest.mark.parametrize("name", ["today", "yesterday", "7d", "24h", "1h", "mtd"])
     def test_days_of_any_zone_are_exact(self, ledger: list[UsageRecord], zone: str, name: str) -> None:
         period = read_period({"range": name}, ZoneInfo(zone), NOON + timedelta(hours=7, minutes=11))

@@ -12,12 +12,12 @@ from rest_framework.test import APIClient
 from channels_app.buckets import BUCKETS, choose, edges
 from channels_app.comparison import compared_with
 from channels_app.period import RANGES, read_period
-from tests.factories import CLIENT_KEY, NOON, auth_file, auth_files, book, list_names, payload
+from tests.factories import CLIENT_KEY, NOON, auth_file, auth_files, book, list_names, payload, zones
 from usage.models import ApiKey, Instance
 
 HOUR = timedelta(hours=1)
 DAY = "2026-08-22"  # of NOON
-ZONES = ["UTC", "Asia/Shanghai", "Asia/Kathmandu", "America/New_York", "Australia/Lord_Howe"]
+ZONES = zones("UTC", "Asia/Shanghai", "Asia/Kathmandu", "America/New_York", "Australia/Lord_Howe")
 
 
 @pytest.fixture

@@ -7,8 +7,11 @@ from typing import Any
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Page
 
-# Of the rows of a long table the first are like all others; if these were only left out, axe would still go through them.
-_REMOVE_LIKE_OTHERS = 'document.querySelectorAll("tbody tr:nth-of-type(n + 13)").forEach(row => row.remove())'
+# Of the rows of a long table, and of what a menu offers, the first are like all others; and of shapes axe says nothing. If
+# these were only left out, axe would still go through them.
+_REMOVE_LIKE_OTHERS = """document.querySelectorAll(
+  "tbody tr:nth-of-type(n + 13), .choices-list li:nth-of-type(n + 7), svg :is(path, rect, circle, line, polyline, polygon)"
+).forEach(one => one.remove())"""
 # What a contrast comes from: letters, of which large ones may be paler, and what is painted behind them. Marks where it
 # is not among those that are known.
 _MARK_NEW_COLORS = """known => {

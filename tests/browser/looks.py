@@ -13,24 +13,33 @@ from tests.browser.conftest import Open
 WIDTHS = (320, 720, 1100, 1440)
 
 
+_OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+_CLIPPED = """[...document.querySelectorAll("td, thead th, .button, button, .chip, .pill, h1, h2, p, label")]
+    .filter(e => e.scrollWidth > e.clientWidth + 1 && e.clientWidth && e.checkVisibility() && !e.closest(".sr-only"))
+    .map(e => e.className + ": " + e.textContent.trim())"""
+
+
 def overflow(page: Page) -> int:
     """By how many pixels the page is wider than its window."""
-    return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
+    return int(page.evaluate(_OVERFLOW))
 
 
 def clipped(page: Page) -> list[str]:
     """Texts of controls and figures that do not fit into their box; names may end in an ellipsis."""
-    script = """() => [...document.querySelectorAll("td, thead th, .button, button, .chip, .pill, h1, h2, p, label")]
-        .filter(e => e.checkVisibility() && !e.closest(".sr-only") && e.scrollWidth > e.clientWidth + 1 && e.clientWidth)
-        .map(e => e.className + ": " + e.textContent.trim())"""
-    return list(page.evaluate(script))
+    return list(page.evaluate(_CLIPPED))
+
+
+def misfits(page: Page) -> tuple[int, list[str]]:
+    """Both of these, asked at once."""
+    too_wide, texts = page.evaluate(f"[{_OVERFLOW}, {_CLIPPED}]")
+    return int(too_wide), list(texts)
 
 
 def fits(open_page: Open, address: str, language: str) -> Page:
     """Look at a page on a phone, and at every width in the dark; return the latter."""
     phone = open_page(address, width=390, language=language)
     assert phone.evaluate("innerWidth") == 390
-    assert (overflow(phone), clipped(phone)) == (0, [])
+    assert misfits(phone) == (0, [])
     page = open_page(address, language=language, theme="dark")
     fits_every_width(page)
     return page
@@ -39,7 +48,7 @@ def fits(open_page: Open, address: str, language: str) -> Page:
 def fits_every_width(page: Page) -> None:
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
-        assert (width, overflow(page), clipped(page)) == (width, 0, [])
+        assert (width, *misfits(page)) == (width, 0, [])
 
 
 # Primary buttons, and the upper steps of the heat map.

@@ -24,8 +24,7 @@ from tests.browser.looks import (
     SMALL_TARGETS,
     WIDTHS,
     bright,
-    clipped,
-    overflow,
+    misfits,
     picture,
 )
 from usage.demo.seeding import seed
@@ -111,13 +110,13 @@ def troubles(page: Page, look: Look, source: str) -> list[Any]:
 
 
 def _does_not_fit(page: Page) -> list[Any]:
-    too_wide = overflow(page)
-    return [("wider than its window by", too_wide)] * bool(too_wide) + [("clipped", text) for text in clipped(page)]
+    too_wide, texts = misfits(page)
+    return [("wider than its window by", too_wide)] * bool(too_wide) + [("clipped", text) for text in texts]
 
 
 def _does_not_fit_other_windows(page: Page, look: Look) -> list[Any]:
     found = []
-    for width in WIDTHS:
+    for width in set(WIDTHS) - {look.width}:
         page.set_viewport_size({"width": width, "height": 900})
         found += [(width, trouble) for trouble in _does_not_fit(page)]
     page.set_viewport_size({"width": look.width, "height": 900})
