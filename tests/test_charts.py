@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from channels_app.charts import look
 from channels_app.charts.heatmap import Heatmap, Hour
 from channels_app.charts.lines import Lines
+from channels_app.charts.log_lines import LogLines
 from channels_app.charts.look import Look
 from channels_app.charts.mix import Mix
 from channels_app.charts.signed_lines import SignedLines
@@ -225,6 +227,34 @@ def test_lines_break_where_there_is_no_value() -> None:
     assert alone.path.count("M") == 1 and alone.path.startswith("M0.5 ") and alone.css == f"line alone {BLUE.fill}"
     assert line.path == "M0.5 667h0M2.5 333h0L3.5 0"
     assert band.path == "M2.5 333L3.5 0L3.5 833L2.5 833z"
+
+
+def test_lines_say_at_their_ends_what_they_are_and_never_over_each_other() -> None:
+    values = {
+        "high": [9, 100, None],
+        "middle": [2, 52, None],
+        "near": [1, 50, None],
+        "low": [1, 1, 1],
+        "none": [None] * 3,
+    }
+    series = [Series(name, name, [*some, *[None] * 8], BLUE) for name, some in values.items()]
+    asked: dict[str, Any] = {"id": "x", "title": "X", "unit": TOKENS, "timeline": timeline(), "series": series}
+    assert Lines(**asked).ends == []
+    for kind in (Lines, LogLines):
+        ends = kind(**asked, is_labelled=True).ends
+        assert [end.text for end in ends] == ["high", "middle", "near", "low"]
+        assert [end.x for end in ends] == [pytest.approx(100 * (at + 0.5) / timeline().count) for at in (1, 1, 1, 2)]
+        assert all(lower.y - upper.y >= 6.99 for upper, lower in pairwise(ends))
+        assert all(0 < end.y <= 100 for end in ends)
+
+
+@pytest.mark.parametrize("kind", [Lines, LogLines])
+def test_the_space_between_two_lines_is_tinted_on_either_scale(kind: type[Lines]) -> None:
+    series = [Series("p95", "p95", [100, 90, *[None] * 9], BLUE), Series("p50", "p50", [10, 20, *[None] * 9], BLUE)]
+    chart = kind(id="x", title="X", unit=TOKENS, timeline=timeline(), series=series, band=("p95", "p50"))
+    band, *lines = chart.layers
+    assert band.css == "band" and band.path.count("L") == 3 and len(lines) == 2
+    assert lines[0].path.partition("h0")[0] in band.path
 
 
 def test_what_is_less_than_nothing_lies_below_0() -> None:

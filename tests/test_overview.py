@@ -216,6 +216,17 @@ def test_there_are_eight_cards_with_words_about_each(reader: Client, sample: Ins
     assert html.count('popovertarget="about-') == 8 and "an estimate, not a bill" in card(html, "cost")
 
 
+def test_latencies_can_be_drawn_on_a_logarithmic_scale(reader: Client, sample: Instance) -> None:
+    UsageRecord.objects.update(latency_ms=4_000, ttft_ms=500)
+    figure = re.compile(r'<figure class="chart" id="chart-latency".*?</figure>', re.DOTALL)
+    linear, log = (figure.findall(reader.get(address).content.decode())[0] for address in ("/", "/?log=1&range=24h"))
+    assert '<a class="item" href="?log=1">Log scale</a>' in linear
+    assert '<a class="item" href="?range=24h">Linear scale</a>' in log
+    ticks = [re.findall(r'<text x="100%" y="[^"]*" dy=".32em">([^<]*)<', some) for some in (linear, log)]
+    assert ticks[0][0] == "0 s" and ticks[1][0] != "0 s"
+    assert re.findall(r'class="end"[^>]*>([^<]*)<', log) == ["p95", "p50", "First token p50"]
+
+
 def test_what_was_never_timed_has_no_latency(reader: Client, sample: Instance) -> None:
     html = page(reader)
     assert 'aria-label="no data"' in html and "no timed requests" in card(html, "latency")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import floor, log10
 
 from channels_app.charts.lines import Lines
-from channels_app.charts.time_chart import HEIGHT, Layer, Tick, line_layers
+from channels_app.charts.time_chart import HEIGHT, Tick
 
 _MOST_TICKS = 6
 
@@ -31,12 +32,11 @@ class LogLines(Lines):
         ]
 
     @property
-    def layers(self) -> list[Layer]:
-        return [
-            layer
-            for one in self.shown
-            for layer in line_layers([self._place(value) for value in one.values], HEIGHT, one.look.fill)
-        ]
+    def _full(self) -> int:
+        return HEIGHT
+
+    def _placed(self, values: Sequence[int | None]) -> Sequence[int | None]:
+        return [self._place(value) for value in values]
 
     def _place(self, value: int | None) -> int | None:
         if value is None or value <= 0:

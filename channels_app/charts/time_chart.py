@@ -53,6 +53,14 @@ class Link(NamedTuple):
     is_file: bool = False
 
 
+class End(NamedTuple):
+    """What a line says at its end: where, in percent of the plot from its upper left."""
+
+    x: float
+    y: float
+    text: str
+
+
 class Tick(NamedTuple):
     """A line across the plot; `y` is in per cent from its top."""
 
@@ -110,6 +118,11 @@ class TimeChart(ABC):
     @property
     def ticks(self) -> list[Tick]:
         return [Tick(100 - 100 * mark / self.top, self.unit.tick(mark)) for mark in self._marks]
+
+    @property
+    def ends(self) -> list[End]:
+        """What lines say where they end."""
+        return []
 
     @property
     def has_totals(self) -> bool:

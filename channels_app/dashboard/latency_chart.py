@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from channels_app.chart_file import LATENCY, links_to_files
 from channels_app.charts.lines import Lines
+from channels_app.charts.log_lines import LogLines
 from channels_app.charts.look import Look
 from channels_app.charts.time_chart import Link, Series
 from channels_app.charts.unit import MILLISECONDS
@@ -16,8 +17,8 @@ from channels_app.stats import Timing
 
 
 def latency_chart(answers: Answers) -> Lines:
-    whole = answers.timing
-    return Lines(
+    whole, is_log = answers.timing, answers.query.log
+    return (LogLines if is_log else Lines)(
         id="latency",
         title=_("Latency"),
         unit=MILLISECONDS,
@@ -28,11 +29,13 @@ def latency_chart(answers: Answers) -> Lines:
             _series(answers, "ttft", _("First token p50"), whole, lambda timing: timing.ttft.percentile(50)),
         ],
         band=("p95", "p50"),
+        is_labelled=True,
         samples=_samples(answers),
         zoom=str(answers.query.anywhen),
         records=answers.query.scope.records(),
         links=[
             *links_to_files(answers.query.address, LATENCY),
+            Link(_("Linear scale") if is_log else _("Log scale"), answers.query.other_scale),
             Link(_("Open in Explore"), answers.query.exploring(metric="p95", by="none")),
         ],
     )

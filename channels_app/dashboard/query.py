@@ -82,7 +82,9 @@ class Choice(NamedTuple):
 
 @dataclass(frozen=True)
 class DashboardQuery:
-    """`groupings` are those of GROUPINGS that the page offers; without `by` it shows the first. `hide` are keys of series."""
+    """`groupings` are those of GROUPINGS that the page offers; without `by` it shows the first. `hide` are keys of series, and
+    `log` is how latencies are drawn.
+    """
 
     scope: Scope
     groupings: tuple[str, ...]
@@ -91,6 +93,7 @@ class DashboardQuery:
     stack: str = ""
     bucket: str = AUTO
     hide: frozenset[str] = frozenset()
+    log: bool = False
     warnings: tuple[str, ...] = ()
 
     @property
@@ -102,6 +105,7 @@ class DashboardQuery:
             "stack": self.stack,
             "bucket": "" if self.bucket == AUTO else self.bucket,
             "hide": ",".join(sorted(self.hide)),
+            "log": "1" if self.log else "",
         }
         return self.asked.joined((name, value) for name, value in own.items() if value)
 
@@ -154,6 +158,11 @@ class DashboardQuery:
     def stacking(self, stack: str) -> Self:
         return replace(self, stack=stack)
 
+    @property
+    def other_scale(self) -> str:
+        """The address with latencies on the other scale."""
+        return str(replace(self, log=not self.log).address)
+
     def hiding(self, key: str) -> Self:
         return replace(self, hide=self.hide ^ {key})
 
@@ -170,6 +179,7 @@ class DashboardQuery:
             stack=one_of(query, "stack", STACKS, warnings),
             bucket=read_interval(query, self.scope, warnings),
             hide=listed(query, "hide"),
+            log=query.get("log") == "1",
         )
         found = found.measuring(one_of(query, "metric", METRICS, warnings))
         return replace(found, warnings=tuple(warnings))
