@@ -206,19 +206,23 @@ def _slug(channel: Channel | None) -> str:
 
 
 def _places(ids: Collection[int]) -> dict[int, _Place]:
-    """Return where the usage of each source belongs. There may be thousands, of which objects would take as long as the sums."""
+    """Return where the usage of each source belongs. There may be thousands, of which objects would take as long as the sums.
+
+    What names others is read before these: new ones may come meanwhile.
+    """
+    whose = dict(Source.objects.filter(account__isnull=False).values_list("pk", "account_id"))
+    of_none = Source.objects.in_bulk([one for one in ids if one not in whose])
+    rows: list[Any] = list(
+        Account.objects.values_list("instance_id", "channel_id", "state", "retry_at", *Account.NAMED_BY)
+    )
     servers, channels = dict(Instance.objects.values_list("pk", "name")), Channel.objects.in_bulk()
     accounts: dict[int, _Place] = {}
-    rows: Iterable[Any] = Account.objects.values_list(
-        "instance_id", "channel_id", "state", "retry_at", *Account.NAMED_BY
-    )
     for server, of_channel, state, retry_at, pk, *named in rows:
         channel, name = channels[of_channel], Account.name_of(pk, *named)
         row = AccountRow(f"account-{pk}", name, channel.kind, state, retry_at, pk, instance=servers[server])
         accounts[pk] = channel, row
-    whose = dict(Source.objects.filter(account__isnull=False).values_list("pk", "account_id"))
     places = {source: accounts[whose[source]] for source in ids if source in whose}
-    for pk, source in Source.objects.in_bulk([one for one in ids if one not in whose]).items():
+    for pk, source in of_none.items():
         known = channels[source.channel_id] if source.channel_id else None
         name = source.name if known else str(source)
         kind = known.kind if known else ""
