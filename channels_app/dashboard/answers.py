@@ -42,9 +42,10 @@ from usage.ingest.grains import TOKENS
 from usage.models import UsageRecord
 from usage.models.fields import to_micros
 
-# What the small drawings are made of, and the main one unless it is by model or key; and what a sum that is not there is of.
-_PARTS = {"total_tokens": TOKENS}
+# What the small drawings are made of, and the main one unless it is by model or key.
 _DRAWN = ("requests", "failed", *TOKENS, "cost_nanousd", "timed_output", "timed_ms")
+# Of which of these a sum is that is none of them.
+_PARTS = {"total_tokens": TOKENS}
 # What lists of the largest are of. So short a time is read from the records: once for all of them.
 _RANKED, _READ_ONCE = ("channel", "account", "key"), timedelta(hours=1)
 # Of longer periods the heatmap shows the last four weeks.

@@ -46,7 +46,7 @@ from channels_app.usage_table.columns import COLUMNS as ALL_COLUMNS
 from channels_app.usage_table.row import implied, rows_of
 from channels_app.usage_table.table import TITLES, Table, columns_of
 from usage.accounting.price_book import PriceBook
-from usage.meaning import Meaning, meanings
+from usage.meaning import Explained, Meaning
 from usage.models import Account, Channel, Instance, ModelName, ModelPrice, PriceMultiplier, RequestTraits
 from usage.models.fields import to_micros
 from usage.prices.resolution import multiplier_of
@@ -55,8 +55,8 @@ _RECORDS, _CELLS = 10, 96
 _OF_RECORDS = ("time", "status", "channel", "model", "key", "total", "cost", "ttft", "latency")
 # The dimensions of Answers.by_account.
 _OF_ACCOUNTS = ("channel", "account")
-# Others would say the same in each row of failures, or nothing.
 _OF_PRICES = ("pattern", "input", "cached", "written", "output", "reasoning", "condition", "from")
+# Others would say the same in each row of failures, or nothing.
 _OF_CODES = ("requests", "share", "tokens", "cost")
 
 
@@ -241,9 +241,8 @@ class EntityPage(DataPage):
     # What it is broken down by.
 
     @property
-    def about_endpoints(self) -> dict[str, Meaning]:
-        requests = ALL_COLUMNS["requests"]
-        return meanings(("requests", requests.label, requests.note))
+    def about_endpoints(self) -> dict[str, Explained]:
+        return {"requests": ALL_COLUMNS["requests"]}
 
     @cached_property
     def tabs(self) -> list[Tab]:

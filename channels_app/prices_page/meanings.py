@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.utils.translation import gettext_lazy as _
 
+from channels_app.usage_table.columns import COLUMNS
 from usage.meaning import meanings
 
 PRICES = meanings(
@@ -26,8 +27,8 @@ PRICES = meanings(
 )
 
 UNPRICED = meanings(
-    ("requests", _("Requests, 30 days"), _("Upstream attempts; a retried call counts each try")),
-    ("tokens", _("Tokens, 30 days"), _("Input + output + unclassified")),
+    ("requests", _("Requests, 30 days"), COLUMNS["requests"].note),
+    ("tokens", _("Tokens, 30 days"), COLUMNS["tokens"].note),
 )
 
 MULTIPLIERS = meanings(

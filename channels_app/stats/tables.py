@@ -237,7 +237,7 @@ class _Question:
         is_by_channel = "channel_id" in grain.dimensions
         dimensions = (_UNKNOWN_AS_NULL.get(name, name) for name in self._asked) if is_by_channel else self._of_sources
         # Not grouped: to do that once, for all pieces together, takes SQLite half as long.
-        sums = (f"{figures.get(name) or TOTALS.get(name, name)} AS {name}" for name in self._sums)
+        sums = (f"{figures.get(name, TOTALS.get(name, name))} AS {name}" for name in self._sums)
         columns = ", ".join((f"{run.place_of('bucket')} AS span", *dimensions, *sums))
         query = f"SELECT {columns} FROM {grain.table} WHERE {' AND '.join(where)}"
         return query if is_by_channel else self._by_channel(query)
