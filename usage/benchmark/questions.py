@@ -112,10 +112,19 @@ RECORDS: dict[str, Ask] = {
         span_of(period), conditions, cursor=_deep(span_of(period), conditions)
     ),
 }
-# As a browser asks, with all that a page has.
+# As a browser asks, with all that a page has; those of one entity are of the busiest.
 PAGES = {
     "GET /": "/",
     "GET /channels/": "/channels/",
+    "GET /models/": "/models/",
+    "GET /keys/": "/keys/",
+    "GET /errors/": "/errors/",
+    "GET /explore/": "/explore/",
+    "GET /records/": "/records/",
+    "GET /channels/…/": "/channels/{channel}/",
+    "GET /accounts/…/": "/accounts/{account}/",
+    "GET /models/…/": "/models/{model}/",
+    "GET /keys/…/": "/keys/{key}/",
     "GET /api/channels/": "/api/channels/",
     "GET /api/usage/": "/api/usage/?by=account",
     "GET /api/rates/": "/api/rates/",
@@ -149,7 +158,7 @@ class Case(NamedTuple):
     def ask(self) -> object:
         """As a page would: what the address says is found in the database first."""
         if self.question in PAGES:
-            return _get(PAGES[self.question], self.parameters)
+            return _get(PAGES[self.question].format(**_busiest(self.now)), self.parameters)
         period = read_period(self.parameters, self.zone, self.now)
         return _ANSWERS[self.question](period, read_filters(self.parameters).conditions)
 
@@ -191,16 +200,23 @@ def _all(now: datetime) -> Iterator[Case]:
 
 def _popular(now: datetime) -> dict[str, dict[str, str]]:
     """A filter of each kind, by its name, for what most records have: that is the most work."""
-    channels, models = Channel.objects.in_bulk(), ModelName.objects.in_bulk()
+    busiest = _busiest(now)
     return {
-        "channel": {"channel": channels[_most_used("channel", now)].slug},
-        "account": {"account": str(_most_used("account", now))},
-        "model": {"model": models[_most_used("model", now)].name},
-        "key": {"key": str(_most_used("key", now))},
+        "channel": {"channel": str(busiest["channel"])},
+        "account": {"account": str(busiest["account"])},
+        "model": {"model": ModelName.objects.get(pk=busiest["model"]).name},
+        "key": {"key": str(busiest["key"])},
         "status": {"status": "fail"},
         "success": {"status": "ok"},
         "code": {"code": "429"},
     }
+
+
+@cache
+def _busiest(now: datetime) -> dict[str, int | str]:
+    """Return what the addresses of the channel, account, model and key that have most requests end in."""
+    found = {name: _most_used(name, now) for name in ("account", "model", "key")}
+    return found | {"channel": Channel.objects.get(pk=_most_used("channel", now)).slug}
 
 
 def _most_used(dimension: str, now: datetime) -> int:

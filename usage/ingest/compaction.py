@@ -8,7 +8,7 @@ from django.db import connection, transaction
 
 from usage.ingest import courtesy, space
 from usage.ingest.courtesy import Courtesy
-from usage.ingest.distribution import KINDS, TABLE, decode, encode_counts
+from usage.ingest.distribution import KINDS, TABLE, decode, encode_counts, first_and_last_bucket
 from usage.ingest.grains import DAY, HOUR, Grain
 from usage.ingest.streaming import streamed
 from usage.models import DistributionState
@@ -42,9 +42,7 @@ def compact(now: int, between: Courtesy = courtesy.none) -> int:
 
 def _days(until: int) -> Iterator[tuple[int, int]]:
     state = DistributionState.objects.filter(pk=1).first()
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT MIN(bucket) FROM {TABLE}")
-        (oldest,) = cursor.fetchone()
+    oldest, _newest = first_and_last_bucket()
     if state is None or oldest is None:
         return
     since = max(state.compacted_until, oldest)

@@ -135,18 +135,30 @@ def fold(least: int | None = None, between: Courtesy = courtesy.none) -> int:
 def _fold_step(least: int) -> int:
     with transaction.atomic():
         state = _locked_state()
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"SELECT COALESCE(MIN(id), 1), COALESCE(MAX(id), 0) FROM {RECORDS} WHERE id > %s", [state.last_id]
-            )
-            oldest, newest = cursor.fetchone()
-        if newest - oldest + 1 < max(least, 1):
+        oldest, newest = _first_and_last("id", f"{RECORDS} WHERE id > {state.last_id}")
+        if oldest is None or newest is None or newest - oldest + 1 < max(least, 1):
             return 0
         first, state.last_id = oldest - 1, min(newest, oldest - 1 + _STEP)
         state.change += 1
         _add(_WIDTHS, f"id > {first} AND id <= {state.last_id}")
         state.save()
         return int(state.last_id - first)
+
+
+def first_and_last_bucket() -> tuple[int | None, int | None]:
+    """Return the first and the last of all kinds, in microseconds since 1970 UTC; None where there is none."""
+    firsts, lasts = zip(
+        *(_first_and_last("bucket", f"{TABLE} WHERE kind = {kind}") for kind in KINDS.values()), strict=True
+    )
+    return min(filter(None, firsts), default=None), max(filter(None, lasts), default=None)
+
+
+def _first_and_last(column: str, table: str) -> tuple[int | None, int | None]:
+    """An index tells each at once; of both in one SELECT, SQLite would read all that there are."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT (SELECT MIN({column}) FROM {table}), (SELECT MAX({column}) FROM {table})")
+        first, last = cursor.fetchone()
+    return first, last
 
 
 def _locked_state() -> DistributionState:
@@ -292,11 +304,8 @@ def differences(limit: int = 10) -> list[tuple[int, Key]]:
 def _stretches(width: int) -> list[tuple[int, int]]:
     """Return days, or weeks, from the first record that is kept to the last row: whole buckets of this width."""
     grain = _grain(width)
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT MIN(requested_at), MAX(requested_at) FROM {RECORDS}")
-        of_records = cursor.fetchone()
-        cursor.execute(f"SELECT MIN(bucket), MAX(bucket) FROM {TABLE}")
-        moments = [moment for moment in (*of_records, *cursor.fetchone()) if moment is not None]
+    both = (*_first_and_last("requested_at", RECORDS), *first_and_last_bucket())
+    moments = [moment for moment in both if moment is not None]
     if not moments:
         return []
     first, length = max(grain.start_of(min(moments)), grain.end_of(rollup.records_since())), max(width, DAY)
