@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import tracemalloc
 from collections import Counter
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from itertools import pairwise
+from itertools import count, pairwise
 from random import Random
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.http import QueryDict
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -226,6 +228,27 @@ def test_folding_again_adds_nothing_and_waits_until_it_is_worth_it(ledger: Insta
     assert distribution.fold(1) > 0
     assert distribution.fold(1) == 0
     assert distribution.differences() == []
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="SQLite tells how many steps it takes")
+def test_what_is_to_be_folded_is_found_without_reading_it(instance: Instance) -> None:
+    book(instance, *some(Random(3), 20))
+    of_few = _steps(lambda: distribution.fold(1_000))
+    book(instance, *some(Random(4), 600))
+    assert _steps(lambda: distribution.fold(1_000)) < of_few * 1.5
+
+
+def _steps(work: Callable[[], object]) -> int:
+    """Return how many steps of its machine SQLite takes for that, in tens."""
+    steps = count()
+    connection.ensure_connection()
+    connection.connection.set_progress_handler(lambda: next(steps) * 0, 10)
+    try:
+        work()
+    finally:
+        connection.connection.set_progress_handler(None, 0)
+    return next(steps)
 
 
 @pytest.mark.django_db
