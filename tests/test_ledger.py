@@ -427,8 +427,9 @@ class TestRollup:
     @pytest.mark.parametrize(
         ("state", "renewed"),
         [
-            ({"version": 7}, ()),
-            ({"version": 6}, grains.GRAINS_OF[7]),
+            ({"version": grains.VERSION}, ()),
+            ({"version": 7}, grains.GRAINS_OF[8]),
+            ({"version": 6}, (*grains.GRAINS_OF[7], *grains.GRAINS_OF[8])),
             ({"version": 5}, grains.GRAINS),
             ({"version": grains.VERSION + 1}, grains.GRAINS),
             ({"day_offset": grains.HOUR}, grains.GRAINS),

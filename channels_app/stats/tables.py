@@ -38,7 +38,8 @@ from usage.ingest.grains import (
     HOURLY_BY_MODEL,
     HOURLY_BY_SOURCE,
     OF_RECORDS,
-    QUARTER_HOURLY,
+    QUARTER_HOUR,
+    QUARTER_HOURS,
     RECORDS,
     SUM_OF_RECORDS,
     SUMS,
@@ -160,7 +161,7 @@ class _Question:
         self._conditions, self._by, self._sums = _as_placed(conditions, by), by, sums
         self._asked = _asked_of_tables(self._conditions, by)
         self._grains = _grains(self._conditions, self._asked)
-        self._quarter_hours = [QUARTER_HOURLY] if _are_in_quarter_hours(self._conditions, self._asked) else []
+        self._quarter_hours = _quarter_hours(self._conditions, self._asked)
         self._pruned_until = once(records_since)
 
     def queries(self, spans: _Spans) -> Iterator[tuple[_Spans, list[str]]]:
@@ -216,7 +217,7 @@ class _Question:
             yield self._of_sums(run, run.grain, {})
             return
         yield self._of_sums(run, run.grain, _OF_SUCCEEDED)
-        if run.grain is QUARTER_HOURLY:  # of which failures have no sums: an index finds their records
+        if run.grain.width == QUARTER_HOUR:  # of which failures have no sums: an index finds their records
             yield self._by_channel(self._of_records(run, replace(self._conditions, failed=True), _TAKEN))
             return
         if taken := [name for name in self._sums if name in _OF_BOTH]:
@@ -307,14 +308,15 @@ def _grains(conditions: Conditions, by: Sequence[str]) -> tuple[Grain, ...]:
     return (*(weeks[:1] if is_long and not is_odd else []), *([] if is_odd else days[:1]), hours[0])
 
 
-def _are_in_quarter_hours(conditions: Conditions, by: Sequence[str]) -> bool:
-    """Whether the sums by quarter of an hour know all that is asked; only of what failed they do not."""
-    return not conditions.only_failed and _knows(QUARTER_HOURLY, {*by, *conditions.ids_in(["channel_id"])})
+def _quarter_hours(conditions: Conditions, by: Sequence[str]) -> list[Grain]:
+    """The sums by quarter of an hour that know all that is asked, one or none; only of what failed they do not."""
+    needed = {*by, *conditions.ids_in(["channel_id"])}
+    return [grain for grain in QUARTER_HOURS if not conditions.only_failed and _knows(grain, needed)][:1]
 
 
 def are_quarters_known(conditions: Conditions, by: Sequence[str]) -> bool:
     """Whether such a question by quarters of an hour is answered by sums."""
-    return _are_in_quarter_hours(_as_placed(conditions, by), _asked_of_tables(conditions, by))
+    return bool(_quarter_hours(_as_placed(conditions, by), _asked_of_tables(conditions, by)))
 
 
 def are_hours_few(span: Span, conditions: Conditions, by: Sequence[str], few: int) -> bool:

@@ -102,7 +102,7 @@ def _records_alone() -> Iterator[None]:
     """Answer as if there were no sums."""
     with (
         patch.object(tables, "_grains", return_value=()),
-        patch.object(tables, "_are_in_quarter_hours", return_value=False),
+        patch.object(tables, "_quarter_hours", return_value=[]),
         patch.object(percentiles, "MOST_EXACT", 10**12),
     ):
         yield

@@ -37,6 +37,7 @@ from usage.models import (
     UsageHourlyByModel,
     UsageHourlyBySource,
     UsageQuarterHourly,
+    UsageQuarterHourlyByKey,
     UsageRecord,
     UsageWeekly,
     UsageWeeklyByKeyChannelModel,
@@ -44,7 +45,7 @@ from usage.models import (
 )
 
 # Counts up with each change of what is summed here; what is of an older one is made anew (usage/apps.py).
-VERSION = 7
+VERSION = 8
 # The last one that changed all sums. Of those since, GRAINS_OF tells what they brought.
 VERSION_OF_ALL = 6
 
@@ -173,6 +174,7 @@ DAILY_BY_SOURCE_KEY_MODEL = Grain(
     UsageDailyBySourceKeyModel._meta.db_table, DAY, ("source_id", "api_key_id", "model_id")
 )
 QUARTER_HOURLY = Grain(UsageQuarterHourly._meta.db_table, QUARTER_HOUR, ("channel_id", "model_id"))
+QUARTER_HOURLY_BY_KEY = Grain(UsageQuarterHourlyByKey._meta.db_table, QUARTER_HOUR, ("api_key_id",))
 HOURLY_BY_CHANNEL_MODEL = Grain(UsageHourlyByChannelModel._meta.db_table, HOUR, ("channel_id", "model_id"))
 DAILY_BY_CHANNEL_MODEL = Grain(UsageDailyByChannelModel._meta.db_table, DAY, ("channel_id", "model_id"))
 HOURLY_BY_CHANNEL = Grain(UsageHourlyByChannel._meta.db_table, HOUR, ("channel_id",))
@@ -203,8 +205,11 @@ GRAINS = (
     WEEKLY, WEEKLY_BY_SOURCE, WEEKLY_BY_KEY_CHANNEL_MODEL, FAILURES, DAILY_FAILURES, DAILY_FAILURE_KINDS,
     HOURLY_BY_CHANNEL, DAILY_BY_CHANNEL, DAILY_BY_CHANNEL_KEY, DAILY_FAILURES_BY_KEY, FAILURES_BY_CHANNEL,
     QUARTER_HOURLY, HOURLY_BY_CHANNEL_MODEL, DAILY_BY_CHANNEL_MODEL, HOURLY_BY_KEY, DAILY_FAILURES_BY_CHANNEL_MODEL,
+    QUARTER_HOURLY_BY_KEY,
 )  # fmt: skip
-GRAINS_OF = {7: (QUARTER_HOURLY, HOURLY_BY_CHANNEL_MODEL, DAILY_BY_CHANNEL_MODEL)}
+GRAINS_OF = {7: (QUARTER_HOURLY, HOURLY_BY_CHANNEL_MODEL, DAILY_BY_CHANNEL_MODEL), 8: (QUARTER_HOURLY_BY_KEY,)}
+# Of records that are kept: hours answer for the others.
+QUARTER_HOURS = (QUARTER_HOURLY, QUARTER_HOURLY_BY_KEY)
 # What those by channel are made of when a source goes to another one: a week of its days.
 OF_SOURCES = {
     HOURLY_BY_CHANNEL: HOURLY_BY_SOURCE,

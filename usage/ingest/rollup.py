@@ -24,7 +24,7 @@ from usage.ingest.grains import (
     OF_SOURCES,
     PLACED,
     QUARTER_HOUR,
-    QUARTER_HOURLY,
+    QUARTER_HOURS,
     RECORDS,
     SUM_OF_RECORDS,
     SUMS,
@@ -183,7 +183,8 @@ def forget_quarter_hours(until: int) -> None:
     to another channel.
     """
     with connection.cursor() as cursor:
-        cursor.execute(f"DELETE FROM {QUARTER_HOURLY.table} WHERE bucket < %s", [until])
+        for grain in QUARTER_HOURS:
+            cursor.execute(f"DELETE FROM {grain.table} WHERE bucket < %s", [until])
 
 
 def rebuild(since: int = 0, until: int = FOREVER, grains: Sequence[Grain] = GRAINS) -> int:

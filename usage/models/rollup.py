@@ -288,6 +288,16 @@ class UsageQuarterHourly(ByChannel, ByModel, QuarterHourlyRollup):
         verbose_name_plural = _("usage by quarter of an hour")
 
 
+class UsageQuarterHourlyByKey(ByKey, QuarterHourlyRollup):
+    """The same of each key: days that begin within an hour would have to read a whole hour of records each."""
+
+    pk = models.CompositePrimaryKey("bucket", "api_key_id")
+
+    class Meta:
+        verbose_name = _("usage by quarter of an hour and API key")
+        verbose_name_plural = _("usage by quarter of an hour and API key")
+
+
 class UsageHourlyByChannelModel(ByChannel, ByModel, HourlyRollup):
     """What a chart of channels needs whose requests are priced anew: most models are of one channel."""
 
