@@ -80,10 +80,10 @@ def test_a_ledger_that_is_kept_is_asked_again_of_pages_too_and_beside_a_collecto
     assert {path.suffix for path in tmp_path.iterdir()} <= {".sqlite3", ".sqlite3-wal", ".sqlite3-shm"}
     assert not UsageRecord.objects.exists()
     again = ask(
-        "--only", "GET /api/usage/ range=90d", "--no-raw", "--database", kept, "--beside", "4", "--seconds", "4"
+        "--only", "GET /channels/…/ range=24h", "--no-raw", "--database", kept, "--beside", "4", "--seconds", "4"
     )
     assert (again["load"], again["records"]) == (None, RECORDS)
-    assert {one["question"] for one in again["answers"]} == {"GET /api/usage/", "4 readers, a collector"}
+    assert {one["question"] for one in again["answers"]} == {"GET /channels/…/", "4 readers, a collector"}
     assert all(one["raw_ms"] is None and one["warm_ms"]["p50"] > 0 for one in again["answers"])
     out = StringIO()
     call_command("benchmark", "reprice", "--database", kept, "--json", stdout=out)
