@@ -28,6 +28,8 @@ from usage.models import (
     UsageDailyFailures,
     UsageDailyFailuresByChannelModel,
     UsageDailyFailuresByKey,
+    UsageDailyFailuresByKeyChannelModel,
+    UsageDailyFailuresBySourceKeyModel,
     UsageFailures,
     UsageFailuresByChannel,
     UsageHourly,
@@ -194,6 +196,13 @@ DAILY_FAILURES_BY_KEY = Grain(
 DAILY_FAILURES_BY_CHANNEL_MODEL = Grain(
     UsageDailyFailuresByChannelModel._meta.db_table, DAY, ("channel_id", "model_id", "status_code"), only_failed=True
 )
+DAILY_FAILURES_BY_SOURCE_KEY_MODEL = Grain(
+    UsageDailyFailuresBySourceKeyModel._meta.db_table, DAY, (*_ALL, "status_code"), only_failed=True
+)
+DAILY_FAILURES_BY_KEY_CHANNEL_MODEL = Grain(
+    UsageDailyFailuresByKeyChannelModel._meta.db_table, DAY,
+    ("api_key_id", "channel_id", "model_id", "status_code"), only_failed=True,
+)  # fmt: skip
 FAILURES_BY_CHANNEL = Grain(
     UsageFailuresByChannel._meta.db_table, HOUR, ("channel_id", "status_code"), only_failed=True
 )
@@ -205,9 +214,12 @@ GRAINS = (
     WEEKLY, WEEKLY_BY_SOURCE, WEEKLY_BY_KEY_CHANNEL_MODEL, FAILURES, DAILY_FAILURES, DAILY_FAILURE_KINDS,
     HOURLY_BY_CHANNEL, DAILY_BY_CHANNEL, DAILY_BY_CHANNEL_KEY, DAILY_FAILURES_BY_KEY, FAILURES_BY_CHANNEL,
     QUARTER_HOURLY, HOURLY_BY_CHANNEL_MODEL, DAILY_BY_CHANNEL_MODEL, HOURLY_BY_KEY, DAILY_FAILURES_BY_CHANNEL_MODEL,
-    QUARTER_HOURLY_BY_KEY,
+    QUARTER_HOURLY_BY_KEY, DAILY_FAILURES_BY_SOURCE_KEY_MODEL, DAILY_FAILURES_BY_KEY_CHANNEL_MODEL,
 )  # fmt: skip
-GRAINS_OF = {7: (QUARTER_HOURLY, HOURLY_BY_CHANNEL_MODEL, DAILY_BY_CHANNEL_MODEL), 8: (QUARTER_HOURLY_BY_KEY,)}
+GRAINS_OF = {
+    7: (QUARTER_HOURLY, HOURLY_BY_CHANNEL_MODEL, DAILY_BY_CHANNEL_MODEL),
+    8: (QUARTER_HOURLY_BY_KEY, DAILY_FAILURES_BY_SOURCE_KEY_MODEL, DAILY_FAILURES_BY_KEY_CHANNEL_MODEL),
+}
 # Of records that are kept: hours answer for the others.
 QUARTER_HOURS = (QUARTER_HOURLY, QUARTER_HOURLY_BY_KEY)
 # What those by channel are made of when a source goes to another one: a week of its days.
@@ -219,6 +231,7 @@ OF_SOURCES = {
     HOURLY_BY_CHANNEL_MODEL: HOURLY,
     DAILY_BY_CHANNEL_MODEL: DAILY,
     DAILY_FAILURES_BY_CHANNEL_MODEL: DAILY_FAILURES,
+    DAILY_FAILURES_BY_KEY_CHANNEL_MODEL: DAILY_FAILURES_BY_SOURCE_KEY_MODEL,
     DAILY_BY_KEY_CHANNEL_MODEL: DAILY_BY_SOURCE_KEY_MODEL,
     WEEKLY_BY_KEY_CHANNEL_MODEL: DAILY_BY_SOURCE_KEY_MODEL,
 }

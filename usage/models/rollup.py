@@ -379,6 +379,26 @@ class UsageDailyFailuresByChannelModel(ByChannel, ByModel, ByStatus, DailyRollup
         verbose_name_plural = _("daily failures by channel and model")
 
 
+class UsageDailyFailuresBySourceKeyModel(BySource, ByKey, ByModel, ByStatus, DailyRollup):
+    """Whose accounts fail: two thirds of what hours with all are, and what those by channel are made of."""
+
+    pk = models.CompositePrimaryKey("bucket", "source_id", "api_key_id", "model_id", "status_code")
+
+    class Meta:
+        verbose_name = _("daily failures by source, key and model")
+        verbose_name_plural = _("daily failures by source, key and model")
+
+
+class UsageDailyFailuresByKeyChannelModel(ByKey, ByChannel, ByModel, ByStatus, DailyRollup):
+    """Which models of whom fail: half of what hours with all are, and no channel is looked up."""
+
+    pk = models.CompositePrimaryKey("bucket", "api_key_id", "channel_id", "model_id", "status_code")
+
+    class Meta:
+        verbose_name = _("daily failures by key, channel and model")
+        verbose_name_plural = _("daily failures by key, channel and model")
+
+
 class UsageFailuresByChannel(ByChannel, ByStatus, HourlyRollup):
     """What a chart of failures needs."""
 
