@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from channels_app.stats.conditions import Conditions, Span, of_records
 from channels_app.stats.database import database
+from channels_app.stats.each_span import ends, of_each
 from channels_app.stats.occurrences import stretches
 from usage.ingest.grains import RECORDS, TOTAL
 from usage.models import Source, UsageRecord
@@ -224,17 +225,18 @@ def _best_places(
 
 
 def _ask(spans: Sequence[Span], where: Sequence[str], order: _Order, limit: int, values: Sequence[str]) -> list[Place]:
-    """Each span by itself, so that an index gives each in its order, and not more of it than is wanted."""
-    pieces = " UNION ALL ".join(
-        f"SELECT * FROM (SELECT {order.value} AS value, id FROM {RECORDS} "
-        f"WHERE {' AND '.join([f'requested_at >= {span.since}', f'requested_at < {span.until}', *where])} "
-        f"ORDER BY {order.words} LIMIT {limit}) AS piece"
-        for span in spans
+    """Each span comes in this order, and not more of it than is wanted."""
+    pieces, values = of_each(
+        ends(spans),
+        lambda since, until: (
+            f"SELECT {order.value} AS value, id FROM {RECORDS} "
+            f"WHERE {' AND '.join([f'requested_at >= {since}', f'requested_at < {until}', *where])} "
+            f"ORDER BY {order.words} LIMIT {limit}"
+        ),
+        values,
     )
     with database().cursor() as cursor:
-        cursor.execute(
-            f"SELECT value, id FROM ({pieces}) AS pieces ORDER BY {order.words} LIMIT {limit}", [*values] * len(spans)
-        )
+        cursor.execute(f"SELECT value, id FROM ({pieces}) AS pieces ORDER BY {order.words} LIMIT {limit}", values)
         return [Place(*row) for row in cursor.fetchall()]
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from channels_app.stats.conditions import NOTHING, Conditions, Span, listed, of_records, one_of
 from channels_app.stats.database import database
+from channels_app.stats.each_span import of_each
 from channels_app.stats.remembering import once
 from channels_app.stats.sources import OF_SOURCES, WITH_SOURCES
 from channels_app.stats.tables import cut
@@ -151,11 +152,13 @@ def _find_moments(found: dict[Kind, Spreading], span: Span, conditions: Conditio
 
 def _moments_of(hours: Sequence[int], span: Span, conditions: Conditions) -> dict[tuple[Kind, int], tuple[int, int]]:
     """Return the first and the last failure of each kind in each of these hours."""
-    pieces = " UNION ALL ".join(
-        f"SELECT {OF_RECORDS['status_code']} AS code, {OF_RECORDS['message_id']} AS message, requested_at AS moment "
-        f"FROM {RECORDS} WHERE {' AND '.join(of_records(conditions))} "
-        f"AND requested_at >= {max(hour, span.since)} AND requested_at < {min(hour + HOUR, span.until)}"
-        for hour in hours
+    pieces, _no_values = of_each(
+        [(max(hour, span.since), min(hour + HOUR, span.until)) for hour in hours],
+        lambda since, until: (
+            f"SELECT {OF_RECORDS['status_code']} AS code, {OF_RECORDS['message_id']} AS message, requested_at AS moment "
+            f"FROM {RECORDS} WHERE {' AND '.join(of_records(conditions))} "
+            f"AND requested_at >= {since} AND requested_at < {until}"
+        ),
     )
     with database().cursor() as cursor:
         cursor.execute(

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from channels_app.stats.conditions import Conditions, Span, of_records
 from channels_app.stats.database import database
+from channels_app.stats.each_span import ends, of_each
 from channels_app.stats.occurrences import stretches
 from usage.ingest.grains import RECORDS
 
@@ -46,13 +47,14 @@ def latest(span: Span, conditions: Conditions, columns: Sequence[str]) -> Latest
 
 
 def _ask(spans: Sequence[Span], conditions: Conditions, columns: Sequence[str], most: int) -> Counter[tuple[int, ...]]:
-    """Each span by itself, so that an index gives the newest of each first, and not more than are wanted."""
-    names = ", ".join(columns)
-    pieces = " UNION ALL ".join(
-        f"SELECT * FROM (SELECT requested_at, {names} FROM {RECORDS} "
-        f"WHERE {' AND '.join([f'requested_at >= {span.since}', f'requested_at < {span.until}', *of_records(conditions)])} "
-        f"ORDER BY requested_at DESC LIMIT {most}) AS piece"
-        for span in spans
+    """The newest of each span come first, and not more than are wanted."""
+    names, where = ", ".join(columns), " AND ".join(of_records(conditions) or ["1 = 1"])
+    pieces, _no_values = of_each(
+        ends(spans),
+        lambda since, until: (
+            f"SELECT requested_at, {names} FROM {RECORDS} WHERE requested_at >= {since} AND requested_at < {until} "
+            f"AND {where} ORDER BY requested_at DESC LIMIT {most}"
+        ),
     )
     places = ", ".join(str(place) for place in range(1, len(columns) + 1))
     with database().cursor() as cursor:

@@ -14,8 +14,10 @@ from typing import NamedTuple
 
 from channels_app.stats.conditions import EVERYTHING, Conditions, Span, listed, of_records, one_of
 from channels_app.stats.database import database
+from channels_app.stats.each_span import ends, of_each
 from channels_app.stats.occurrences import hours_that_know
 from channels_app.stats.remembering import once
+from channels_app.stats.tables import PARTS_PER_QUERY
 from usage.ingest.attempts import stale_stretches
 from usage.ingest.grains import FAILURES, HOUR, RECORDS, TOTAL
 from usage.ingest.peaks import MINUTE, TABLE, Kind, grain_of
@@ -276,16 +278,17 @@ def _counted(hours: Collection[int], conditions: Conditions) -> dict[int, tuple[
 
 
 def _read(found: Peaks, spans: Sequence[Span], conditions: Conditions) -> None:
-    if not spans:
-        return
-    values = ", ".join(f"({span.since}, {span.until})" for span in spans)
-    where = ["requested_at >= since", "requested_at < until", *of_records(conditions)]
-    with database().cursor() as cursor:
-        cursor.execute(
-            f"WITH spans (since, until) AS (VALUES {values}) "
-            f"SELECT requested_at / {MINUTE} * {MINUTE}, COUNT(*), CAST(SUM({TOTAL}) AS BIGINT) "
-            f"FROM spans CROSS JOIN {RECORDS} WHERE {' AND '.join(where)} GROUP BY 1"
+    """No two spans have a part in the same minute."""
+    for first in range(0, len(spans), PARTS_PER_QUERY):
+        query, _no_values = of_each(
+            ends(spans[first : first + PARTS_PER_QUERY]),
+            lambda since, until: (
+                f"SELECT requested_at / {MINUTE} * {MINUTE}, COUNT(*), CAST(SUM({TOTAL}) AS BIGINT) FROM {RECORDS} WHERE "
+                f"{' AND '.join([f'requested_at >= {since}', f'requested_at < {until}', *of_records(conditions)])} GROUP BY 1"
+            ),
         )
-        for at, *figures in cursor.fetchall():
-            for peak, figure in zip(found, figures, strict=True):
-                peak.offer(figure, at)
+        with database().cursor() as cursor:
+            cursor.execute(query)
+            for at, *figures in cursor.fetchall():
+                for peak, figure in zip(found, figures, strict=True):
+                    peak.offer(figure, at)

@@ -10,6 +10,7 @@ from zlib import crc32
 
 from channels_app.stats.conditions import NOTHING, Conditions, Span, listed, of_records, one_of
 from channels_app.stats.database import database
+from channels_app.stats.each_span import ends, of_each
 from channels_app.stats.occurrences import hours_that_know, stretches
 from channels_app.stats.remembering import once
 from channels_app.stats.tables import aggregate
@@ -73,7 +74,8 @@ def sample(span: Span, conditions: Conditions, axes: Axes, narrowing: Sequence[s
         return Sample([], 0, is_sampled=False)
     where = [f"{VALUES[axes.x]} IS NOT NULL", f"{VALUES[axes.y]} IS NOT NULL", *narrowing]
     if requests <= _MOST_READ:
-        points = list(_ask(_all(span, conditions), conditions, axes, where, _MOST_READ))
+        spans = [(*one, _MOST_READ) for one in ends(_all(span, conditions))]
+        points = list(_points(spans, conditions, axes, where))
         return Sample(_chosen(points), len(points), is_sampled=False)
     failures = NOTHING if conditions.failed is False else replace(conditions, failed=True)
     successes = NOTHING if conditions.only_failed else replace(conditions, failed=False)
@@ -108,7 +110,7 @@ def _some(
     """Yield about `wanted` points: of each hour as many as its part of all, from some moment of it on."""
     if not requests or not all(conditions.ids.values()):
         return
-    taken, passed, pieces = 0, 0, list[tuple[Span, int]]()
+    taken, passed, pieces = 0, 0, list[tuple[int, int, int]]()
     for hour, count in _hours(span, conditions):
         passed += count
         of_hour = wanted * min(passed, requests) // requests - taken
@@ -116,11 +118,8 @@ def _some(
         if of_hour:
             free = HOUR * max(count - of_hour, 0) // count
             start = hour + crc32(str(hour).encode()) * free // 2**32
-            pieces.append((Span(max(start, span.since), min(hour + HOUR, span.until)), of_hour))
-    for at in range(0, len(pieces), _HOURS_AT_ONCE):
-        some = pieces[at : at + _HOURS_AT_ONCE]
-        queries = [_query(piece, conditions, axes, where, limit) for piece, limit in some]
-        yield from _points(queries, axes)
+            pieces.append((max(start, span.since), min(hour + HOUR, span.until), of_hour))
+    yield from _points(pieces, conditions, axes, where)
 
 
 def _hours(span: Span, conditions: Conditions) -> list[tuple[int, int]]:
@@ -139,25 +138,23 @@ def _hours(span: Span, conditions: Conditions) -> list[tuple[int, int]]:
         return list(cursor.fetchall())
 
 
-def _ask(
-    spans: Iterator[Span], conditions: Conditions, axes: Axes, where: Sequence[str], limit: int
+def _points(
+    spans: Sequence[tuple[int, ...]], conditions: Conditions, axes: Axes, where: Sequence[str]
 ) -> Iterator[Point]:
-    pieces = list(spans)
-    for at in range(0, len(pieces), _HOURS_AT_ONCE):
-        queries = [_query(piece, conditions, axes, where, limit) for piece in pieces[at : at + _HOURS_AT_ONCE]]
-        yield from _points(queries, axes)
-
-
-def _query(span: Span, conditions: Conditions, axes: Axes, where: Sequence[str], limit: int) -> str:
-    fulfilled = [f"requested_at >= {span.since}", f"requested_at < {span.until}", *of_records(conditions), *where]
-    color = OF_RECORDS.get(axes.color, "source_id")
-    return (
-        f"SELECT * FROM (SELECT id, {VALUES[axes.x]} AS x, {VALUES[axes.y]} AS y, failed, {color} AS color FROM {RECORDS} "
-        f"WHERE {' AND '.join(fulfilled)} ORDER BY requested_at LIMIT {limit}) AS piece"
+    """Yield the first of each span (since, until, and how many of it)."""
+    columns = (
+        f"{VALUES[axes.x]} AS x, {VALUES[axes.y]} AS y, failed, {OF_RECORDS.get(axes.color, 'source_id')} AS color"
     )
+    fulfilled = " AND ".join([*of_records(conditions), *where, "1 = 1"])
 
+    def of_one(since: str, until: str, limit: str) -> str:
+        return (
+            f"SELECT id, {columns} FROM {RECORDS} WHERE requested_at >= {since} AND requested_at < {until} "
+            f"AND {fulfilled} ORDER BY requested_at LIMIT {limit}"
+        )
 
-def _points(queries: Sequence[str], axes: Axes) -> list[Point]:
-    with database().cursor() as cursor:
-        cursor.execute(" UNION ALL ".join(queries))
-        return [Point(pk, x, y, bool(failed), color) for pk, x, y, failed, color in cursor.fetchall()]
+    for first in range(0, len(spans), _HOURS_AT_ONCE):
+        query, _no_values = of_each(spans[first : first + _HOURS_AT_ONCE], of_one)
+        with database().cursor() as cursor:
+            cursor.execute(query)
+            yield from [Point(pk, x, y, bool(failed), color) for pk, x, y, failed, color in cursor.fetchall()]
