@@ -117,4 +117,12 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': 'daily failures by source, key and model',
             },
         ),
+        migrations.RemoveIndex(
+            model_name='usagerecord',
+            name='record_failed',
+        ),
+        migrations.AddIndex(
+            model_name='usagerecord',
+            index=models.Index(condition=models.Q(('failed', True)), fields=['requested_at', 'source', 'model', 'api_key', 'status_code'], name='record_failed'),
+        ),
     ]
