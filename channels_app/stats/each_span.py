@@ -27,8 +27,10 @@ def of_each(
         names = [f"number_{at}" for at in range(len(spans[0]))]
         rows = ", ".join(f"({', '.join(map(str, numbers))})" for numbers in spans)
         each = query(*(f"spans.{name}" for name in names))
+        # Without the last word it would join all that there is with the spans.
+        piece = f"SELECT piece.* FROM ({each}) AS piece OFFSET 0"
         return (
-            f"SELECT piece.* FROM (VALUES {rows}) AS spans ({', '.join(names)}) CROSS JOIN LATERAL ({each}) AS piece",
+            f"SELECT piece.* FROM (VALUES {rows}) AS spans ({', '.join(names)}) CROSS JOIN LATERAL ({piece}) AS piece",
             values,
         )
     parts = (f"SELECT * FROM ({query(*map(str, numbers))}) AS piece" for numbers in spans)
