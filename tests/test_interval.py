@@ -137,8 +137,9 @@ def test_where_records_are_many_what_is_not_asked_for_is_told_by_sums(
     monkeypatch.setattr(interval, "_FEW_READ", 20)
     failed = Conditions(failed=True)
     for asked in ({"range": "24h"}, {"range": "6h"}):
-        assert {interval_of(period(**asked), AUTO, EVERYTHING, by) for by in ([], ["channel"], ["model"])} == {"15m"}
-        assert {interval_of(period(**asked), AUTO, EVERYTHING, by) for by in (["key"], ["code"])} == {"1h"}
+        by_quarters = ([], ["channel"], ["model"], ["key"])
+        assert {interval_of(period(**asked), AUTO, EVERYTHING, by) for by in by_quarters} == {"15m"}
+        assert {interval_of(period(**asked), AUTO, EVERYTHING, by) for by in (["account"], ["code"])} == {"1h"}
         assert interval_of(period(**asked), AUTO, failed) == "1h"
         # Percentiles are read from the records, whatever sums know.
         assert of_percentiles(Timeline(period(**asked), "15m", NOW)).bucket == "1h"
