@@ -14,7 +14,7 @@ _Read = Callable[[Any], Any]
 # Whose values in the database are those of the answer.
 _AS_IT_IS = (
     serializers.IntegerField, serializers.FloatField, serializers.CharField, serializers.BooleanField,
-    serializers.JSONField,
+    serializers.ChoiceField, serializers.JSONField,
 )  # fmt: skip
 
 
