@@ -15,7 +15,7 @@ from datetime import datetime
 from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from tests.collecting import eventually
 from tests.conftest import process_environment
@@ -153,6 +153,11 @@ class Books:
         for row in QuarantinedPayload.objects.all():
             beginning = _without_frame(decrypt(row.encrypted_payload))
             assert any(record.startswith(beginning) for record in missing), (row.reason, beginning[:80])
+
+
+def told_gaps() -> list[dict[str, Any]]:
+    """Return all of them, so that one that should not be there tells what it is."""
+    return list(CollectionGap.objects.values("cause", "since", "until", "lost", "is_measured"))
 
 
 def read_books(fake: FakeProcess) -> Books:

@@ -11,7 +11,7 @@ import pytest
 from django.db import connection
 
 from tests.collecting import eventually
-from tests.durability import CollectProcess, all_is_compared, quiet, read_books, read_from_process
+from tests.durability import CollectProcess, all_is_compared, quiet, read_books, read_from_process, told_gaps
 from tests.fake_cpa.process import FakeProcess
 from usage.collection.leadership import _LOCK as LOCK
 from usage.models import CollectionGap, CollectorProcess, Instance, UsageRecord
@@ -81,7 +81,7 @@ def test_the_end_of_the_one_that_stands_by_changes_nothing(fake: FakeProcess, pa
     assert leader.role == Role.LEADING
     _assert_nothing_is_doubled(fake, [leader])
     assert read_books(fake).missing == []
-    assert CollectionGap.objects.count() == 0
+    assert told_gaps() == []
 
 
 def test_a_leader_whose_session_ended_leads_no_more(
@@ -100,7 +100,7 @@ def test_a_leader_whose_session_ended_leads_no_more(
     _takes_over(leader, since)
     _assert_nothing_is_doubled(fake, pair)
     assert read_books(fake).missing == []
-    assert CollectionGap.objects.count() == 0
+    assert told_gaps() == []
 
 
 _LEADERS = (
