@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from channels_app.stats.conditions import Conditions, Span, of_records
 from channels_app.stats.database import database
-from channels_app.stats.each_span import ends, of_each
+from channels_app.stats.each_span import ends, of_each, values_of_each
 from channels_app.stats.occurrences import stretches
 from usage.ingest.grains import RECORDS, TOTAL
 from usage.models import Source, UsageRecord
@@ -226,17 +226,18 @@ def _best_places(
 
 def _ask(spans: Sequence[Span], where: Sequence[str], order: _Order, limit: int, values: Sequence[str]) -> list[Place]:
     """Each span comes in this order, and not more of it than is wanted."""
-    pieces, values = of_each(
+    pieces = of_each(
         ends(spans),
-        lambda since, until: (
-            f"SELECT {order.value} AS value, id FROM {RECORDS} "
-            f"WHERE {' AND '.join([f'requested_at >= {since}', f'requested_at < {until}', *where])} "
+        lambda within: (
+            f"SELECT {order.value} AS value, id FROM {RECORDS} WHERE {' AND '.join([within, *where])} "
             f"ORDER BY {order.words} LIMIT {limit}"
         ),
-        values,
     )
     with database().cursor() as cursor:
-        cursor.execute(f"SELECT value, id FROM ({pieces}) AS pieces ORDER BY {order.words} LIMIT {limit}", values)
+        cursor.execute(
+            f"SELECT value, id FROM ({pieces}) AS pieces ORDER BY {order.words} LIMIT {limit}",
+            values_of_each(ends(spans), values),
+        )
         return [Place(*row) for row in cursor.fetchall()]
 
 

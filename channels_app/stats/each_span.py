@@ -15,23 +15,31 @@ def ends(spans: Iterable[Span]) -> list[_Numbers]:
     return [(span.since, span.until) for span in spans]
 
 
-def of_each(
-    spans: Sequence[_Numbers], query: Callable[..., str], values: Sequence[str] = ()
-) -> tuple[str, Sequence[str]]:
-    """Return in SQL the rows that `query` finds for the numbers of each of `spans`, with the `values` of its parameters.
+def of_each(spans: Sequence[_Numbers], query: Callable[..., str]) -> str:
+    """Return in SQL the rows that `query` finds of each of `spans`. It is told, in SQL, too, what records within the span
+    fulfil, and the further numbers of the span.
 
-    It is told these in SQL, too. SQLite gets a part for each span, of which it takes 500; PostgreSQL, which would plan
-    each of these for half a millisecond, one for all.
+    SQLite gets a part for each span, of which it takes 500; PostgreSQL, which would plan each of these for half a
+    millisecond, one for all.
     """
-    if database().vendor == "postgresql":
-        names = [f"number_{at}" for at in range(len(spans[0]))]
-        rows = ", ".join(f"({', '.join(map(str, numbers))})" for numbers in spans)
-        each = query(*(f"spans.{name}" for name in names))
-        # Without the last word it would join all that there is with the spans.
-        piece = f"SELECT piece.* FROM ({each}) AS piece OFFSET 0"
-        return (
-            f"SELECT piece.* FROM (VALUES {rows}) AS spans ({', '.join(names)}) CROSS JOIN LATERAL ({piece}) AS piece",
-            values,
-        )
-    parts = (f"SELECT * FROM ({query(*map(str, numbers))}) AS piece" for numbers in spans)
-    return " UNION ALL ".join(parts), [*values] * len(spans)
+    if not _are_one_part():
+        return " UNION ALL ".join(f"SELECT * FROM ({_of_one(query, map(str, numbers))}) AS piece" for numbers in spans)
+    names = [f"number_{at}" for at in range(len(spans[0]))]
+    rows = ", ".join(f"({', '.join(map(str, numbers))})" for numbers in spans)
+    # Without the last word it would join all that there is with the spans.
+    piece = f"SELECT piece.* FROM ({_of_one(query, (f'spans.{name}' for name in names))}) AS piece OFFSET 0"
+    return f"SELECT piece.* FROM (VALUES {rows}) AS spans ({', '.join(names)}) CROSS JOIN LATERAL ({piece}) AS piece"
+
+
+def values_of_each(spans: Sequence[_Numbers], values: Sequence[str]) -> list[str]:
+    """Return the parameters of `of_each` where its `query` has these."""
+    return [*values] * (1 if _are_one_part() else len(spans))
+
+
+def _are_one_part() -> bool:
+    return database().vendor == "postgresql"
+
+
+def _of_one(query: Callable[..., str], numbers: Iterable[str]) -> str:
+    since, until, *others = numbers
+    return query(f"requested_at >= {since} AND requested_at < {until}", *others)

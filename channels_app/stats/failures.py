@@ -152,12 +152,11 @@ def _find_moments(found: dict[Kind, Spreading], span: Span, conditions: Conditio
 
 def _moments_of(hours: Sequence[int], span: Span, conditions: Conditions) -> dict[tuple[Kind, int], tuple[int, int]]:
     """Return the first and the last failure of each kind in each of these hours."""
-    pieces, _no_values = of_each(
+    pieces = of_each(
         [(max(hour, span.since), min(hour + HOUR, span.until)) for hour in hours],
-        lambda since, until: (
+        lambda within: (
             f"SELECT {OF_RECORDS['status_code']} AS code, {OF_RECORDS['message_id']} AS message, requested_at AS moment "
-            f"FROM {RECORDS} WHERE {' AND '.join(of_records(conditions))} "
-            f"AND requested_at >= {since} AND requested_at < {until}"
+            f"FROM {RECORDS} WHERE {' AND '.join([within, *of_records(conditions)])}"
         ),
     )
     with database().cursor() as cursor:

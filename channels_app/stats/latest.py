@@ -48,12 +48,12 @@ def latest(span: Span, conditions: Conditions, columns: Sequence[str]) -> Latest
 
 def _ask(spans: Sequence[Span], conditions: Conditions, columns: Sequence[str], most: int) -> Counter[tuple[int, ...]]:
     """The newest of each span come first, and not more than are wanted."""
-    names, where = ", ".join(columns), " AND ".join(of_records(conditions) or ["1 = 1"])
-    pieces, _no_values = of_each(
+    names = ", ".join(columns)
+    pieces = of_each(
         ends(spans),
-        lambda since, until: (
-            f"SELECT requested_at, {names} FROM {RECORDS} WHERE requested_at >= {since} AND requested_at < {until} "
-            f"AND {where} ORDER BY requested_at DESC LIMIT {most}"
+        lambda within: (
+            f"SELECT requested_at, {names} FROM {RECORDS} WHERE {' AND '.join([within, *of_records(conditions)])} "
+            f"ORDER BY requested_at DESC LIMIT {most}"
         ),
     )
     places = ", ".join(str(place) for place in range(1, len(columns) + 1))

@@ -280,11 +280,11 @@ def _counted(hours: Collection[int], conditions: Conditions) -> dict[int, tuple[
 def _read(found: Peaks, spans: Sequence[Span], conditions: Conditions) -> None:
     """No two spans have a part in the same minute."""
     for first in range(0, len(spans), PARTS_PER_QUERY):
-        query, _no_values = of_each(
+        query = of_each(
             ends(spans[first : first + PARTS_PER_QUERY]),
-            lambda since, until: (
-                f"SELECT requested_at / {MINUTE} * {MINUTE}, COUNT(*), CAST(SUM({TOTAL}) AS BIGINT) FROM {RECORDS} WHERE "
-                f"{' AND '.join([f'requested_at >= {since}', f'requested_at < {until}', *of_records(conditions)])} GROUP BY 1"
+            lambda within: (
+                f"SELECT requested_at / {MINUTE} * {MINUTE}, COUNT(*), CAST(SUM({TOTAL}) AS BIGINT) FROM {RECORDS} "
+                f"WHERE {' AND '.join([within, *of_records(conditions)])} GROUP BY 1"
             ),
         )
         with database().cursor() as cursor:

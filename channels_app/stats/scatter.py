@@ -145,16 +145,13 @@ def _points(
     columns = (
         f"{VALUES[axes.x]} AS x, {VALUES[axes.y]} AS y, failed, {OF_RECORDS.get(axes.color, 'source_id')} AS color"
     )
-    fulfilled = " AND ".join([*of_records(conditions), *where, "1 = 1"])
+    where = [*of_records(conditions), *where]
 
-    def of_one(since: str, until: str, limit: str) -> str:
-        return (
-            f"SELECT id, {columns} FROM {RECORDS} WHERE requested_at >= {since} AND requested_at < {until} "
-            f"AND {fulfilled} ORDER BY requested_at LIMIT {limit}"
-        )
+    def of_one(within: str, limit: str) -> str:
+        return f"SELECT id, {columns} FROM {RECORDS} WHERE {' AND '.join([within, *where])} ORDER BY requested_at LIMIT {limit}"
 
     for first in range(0, len(spans), _HOURS_AT_ONCE):
-        query, _no_values = of_each(spans[first : first + _HOURS_AT_ONCE], of_one)
+        query = of_each(spans[first : first + _HOURS_AT_ONCE], of_one)
         with database().cursor() as cursor:
             cursor.execute(query)
             yield from [Point(pk, x, y, bool(failed), color) for pk, x, y, failed, color in cursor.fetchall()]

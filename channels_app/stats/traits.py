@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
-from channels_app.stats.conditions import Conditions, Span, of_records
+from channels_app.stats.conditions import Conditions, of_records
 from channels_app.stats.database import database
+from channels_app.stats.each_span import of_each
 from channels_app.stats.questions import Group, Series
 from channels_app.stats.tables import PARTS_PER_QUERY
 from usage.ingest.grains import RECORDS, SUM_OF_RECORDS
@@ -50,16 +51,13 @@ def _rows(edges: Sequence[int], conditions: Conditions, sums: Sequence[str]) -> 
     if not all(conditions.ids.values()):
         return
     figures = ", ".join(f"CAST({SUM_OF_RECORDS[name]} AS BIGINT) AS {name}" for name in sums)
-    queries = [
-        f"SELECT {place} AS place, traits_id, {figures} FROM {RECORDS} "
-        f"WHERE {' AND '.join([*_between(Span(*ends)), *of_records(conditions)])} GROUP BY traits_id"
-        for place, ends in enumerate(pairwise(edges))
-    ]
+    spans = [(since, until, place) for place, (since, until) in enumerate(pairwise(edges))]
+
+    def of_one(within: str, place: str) -> str:
+        where = " AND ".join([within, *of_records(conditions)])
+        return f"SELECT {place} AS place, traits_id, {figures} FROM {RECORDS} WHERE {where} GROUP BY traits_id"
+
     with database().cursor() as cursor:
-        for first in range(0, len(queries), PARTS_PER_QUERY):
-            cursor.execute(" UNION ALL ".join(queries[first : first + PARTS_PER_QUERY]))
+        for first in range(0, len(spans), PARTS_PER_QUERY):
+            cursor.execute(of_each(spans[first : first + PARTS_PER_QUERY], of_one))
             yield from cursor.fetchall()
-
-
-def _between(span: Span) -> list[str]:
-    return [f"requested_at >= {span.since}", f"requested_at < {span.until}"]
